@@ -1,0 +1,125 @@
+//! Parsers of single values for [`Fields`](super::Fields). Their messages are predicates.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use chrono::{Datelike, NaiveDate};
+use chrono_tz::Tz;
+use rust_decimal::Decimal;
+use serde_json::Value;
+
+use super::Wrong;
+use crate::domain::money::{self, Currency, MoneyFault};
+use crate::domain::time::{self, EARLIEST, LATEST, Timestamp};
+
+/// A string of as many characters (Unicode scalar values) as `length` allows, without control characters;
+/// U+0000 is one.
+pub fn string(length: RangeInclusive<usize>) -> impl Fn(&Value) -> Result<String, Wrong> {
+    move |value| {
+        let text = text(value)?;
+        if !length.contains(&text.chars().count()) {
+            let (least, most) = (length.start(), length.end());
+            return Err(Wrong::new("wrong_length", format!("must have {least} to {most} characters")));
+        }
+        if text.chars().any(char::is_control) {
+            return Err(Wrong::new("wrong_form", "must not contain control characters"));
+        }
+        Ok(text.to_owned())
+    }
+}
+
+/// An integer within `range`. `1.0` and `"1"` are not integers.
+pub fn integer(range: RangeInclusive<i64>) -> impl Fn(&Value) -> Result<i64, Wrong> {
+    move |value| match value.as_i64() {
+        Some(integer) if range.contains(&integer) => Ok(integer),
+        _ => {
+            let (least, most) = (range.start(), range.end());
+            Err(Wrong::new("out_of_range", format!("must be an integer from {least} to {most}")))
+        }
+    }
+}
+
+/// True or false.
+pub fn boolean(value: &Value) -> Result<bool, Wrong> {
+    value.as_bool().ok_or_else(|| Wrong::new("wrong_type", "must be true or false"))
+}
+
+/// An RFC 3339 timestamp with an offset, as [`time::parse`] reads it.
+pub fn timestamp(value: &Value) -> Result<Timestamp, Wrong> {
+    time::parse(text(value)?).map_err(|fault| Wrong::new("wrong_form", fault.to_string()))
+}
+
+/// A date of the years 1900 to 9999: `2026-01-31`.
+pub fn date(value: &Value) -> Result<NaiveDate, Wrong> {
+    let text = text(value)?;
+    let shaped = text.len() == "2026-01-31".len()
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            4 | 7 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        });
+    let years = EARLIEST.year()..=LATEST.year();
+    match NaiveDate::from_str(text) {
+        Ok(date) if shaped && years.contains(&date.year()) => Ok(date),
+        _ => Err(Wrong::new("wrong_form", "must be a date of the years 1900 to 9999, such as 2026-01-31")),
+    }
+}
+
+/// One of the listed words, for what it stands for.
+pub fn one_of<T: Copy>(choices: &[(&'static str, T)]) -> impl Fn(&Value) -> Result<T, Wrong> {
+    move |value| {
+        let word = text(value)?;
+        match choices.iter().find(|(name, _)| *name == word) {
+            Some((_, meaning)) => Ok(*meaning),
+            None => {
+                let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+                Err(Wrong::new("not_one_of", format!("must be one of {}", names.join(", "))))
+            }
+        }
+    }
+}
+
+/// A string that `T` reads; the message is that of its error, which must be a predicate.
+pub fn parsed<T>(value: &Value) -> Result<T, Wrong>
+where
+    T: FromStr,
+    T::Err: Display,
+{
+    text(value)?.parse().map_err(|fault: T::Err| Wrong::new("wrong_form", fault.to_string()))
+}
+
+/// An IANA time zone: `America/New_York`.
+pub fn time_zone(value: &Value) -> Result<Tz, Wrong> {
+    text(value)?.parse().map_err(|_| Wrong::new("wrong_form", "must be an IANA time zone, such as America/New_York"))
+}
+
+/// An amount of money in `currency`, as [`money::parse_amount`] reads it.
+pub fn amount(currency: Currency) -> impl Fn(&Value) -> Result<Decimal, Wrong> {
+    move |value| money::parse_amount(decimal_text(value)?, currency).map_err(Wrong::from)
+}
+
+/// A decimal string from 0 to `max`, as [`money::parse_decimal`] reads it.
+pub fn decimal(allowed: u32, max: u64) -> impl Fn(&Value) -> Result<Decimal, Wrong> {
+    move |value| money::parse_decimal(decimal_text(value)?, allowed, max).map_err(Wrong::from)
+}
+
+fn text(value: &Value) -> Result<&str, Wrong> {
+    value.as_str().ok_or_else(|| Wrong::new("wrong_type", "must be a string"))
+}
+
+/// JSON numbers are refused: readers of JSON make binary floats of them.
+fn decimal_text(value: &Value) -> Result<&str, Wrong> {
+    value.as_str().ok_or_else(|| Wrong::new("wrong_type", MoneyFault::NotADecimal.to_string()))
+}
+
+impl From<MoneyFault> for Wrong {
+    fn from(fault: MoneyFault) -> Self {
+        let code = match fault {
+            MoneyFault::NotADecimal => "wrong_form",
+            MoneyFault::Negative => "negative",
+            MoneyFault::TooManyDecimals { .. } => "too_many_decimals",
+            MoneyFault::TooLarge { .. } => "too_large",
+        };
+        Wrong::new(code, fault.to_string())
+    }
+}

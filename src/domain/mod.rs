@@ -1,0 +1,18 @@
+//! The rules, pure: no database, no network, no clock. What they need to know is passed in, what they decide comes
+//! back as entries or a typed refusal.
+
+pub mod account;
+pub mod canonical;
+pub mod decide;
+pub mod earning;
+pub mod enrolment;
+pub mod entry;
+pub mod fields;
+pub mod ids;
+pub mod member;
+pub mod money;
+pub mod order;
+pub mod program;
+pub mod publication;
+pub mod refusal;
+pub mod time;

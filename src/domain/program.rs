@@ -1,0 +1,134 @@
+//! The programme: the rules of a ledger as one document, read, checked and compiled as a whole.
+//!
+//! The document is TOML in a file and JSON over the API, of one shape; both become a [`serde_json::Value`] and
+//! go through [`Program::read`]. A bad document is refused whole, with every fault. Each rule is read where it
+//! lives: earning in [`earning`](super::earning).
+
+mod book;
+#[cfg(test)]
+mod tests;
+
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::earning::{EarningDocument, EarningRules};
+use super::fields::{self, Fault};
+use super::money::Currency;
+
+pub use book::{BookFault, ProgramBook, ProgramVersion};
+
+/// The most characters of a programme's name.
+pub const MAX_NAME: usize = 100;
+
+/// The programme document, as it is written and published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramDocument {
+    /// What people call the programme.
+    #[schema(min_length = 1, max_length = 100, example = "Demonstration")]
+    pub name: String,
+    /// The currency of every amount of money: an ISO 4217 code.
+    #[schema(pattern = "^[A-Z]{3}$", example = "USD")]
+    pub currency: String,
+    /// The IANA time zone in which days, months and years begin and end.
+    #[schema(max_length = 64, example = "America/New_York")]
+    pub time_zone: String,
+    /// How orders earn points.
+    pub earning: EarningDocument,
+}
+
+impl ProgramDocument {
+    /// Reads and checks a TOML document.
+    ///
+    /// # Errors
+    ///
+    /// Every fault; for text that is not TOML one, which names the line.
+    pub fn from_toml(text: &str) -> Result<Self, Vec<Fault>> {
+        let table: toml::Table = text.parse().map_err(|fault| vec![not_toml(text, &fault)])?;
+        let value = from_toml_value(toml::Value::Table(table));
+        Program::read(&value)?;
+        // Whatever `Program::read` accepts has this shape. Should the two ever differ, that is a fault as well.
+        serde_json::from_value(value).map_err(|fault| vec![fault_of_all(fault.to_string())])
+    }
+}
+
+/// The programme: a document that has been checked, ready to decide by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Program {
+    /// What people call the programme.
+    pub name: String,
+    /// The currency of every amount of money.
+    pub currency: Currency,
+    /// The time zone in which days, months and years begin and end.
+    pub time_zone: Tz,
+    /// How orders earn points.
+    pub earning: EarningRules,
+    /// The document this was read from.
+    document: Value,
+}
+
+impl Program {
+    /// Checks and compiles a document in JSON form. The one entry for TOML and JSON alike.
+    ///
+    /// # Errors
+    ///
+    /// Every fault: unknown and missing fields, wrong types, values out of bounds, rules that contradict.
+    pub fn read(document: &Value) -> Result<Self, Vec<Fault>> {
+        fields::read(document, |program| {
+            let name = program.required("name", fields::string(1..=MAX_NAME));
+            let currency = program.required("currency", fields::parsed);
+            let time_zone = program.required("time_zone", fields::time_zone);
+            let earning = program.object("earning", |earning| EarningRules::read(earning, currency));
+            Some(Self {
+                name: name?,
+                currency: currency?,
+                time_zone: time_zone?,
+                earning: earning?,
+                document: document.clone(),
+            })
+        })
+    }
+
+    /// Checks and compiles a typed document.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn compile(document: &ProgramDocument) -> Result<Self, Vec<Fault>> {
+        let value = serde_json::to_value(document).map_err(|fault| vec![fault_of_all(fault.to_string())])?;
+        Self::read(&value)
+    }
+
+    /// The document this was read from, in JSON form, for storage. It reads back to the same programme, and has
+    /// a [canonical](super::canonical) text.
+    pub fn document(&self) -> Value {
+        self.document.clone()
+    }
+}
+
+fn fault_of_all(message: String) -> Fault {
+    Fault { path: String::new(), code: "wrong_form".to_owned(), message }
+}
+
+fn not_toml(text: &str, fault: &toml::de::Error) -> Fault {
+    let read = fault.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = read.matches('\n').count() + 1;
+    fault_of_all(format!("is not TOML: line {line}: {}", fault.message()))
+}
+
+/// The JSON form of a TOML value. Dates become strings, and so do the floats that JSON lacks.
+fn from_toml_value(value: toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => Value::String(text),
+        toml::Value::Integer(integer) => Value::from(integer),
+        toml::Value::Float(float) if float.is_finite() => Value::from(float),
+        toml::Value::Float(float) => Value::String(float.to_string()),
+        toml::Value::Boolean(boolean) => Value::Bool(boolean),
+        toml::Value::Datetime(datetime) => Value::String(datetime.to_string()),
+        toml::Value::Array(items) => items.into_iter().map(from_toml_value).collect(),
+        toml::Value::Table(members) => {
+            members.into_iter().map(|(name, value)| (name, from_toml_value(value))).collect()
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The versions of the programme, and which of them rules when.
+
+use std::sync::Arc;
+
+use super::Program;
+use crate::domain::time::Timestamp;
+
+/// One version of the programme. Versions never change once published.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProgramVersion {
+    /// Its number; later published, higher.
+    pub version: i32,
+    /// From when on it rules.
+    pub effective_at: Timestamp,
+    /// The rules.
+    pub program: Arc<Program>,
+}
+
+/// All versions of the programme: at least one, so that every time has its rules.
+///
+/// Among the versions effective at a time, the one that became effective last rules, and of two that became
+/// effective together the one with the higher number. The first rules from the beginning of time: orders may be
+/// older than the programme.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProgramBook {
+    /// In the order of (effective_at, version). Never empty.
+    versions: Vec<ProgramVersion>,
+}
+
+impl ProgramBook {
+    /// The book of these versions, in any order.
+    ///
+    /// # Errors
+    ///
+    /// [`BookFault`].
+    pub fn new(mut versions: Vec<ProgramVersion>) -> Result<Self, BookFault> {
+        if versions.is_empty() {
+            return Err(BookFault::Empty);
+        }
+        versions.sort_by_key(|version| version.version);
+        if let Some(twice) = versions.windows(2).find(|pair| pair[0].version == pair[1].version) {
+            return Err(BookFault::Twice(twice[0].version));
+        }
+        versions.sort_by_key(|version| (version.effective_at, version.version));
+        Ok(Self { versions })
+    }
+
+    /// Adds a version that was published later. One that is there already changes nothing.
+    pub fn add(&mut self, version: ProgramVersion) {
+        if self.version(version.version).is_none() {
+            self.versions.push(version);
+            self.versions.sort_by_key(|version| (version.effective_at, version.version));
+        }
+    }
+
+    /// The version that rules at `time`.
+    pub fn at(&self, time: Timestamp) -> &ProgramVersion {
+        let effective = self.versions.partition_point(|version| version.effective_at <= time);
+        &self.versions[effective.saturating_sub(1)]
+    }
+
+    /// The version with this number, such as an entry has recorded.
+    pub fn version(&self, number: i32) -> Option<&ProgramVersion> {
+        self.versions.iter().find(|version| version.version == number)
+    }
+
+    /// The version published last, be it effective or not.
+    pub fn latest_version(&self) -> &ProgramVersion {
+        self.versions.iter().max_by_key(|version| version.version).expect("a book is made with at least one version")
+    }
+
+    /// All versions in the order in which they become effective.
+    pub fn versions(&self) -> &[ProgramVersion] {
+        &self.versions
+    }
+}
+
+/// Why versions do not make a book.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BookFault {
+    /// There is none.
+    #[error("a programme needs at least one version")]
+    Empty,
+    /// Two have the same number.
+    #[error("version {0} of the programme is there twice")]
+    Twice(i32),
+}

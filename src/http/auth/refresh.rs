@@ -1,0 +1,214 @@
+//! Keeping the keys fresh: one thread looks at the JWKS file and fetches the JWKS URL, on time and when a token with
+//! an unknown `kid` asks for it.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::AuthSetupError;
+use super::keys::{KeyStore, Origin};
+use super::source::{JwksFile, JwksUrl};
+
+/// How often keys are looked up anew.
+#[derive(Clone, Copy, Debug)]
+pub struct RefreshTimes {
+    /// Between two looks at the JWKS file. Default: 3 s.
+    pub file: Duration,
+    /// The least time between a look at the file and one that an unknown `kid` asks for. Default: 1 s.
+    pub file_at_least: Duration,
+    /// Between two fetches of the JWKS URL. Default: 5 min.
+    pub url: Duration,
+    /// Between a failed fetch and the next. Default: 30 s.
+    pub url_after_failure: Duration,
+    /// The least time between a fetch and one that an unknown `kid` asks for. Default: 10 s.
+    pub url_at_least: Duration,
+}
+
+impl Default for RefreshTimes {
+    fn default() -> Self {
+        RefreshTimes {
+            file: Duration::from_secs(3),
+            file_at_least: Duration::from_secs(1),
+            url: Duration::from_secs(300),
+            url_after_failure: Duration::from_secs(30),
+            url_at_least: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A handle to the refreshing thread, which ends when the handle is dropped.
+pub(super) struct Refresher {
+    /// One place: any number of unknown keys ask for one look.
+    unknown_keys: SyncSender<()>,
+    file: Option<Arc<JwksFile>>,
+    times: RefreshTimes,
+}
+
+impl Refresher {
+    /// Starts the thread. The sources have just been read.
+    pub(super) fn start(
+        store: Arc<KeyStore>,
+        file: Option<JwksFile>,
+        url: Option<JwksUrl>,
+        times: RefreshTimes,
+    ) -> Result<Refresher, AuthSetupError> {
+        let file = file.map(Arc::new);
+        let (unknown_keys, asked) = sync_channel(1);
+        spawn(Schedule::new(store, file.clone(), url, times), asked).map_err(AuthSetupError::Thread)?;
+        Ok(Refresher { unknown_keys, file, times })
+    }
+
+    /// Looks at the file at once, which is local and small, if it was not looked at just now; asks the thread to
+    /// fetch the URL.
+    pub(super) fn unknown_key(&self, store: &KeyStore) {
+        if let Some(file) = &self.file {
+            look_at_file(file, store, self.times.file_at_least);
+        }
+        // A full channel means that the thread has been asked already.
+        let _ = self.unknown_keys.try_send(());
+    }
+}
+
+/// The thread is not joined: a fetch may take seconds, and dropping must not. It ends once the channel is closed.
+fn spawn(mut schedule: Schedule, asked: Receiver<()>) -> io::Result<()> {
+    thread::Builder::new().name("accrue-jwks".to_owned()).spawn(move || {
+        loop {
+            match asked.recv_timeout(schedule.pause()) {
+                Ok(()) => schedule.bring_url_forward(),
+                Err(RecvTimeoutError::Timeout) => schedule.work(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// What the thread does when.
+struct Schedule {
+    store: Arc<KeyStore>,
+    times: RefreshTimes,
+    file: Option<Arc<JwksFile>>,
+    url: Option<JwksUrl>,
+    next_file: Instant,
+    next_url: Instant,
+    /// No fetch that an unknown key asks for before this.
+    url_not_before: Instant,
+}
+
+impl Schedule {
+    fn new(store: Arc<KeyStore>, file: Option<Arc<JwksFile>>, url: Option<JwksUrl>, times: RefreshTimes) -> Schedule {
+        let now = Instant::now();
+        Schedule {
+            store,
+            times,
+            file,
+            url,
+            next_file: now + times.file,
+            next_url: now + times.url,
+            url_not_before: now + times.url_at_least,
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        let file = self.file.as_ref().map(|_| self.next_file);
+        let url = self.url.as_ref().map(|_| self.next_url);
+        let next = file.into_iter().chain(url).min().unwrap_or(self.next_url);
+        next.saturating_duration_since(Instant::now())
+    }
+
+    /// An unknown key has come: fetch as soon as the least time since the last fetch has passed.
+    fn bring_url_forward(&mut self) {
+        self.next_url = self.next_url.min(self.url_not_before);
+        // Requests that keep asking must not keep the thread from what is due.
+        self.work();
+    }
+
+    fn work(&mut self) {
+        if let Some(file) = &self.file
+            && self.next_file <= Instant::now()
+        {
+            look_at_file(file, &self.store, Duration::ZERO);
+            self.next_file = Instant::now() + self.times.file;
+        }
+        if let Some(url) = &self.url
+            && self.next_url <= Instant::now()
+        {
+            let pause = match fetch(url, &self.store) {
+                Fetched::Keys => self.times.url,
+                Fetched::Nothing => self.times.url_after_failure,
+            };
+            let now = Instant::now();
+            self.next_url = now + pause;
+            self.url_not_before = now + self.times.url_at_least;
+        }
+    }
+}
+
+enum Fetched {
+    Keys,
+    Nothing,
+}
+
+fn fetch(url: &JwksUrl, store: &KeyStore) -> Fetched {
+    match url.fetch() {
+        Ok(jwks) => {
+            warn_if_empty(jwks.keys.is_empty(), url.place());
+            store.publish(Origin::Url, jwks.keys);
+            Fetched::Keys
+        }
+        Err(fault) => {
+            let error: &dyn std::error::Error = &fault;
+            tracing::warn!(place = url.place(), error, "the JWKS cannot be fetched; the old keys stay");
+            Fetched::Nothing
+        }
+    }
+}
+
+fn look_at_file(file: &JwksFile, store: &KeyStore, gap: Duration) {
+    file.look(gap, |jwks| {
+        warn_if_empty(jwks.keys.is_empty(), file.place());
+        store.publish(Origin::File, jwks.keys);
+    });
+}
+
+/// A whole JWKS without our keys is not broken: whoever takes back the only key must be obeyed.
+fn warn_if_empty(empty: bool, place: &str) {
+    if empty {
+        tracing::warn!(place, "the JWKS has no usable key any more; its tokens are refused");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::auth::keys::KeyRing;
+    use std::sync::Weak;
+
+    #[test]
+    fn the_thread_ends_when_its_handle_is_dropped() {
+        let store = Arc::new(KeyStore::new(KeyRing::default()));
+        let watched: Weak<KeyStore> = Arc::downgrade(&store);
+        let refresher = Refresher::start(store, None, None, RefreshTimes::default()).unwrap();
+        assert!(watched.upgrade().is_some(), "the thread holds the store");
+        drop(refresher);
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while watched.upgrade().is_some() {
+            assert!(Instant::now() < deadline, "the thread is still running");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_brings_the_fetch_forward_but_not_before_the_least_time() {
+        let store = Arc::new(KeyStore::new(KeyRing::default()));
+        let mut schedule = Schedule::new(store, None, None, RefreshTimes::default());
+        let (next, earliest) = (schedule.next_url, schedule.url_not_before);
+        assert_eq!(next - earliest, Duration::from_secs(290));
+        schedule.bring_url_forward();
+        assert_eq!(schedule.next_url, earliest);
+        schedule.bring_url_forward();
+        assert_eq!(schedule.next_url, earliest);
+    }
+}

@@ -1,0 +1,228 @@
+//! A lane: the thread that serves one journal.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use diesel::PgConnection;
+use diesel::connection::{AnsiTransactionManager, TransactionManager};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::command::{Answer, Command, NoAnswer, Request};
+use super::load::{self, Reach};
+use super::programs::Programs;
+use super::queue::Queue;
+use super::state::{Batch, Changes};
+use super::{Failure, LedgerConfig, write};
+use crate::domain::decide::Context;
+use crate::domain::ids::JournalId;
+use crate::postgres::clock::Clock;
+use crate::postgres::connect;
+use crate::postgres::errors::Meaning;
+
+/// How many commands go into one transaction.
+pub const BATCH_LIMIT: usize = 256;
+
+/// How often a batch is tried when the database stands in the way.
+const MOST_TRIES: u32 = 6;
+
+/// A queued request and where its answer goes.
+pub struct Job {
+    /// The request.
+    pub request: Request,
+    /// Where its answer goes.
+    pub reply: oneshot::Sender<Reply>,
+}
+
+type Reply = Result<Answer, NoAnswer>;
+
+/// The one writer of a journal in this process.
+pub struct Lane {
+    url: String,
+    clock: Clock,
+    batch_limit: usize,
+    ledger: Uuid,
+    journal: JournalId,
+    programs: Arc<Programs>,
+    queue: Arc<Queue<Job>>,
+    connection: Option<PgConnection>,
+    /// The last batch found the database away; the next one does not wait for it as long.
+    away: bool,
+}
+
+impl Lane {
+    /// A lane that is not running yet.
+    pub fn new(
+        config: &LedgerConfig,
+        ledger: Uuid,
+        journal: JournalId,
+        programs: Arc<Programs>,
+        queue: Arc<Queue<Job>>,
+    ) -> Self {
+        let (url, clock, batch_limit) = (config.url.clone(), config.clock.clone(), config.batch_limit);
+        Self { url, clock, batch_limit, ledger, journal, programs, queue, connection: None, away: false }
+    }
+
+    /// Serves the queue until it is closed and empty.
+    pub fn run(mut self) {
+        while let Some(jobs) = self.queue.take(self.batch_limit) {
+            let now = Instant::now();
+            let (late, jobs): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.request.deadline <= now);
+            for job in late {
+                let _ = job.reply.send(Err(NoAnswer::Expired));
+            }
+            let (requests, replies): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.request, job.reply)).unzip();
+            let answers = self.answers(&requests);
+            for (reply, answer) in replies.into_iter().zip(answers) {
+                // A caller that has gone away loses nothing: its key answers when it comes back.
+                let _ = reply.send(answer);
+            }
+        }
+    }
+
+    // One answer for each request. A batch that the database finds fault with is decided in halves, so that one
+    // command cannot fail its neighbours.
+    fn answers(&mut self, requests: &[Request]) -> Vec<Reply> {
+        if requests.is_empty() {
+            return Vec::new();
+        }
+        match self.commit(requests) {
+            Ok(answers) => answers,
+            Err(Verdict::Halve) => {
+                let (first, second) = requests.split_at(requests.len() / 2);
+                let mut answers = self.answers(first);
+                answers.extend(self.answers(second));
+                answers
+            }
+            Err(Verdict::Answer(no_answer)) => vec![Err(no_answer); requests.len()],
+        }
+    }
+
+    // Tries until the batch is committed or there is nothing left to try.
+    //
+    // Trying again is also how an unknown outcome is found out: the head's lock waits for the lost backend, and then
+    // every command's key shows whether it took effect (invariant 4).
+    fn commit(&mut self, requests: &[Request]) -> Result<Vec<Reply>, Verdict> {
+        let mut reach = Reach::Journal;
+        let mut unknown = false;
+        let mut tries = if self.away { MOST_TRIES - 1 } else { 0 };
+        loop {
+            let began = Instant::now();
+            let failure = match self.attempt(requests, reach) {
+                Ok(Committed::Batch(answers)) => {
+                    self.away = false;
+                    count(requests.len(), began.elapsed());
+                    return Ok(answers);
+                }
+                Ok(Committed::Part) => continue,
+                Err(failure) => failure,
+            };
+            let meaning = failure.meaning(began.elapsed());
+            let error = &failure as &dyn std::error::Error;
+            tracing::warn!(journal = self.journal, commands = requests.len(), ?meaning, error, "a batch failed");
+            tries += 1;
+            match meaning {
+                Meaning::ConnectionLost => {
+                    self.connection = None;
+                    unknown |= matches!(failure, Failure::Commit(_));
+                    self.away = tries >= MOST_TRIES;
+                }
+                Meaning::Taken(_) if reach == Reach::Journal => {
+                    reach = Reach::AllJournals;
+                    continue;
+                }
+                Meaning::Taken(_) | Meaning::BadData if requests.len() > 1 => return Err(Verdict::Halve),
+                Meaning::Taken(_) | Meaning::BadData | Meaning::Fault => return Err(Verdict::Answer(NoAnswer::Fault)),
+                Meaning::Timeout => tries = MOST_TRIES,
+                Meaning::TryAgain => {}
+            }
+            if tries >= MOST_TRIES {
+                let no_answer = if unknown { NoAnswer::OutcomeUnknown } else { NoAnswer::Unavailable };
+                return Err(Verdict::Answer(no_answer));
+            }
+            thread::sleep(Duration::from_millis(10 << tries) + Duration::from_millis(rand::random_range(0..10)));
+        }
+    }
+
+    fn attempt(&mut self, requests: &[Request], reach: Reach) -> Result<Committed, Failure> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => connect::lane(&self.url).map_err(Failure::Connect)?,
+        };
+        let transaction = AssertUnwindSafe(|| self.transaction(&mut connection, requests, reach));
+        let committed = panic::catch_unwind(transaction).unwrap_or(Err(Failure::Panicked));
+        // After a panic the connection is in the midst of something; it is dropped, and with it the transaction.
+        if !matches!(committed, Err(Failure::Panicked)) {
+            self.connection = Some(connection);
+        }
+        committed
+    }
+
+    fn transaction(
+        &self,
+        connection: &mut PgConnection,
+        requests: &[Request],
+        reach: Reach,
+    ) -> Result<Committed, Failure> {
+        AnsiTransactionManager::begin_transaction(connection)?;
+        match self.decide_and_write(connection, requests, reach) {
+            Ok(committed) => {
+                AnsiTransactionManager::commit_transaction(connection).map_err(Failure::Commit)?;
+                if requests.iter().any(|request| matches!(request.command, Command::Publish(..))) {
+                    self.programs.refresh(connection)?;
+                }
+                Ok(committed)
+            }
+            Err(failure) => {
+                // Fails only where the connection is lost, and then there is nothing left to roll back.
+                let _ = AnsiTransactionManager::rollback_transaction(connection);
+                Err(failure)
+            }
+        }
+    }
+
+    // Lock, load, decide, write: the head first, so that everything after it sees what it protects.
+    fn decide_and_write(
+        &self,
+        connection: &mut PgConnection,
+        requests: &[Request],
+        reach: Reach,
+    ) -> Result<Committed, Failure> {
+        let head = load::head(connection, self.journal)?;
+        let now = self.clock.read(head.clock).max(head.recorded_at);
+        let programs = self.programs.fresh(connection)?;
+        let loaded = load::state(connection, self.journal, requests, now, reach)?;
+        let before = loaded.state.members.clone();
+        let mut batch = Batch { state: loaded.state, changes: Changes::default(), now, programs: &programs };
+        let committed = match loaded.cut {
+            Some((member, until)) => {
+                let context = Context { now, programs: &programs, command: Uuid::nil(), actor: "system" };
+                batch.settle(member, until, context).map_err(|_| Failure::UnreadableRow("lot"))?;
+                Committed::Part
+            }
+            None => Committed::Batch(requests.iter().map(|request| batch.decide(request)).collect()),
+        };
+        let place = write::Place { ledger: self.ledger, journal: self.journal, head: &head, now };
+        write::batch(connection, &place, &before, &batch.state, batch.changes)?;
+        Ok(committed)
+    }
+}
+
+enum Committed {
+    /// The answers, in the order of the requests.
+    Batch(Vec<Reply>),
+    /// A part of what was due; the batch is still to be decided.
+    Part,
+}
+
+enum Verdict {
+    Halve,
+    Answer(NoAnswer),
+}
+
+fn count(commands: usize, elapsed: Duration) {
+    metrics::histogram!("accrue_batch_commands").record(commands as f64);
+    metrics::histogram!("accrue_batch_seconds").record(elapsed.as_secs_f64());
+}

@@ -1,0 +1,322 @@
+//! The only writer. A [`Request`] goes into the bounded queue of its journal; the journal's lane takes what is queued,
+//! locks the head, loads what the batch names, decides in memory, writes, commits, and answers everyone.
+//!
+//! The schema that can write is private to this module. Everything that moves points or changes a member comes
+//! through [`Ledger::submit`].
+
+mod command;
+mod lane;
+mod load;
+mod programs;
+mod queue;
+mod schema;
+pub mod setup;
+mod state;
+mod write;
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+pub use self::command::{Answer, Command, NoAnswer, Outcome, Request};
+use self::lane::{Job, Lane};
+pub use self::programs::Programs;
+pub use self::queue::Priority;
+use self::queue::{Full, Queue};
+use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::refusal::Refusal;
+use crate::postgres::clock::Clock;
+use crate::postgres::connect;
+use crate::postgres::errors::{self, Meaning};
+
+/// How many requests, and as many background commands, wait for one journal.
+pub const QUEUE_CAPACITY: usize = 4_096;
+
+/// How often journals and programme versions that other instances added are looked for.
+const WATCH_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How to open a ledger.
+#[derive(Clone)]
+pub struct LedgerConfig {
+    /// The service role's database.
+    pub url: String,
+    /// The programme's clock.
+    pub clock: Clock,
+    /// See [`QUEUE_CAPACITY`].
+    pub queue_capacity: usize,
+    /// How many commands go into one transaction, at most.
+    pub batch_limit: usize,
+}
+
+impl LedgerConfig {
+    /// The usual limits on the database at `url`.
+    pub fn new(url: impl Into<String>) -> Self {
+        let (clock, batch_limit) = (Clock::database(), lane::BATCH_LIMIT);
+        Self { url: url.into(), clock, queue_capacity: QUEUE_CAPACITY, batch_limit }
+    }
+}
+
+/// An open ledger: a lane for every journal.
+pub struct Ledger {
+    shared: Arc<Shared>,
+    watch: Option<(mpsc::Sender<()>, JoinHandle<()>)>,
+}
+
+struct Shared {
+    config: LedgerConfig,
+    id: Uuid,
+    programs: Arc<Programs>,
+    lanes: RwLock<Lanes>,
+}
+
+#[derive(Default)]
+struct Lanes {
+    queues: BTreeMap<JournalId, Arc<Queue<Job>>>,
+    threads: Vec<JoinHandle<()>>,
+    /// Journals that new members may get.
+    open: Vec<JournalId>,
+}
+
+impl Ledger {
+    /// Opens the ledger: checks that the schema is this program's, that the role cannot change history, and that
+    /// there is a programme, then starts the lanes.
+    pub fn open(config: LedgerConfig) -> Result<Self, OpenError> {
+        let mut connection = connect::plain(&config.url).map_err(OpenError::Unreachable)?;
+        setup::check_schema(&mut connection)?;
+        setup::check_role(&mut connection)?;
+        let id = setup::ledger_id(&mut connection)?;
+        let book = load::program_book(&mut connection).map_err(OpenError::Failed)?.ok_or(OpenError::NoProgram)?;
+        let programs = Arc::new(Programs::new(book));
+        let shared = Arc::new(Shared { config, id, programs, lanes: RwLock::default() });
+        shared.start_lanes(setup::journals(&mut connection)?);
+        let (stop, stopped) = mpsc::channel();
+        let watched = Arc::clone(&shared);
+        let watch = thread::spawn(move || watched.watch(&stopped));
+        Ok(Self { shared, watch: Some((stop, watch)) })
+    }
+
+    /// The ledger's id.
+    pub fn id(&self) -> Uuid {
+        self.shared.id
+    }
+
+    /// The programme's versions, as last read.
+    pub fn programs(&self) -> &Programs {
+        &self.shared.programs
+    }
+
+    /// A new id for a member: in a journal chosen by the external id, so that the same customer enrolled twice at
+    /// once comes to one lane.
+    pub fn new_member_id(&self, external_id: &str) -> MemberId {
+        let mut hasher = DefaultHasher::new();
+        external_id.hash(&mut hasher);
+        let lanes = self.shared.lanes.read().unwrap_or_else(PoisonError::into_inner);
+        let place = hasher.finish() % (lanes.open.len().max(1) as u64);
+        let journal = usize::try_from(place).ok().and_then(|place| lanes.open.get(place)).copied();
+        MemberId::new(journal.unwrap_or(1), Uuid::now_v7())
+    }
+
+    /// Queues a request and returns where its answer will arrive. A full queue says so at once; background work waits
+    /// for a place.
+    pub fn submit(
+        &self,
+        request: Request,
+        priority: Priority,
+    ) -> Result<oneshot::Receiver<Result<Answer, NoAnswer>>, NoAnswer> {
+        let (reply, answer) = oneshot::channel();
+        let queue = self.shared.queue(request.command.journal());
+        let Some(queue) = queue else {
+            // No journal has that number, so no member has that id. Nothing is remembered: there is nowhere to.
+            let outcome = Outcome::Refused(Refusal::MemberNotFound);
+            let _ = reply.send(Ok(Answer { outcome, replayed: false }));
+            return Ok(answer);
+        };
+        let job = Job { request, reply };
+        let pushed = match priority {
+            Priority::Request => queue.push(job),
+            Priority::Background => queue.push_background(job),
+        };
+        match pushed {
+            Ok(()) => Ok(answer),
+            Err(Full::Full) => Err(NoAnswer::Busy),
+            Err(Full::Closed) => Err(NoAnswer::Unavailable),
+        }
+    }
+
+    /// Submits a request and waits for its answer.
+    pub async fn decide(&self, request: Request) -> Result<Answer, NoAnswer> {
+        self.submit(request, Priority::Request)?.await.unwrap_or(Err(NoAnswer::Fault))
+    }
+
+    /// Submits background work and waits for its answer, on a thread that may block.
+    pub fn decide_blocking(&self, request: Request) -> Result<Answer, NoAnswer> {
+        self.submit(request, Priority::Background)?.blocking_recv().unwrap_or(Err(NoAnswer::Fault))
+    }
+
+    /// How many commands wait, by journal.
+    pub fn queued(&self) -> Vec<(JournalId, usize)> {
+        let lanes = self.shared.lanes.read().unwrap_or_else(PoisonError::into_inner);
+        lanes.queues.iter().map(|(journal, queue)| (*journal, queue.len())).collect()
+    }
+
+    /// Takes no more commands in, decides those that are queued, and stops the lanes.
+    pub fn close(&self) {
+        let threads = {
+            let mut lanes = self.shared.lanes.write().unwrap_or_else(PoisonError::into_inner);
+            lanes.queues.values().for_each(|queue| queue.close());
+            std::mem::take(&mut lanes.threads)
+        };
+        for thread in threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        if let Some((stop, watch)) = self.watch.take() {
+            drop(stop);
+            let _ = watch.join();
+        }
+        self.close();
+    }
+}
+
+impl Shared {
+    fn queue(&self, journal: JournalId) -> Option<Arc<Queue<Job>>> {
+        self.lanes.read().unwrap_or_else(PoisonError::into_inner).queues.get(&journal).cloned()
+    }
+
+    fn start_lanes(&self, journals: Vec<setup::JournalRow>) {
+        let mut lanes = self.lanes.write().unwrap_or_else(PoisonError::into_inner);
+        lanes.open = journals.iter().filter(|journal| journal.open).map(|journal| journal.id).collect();
+        for setup::JournalRow { id: journal, .. } in journals {
+            if lanes.queues.contains_key(&journal) {
+                continue;
+            }
+            let queue = Arc::new(Queue::new(self.config.queue_capacity));
+            let lane = Lane::new(&self.config, self.id, journal, Arc::clone(&self.programs), Arc::clone(&queue));
+            lanes.queues.insert(journal, queue);
+            let thread = thread::Builder::new().name(format!("lane-{journal}"));
+            lanes.threads.push(thread.spawn(move || lane.run()).expect("the system can start a thread for a lane"));
+        }
+    }
+
+    // Other instances add journals and publish versions; this one hears of it here.
+    fn watch(&self, stopped: &mpsc::Receiver<()>) {
+        while stopped.recv_timeout(WATCH_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            let looked = || -> Result<Vec<setup::JournalRow>, OpenError> {
+                let mut connection = connect::plain(&self.config.url).map_err(OpenError::Unreachable)?;
+                self.programs.refresh(&mut connection).map_err(OpenError::Failed)?;
+                setup::journals(&mut connection)
+            };
+            match looked() {
+                Ok(journals) => self.start_lanes(journals),
+                Err(error) => tracing::warn!(%error, "could not look for new journals and programme versions"),
+            }
+        }
+    }
+}
+
+/// Why a ledger cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// No connection.
+    #[error("cannot connect to the database")]
+    Unreachable(#[source] diesel::ConnectionError),
+    /// The database belongs to an older or newer program, or to none.
+    #[error(
+        "the database's schema is at {found}, this program needs {needed}; run `accrue migrate` as the owner of the \
+         database"
+    )]
+    Schema {
+        /// The last migration that was run.
+        found: String,
+        /// The last migration that this program knows.
+        needed: String,
+    },
+    /// Invariant 1 asks for a role that cannot change history.
+    #[error(
+        "the role {role} may change or remove {table}; connect as a login that is only a member of accrue_service \
+         (CREATE ROLE name LOGIN PASSWORD '…' IN ROLE accrue_service)"
+    )]
+    RoleTooStrong {
+        /// The role of the connection.
+        role: String,
+        /// The table it could change.
+        table: String,
+    },
+    /// The database is empty.
+    #[error("there is no programme yet; give one with --program FILE")]
+    NoProgram,
+    /// Another programme than the database's was given at start.
+    #[error("the database already has a programme, and it is another one; publish versions over the API instead")]
+    OtherProgram,
+    /// A query failed.
+    #[error("the database refused")]
+    Database(#[from] diesel::result::Error),
+    /// A transaction failed.
+    #[error("the ledger could not be prepared")]
+    Failed(#[source] Failure),
+}
+
+/// Why a transaction did not commit.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A statement failed; everything was rolled back.
+    #[error("a statement failed")]
+    Statement(#[from] diesel::result::Error),
+    /// COMMIT failed. If the connection was lost, the outcome is unknown.
+    #[error("the commit failed")]
+    Commit(#[source] diesel::result::Error),
+    /// No connection could be made.
+    #[error("cannot connect")]
+    Connect(#[source] diesel::ConnectionError),
+    /// There is no such journal, or its head is damaged.
+    #[error("journal {0} has no usable head")]
+    NoJournal(JournalId),
+    /// A row holds what this program does not know.
+    #[error("a row of {0} cannot be read by this program")]
+    UnreadableRow(&'static str),
+    /// A stored programme does not compile: this program is older than the one that stored it.
+    #[error("version {0} of the programme cannot be read by this program")]
+    UnreadableProgram(i32),
+    /// A statement wrote another number of rows than was meant.
+    #[error("{written} rows of {table} were written where {meant} were meant")]
+    Rows {
+        /// The table.
+        table: &'static str,
+        /// How many rows were meant.
+        meant: usize,
+        /// How many were written.
+        written: usize,
+    },
+    /// A payload has no canonical form.
+    #[error("an entry has no canonical form")]
+    NotCanonical,
+    /// More is due than one transaction settles, and the batch can be cut.
+    #[error("more is due than one transaction settles")]
+    TooMuchDue,
+    /// The program panicked while deciding.
+    #[error("a decision panicked")]
+    Panicked,
+}
+
+impl Failure {
+    fn meaning(&self, elapsed: Duration) -> Meaning {
+        match self {
+            Failure::Statement(error) | Failure::Commit(error) => {
+                errors::meaning(error, elapsed, connect::LOCK_TIMEOUT)
+            }
+            Failure::Connect(_) => Meaning::ConnectionLost,
+            Failure::NotCanonical | Failure::TooMuchDue | Failure::Panicked | Failure::Rows { .. } => Meaning::BadData,
+            Failure::NoJournal(_) | Failure::UnreadableRow(_) | Failure::UnreadableProgram(_) => Meaning::Fault,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The bounded queue of a lane: requests first, work that nobody waits for second.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Who waits for a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Priority {
+    /// A caller.
+    Request,
+    /// Import and sweepers: taken when no request waits, but never starved.
+    Background,
+}
+
+/// How many of a batch's places stay open to background work while requests wait.
+const BACKGROUND_SHARE: usize = 8;
+
+/// A queue with one end for many senders and one for the lane.
+#[derive(Debug)]
+pub struct Queue<T> {
+    inner: Mutex<Inner<T>>,
+    filled: Condvar,
+    emptied: Condvar,
+    capacity: usize,
+}
+
+#[derive(Debug)]
+struct Inner<T> {
+    requests: VecDeque<T>,
+    background: VecDeque<T>,
+    closed: bool,
+}
+
+/// The command was not taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// No place left.
+    Full,
+    /// The lane takes no more commands.
+    Closed,
+}
+
+impl<T> Queue<T> {
+    /// A queue with `capacity` places for each priority.
+    pub fn new(capacity: usize) -> Self {
+        let inner = Inner { requests: VecDeque::new(), background: VecDeque::new(), closed: false };
+        Self { inner: Mutex::new(inner), filled: Condvar::new(), emptied: Condvar::new(), capacity }
+    }
+
+    /// Puts a request in, or says at once that it cannot.
+    pub fn push(&self, item: T) -> Result<(), Full> {
+        let mut inner = self.lock();
+        if inner.closed {
+            return Err(Full::Closed);
+        }
+        if inner.requests.len() >= self.capacity {
+            return Err(Full::Full);
+        }
+        inner.requests.push_back(item);
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    /// Puts background work in, and waits for a place if need be.
+    pub fn push_background(&self, item: T) -> Result<(), Full> {
+        let inner = self.lock();
+        let full = |inner: &mut Inner<T>| !inner.closed && inner.background.len() >= self.capacity;
+        let mut inner = self.emptied.wait_while(inner, full).unwrap_or_else(PoisonError::into_inner);
+        if inner.closed {
+            return Err(Full::Closed);
+        }
+        inner.background.push_back(item);
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    /// Takes the first item, waiting for it, and with it whatever else is queued, up to `limit`. None once the queue
+    /// is closed and empty.
+    pub fn take(&self, limit: usize) -> Option<Vec<T>> {
+        let idle = |inner: &mut Inner<T>| !inner.closed && inner.requests.is_empty() && inner.background.is_empty();
+        let mut inner = self.filled.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
+        let reserved = inner.background.len().min(limit / BACKGROUND_SHARE);
+        let requests = inner.requests.len().min(limit - reserved);
+        let background = inner.background.len().min(limit - requests);
+        let mut batch: Vec<T> = inner.requests.drain(..requests).collect();
+        batch.extend(inner.background.drain(..background));
+        self.emptied.notify_all();
+        (!batch.is_empty()).then_some(batch)
+    }
+
+    /// Takes no more in; what is queued is still taken out.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.filled.notify_all();
+        self.emptied.notify_all();
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        let inner = self.lock();
+        inner.requests.len() + inner.background.len()
+    }
+
+    // A queue is whole after any panic: every change of it is one call on a VecDeque.
+    fn lock(&self) -> MutexGuard<'_, Inner<T>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_come_first_and_background_work_is_not_starved() {
+        let queue = Queue::new(100);
+        (0..20).for_each(|n| queue.push_background(-n).unwrap());
+        (1..=20).for_each(|n| queue.push(n).unwrap());
+        let batch = queue.take(16).unwrap();
+        assert_eq!(batch.iter().filter(|n| **n > 0).count(), 14);
+        assert_eq!(batch.iter().filter(|n| **n <= 0).count(), 2);
+        assert_eq!(batch[0], 1);
+    }
+
+    #[test]
+    fn a_full_queue_says_so_at_once_and_a_closed_one_is_emptied() {
+        let queue = Queue::new(2);
+        queue.push(1).unwrap();
+        queue.push(2).unwrap();
+        assert_eq!(queue.push(3), Err(Full::Full));
+        queue.close();
+        assert_eq!(queue.push(3), Err(Full::Closed));
+        assert_eq!(queue.take(8), Some(vec![1, 2]));
+        assert_eq!(queue.take(8), None);
+    }
+}

@@ -1,0 +1,448 @@
+//! Writing a batch: one statement per table that changed, rows as arrays, the journal's head last.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{
+    Array, BigInt, Bool, Bytea, Date, Integer, Nullable, Numeric, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
+};
+use rust_decimal::Decimal;
+use uuid::Uuid;
+
+use super::Failure;
+use super::command::Outcome;
+use super::load::Head;
+use super::state::{Changes, State};
+use crate::domain::entry::{Entry, Hash};
+use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::member::{Lot, Member};
+use crate::domain::time::Timestamp;
+use crate::postgres::statement::statement;
+
+/// Where a batch is written: the ledger, the journal, its locked head, and the present.
+pub struct Place<'a> {
+    /// The ledger's id, which every entry carries.
+    pub ledger: Uuid,
+    /// The journal.
+    pub journal: JournalId,
+    /// Its head, as it was locked.
+    pub head: &'a Head,
+    /// When the entries are recorded.
+    pub now: Timestamp,
+}
+
+/// Writes what a batch changed: `state` against the members as they were `before`, and `changes`.
+///
+/// Every statement's count of rows is checked: fewer than were meant means that the batch's picture of the
+/// database was wrong, and the transaction must not commit.
+pub fn batch(
+    connection: &mut PgConnection,
+    place: &Place<'_>,
+    before: &HashMap<MemberId, Member>,
+    state: &State,
+    changes: Changes,
+) -> Result<(), Failure> {
+    let journal = place.journal;
+    members(connection, journal, before, state, &changes)?;
+    orders(connection, place, &changes)?;
+    keys(connection, place, &changes)?;
+    versions(connection, place, &changes)?;
+    entries(connection, place, changes)
+}
+
+fn members(
+    connection: &mut PgConnection,
+    journal: JournalId,
+    before: &HashMap<MemberId, Member>,
+    state: &State,
+    changes: &Changes,
+) -> Result<(), Failure> {
+    enrolled(connection, journal, state, changes)?;
+    let mut wallets = UpdateWallets { journal, ..UpdateWallets::default() };
+    let mut new_lots = InsertLots { journal, ..InsertLots::default() };
+    let mut lots = UpdateLots { journal, ..UpdateLots::default() };
+    let mut changed: Vec<&Member> = state.members.values().filter(|m| before.get(&m.id) != Some(m)).collect();
+    changed.sort_unstable_by_key(|member| member.id);
+    for member in changed {
+        let old = before.get(&member.id);
+        if old.is_some() {
+            wallets.push(member);
+        }
+        for lot in member.lots.values() {
+            match old.and_then(|old| old.lots.get(&lot.id)) {
+                None => new_lots.push(member.id, lot),
+                Some(was) if was != lot => lots.push(lot),
+                Some(_) => {}
+            }
+        }
+    }
+    run(connection, "wallet", wallets.members.len(), wallets)?;
+    run(connection, "lot", new_lots.ids.len(), new_lots)?;
+    run(connection, "lot", lots.ids.len(), lots)?;
+    changed_profiles(connection, journal, state, changes)
+}
+
+fn enrolled(
+    connection: &mut PgConnection,
+    journal: JournalId,
+    state: &State,
+    changes: &Changes,
+) -> Result<(), Failure> {
+    let mut rows = InsertMembers { journal, ..InsertMembers::default() };
+    for new in &changes.enrolled {
+        let (Some(member), Some(profile)) = (state.members.get(&new.id), state.profiles.get(&new.id)) else {
+            return Err(Failure::Rows { table: "member", meant: 1, written: 0 });
+        };
+        rows.ids.push(new.id.uuid());
+        rows.statuses.push(member.status.name().to_owned());
+        rows.joined.push(member.joined_at);
+        rows.actives.push(member.balances.active);
+        rows.pendings.push(member.balances.pending);
+        rows.helds.push(member.balances.held);
+        rows.debts.push(member.balances.debt);
+        rows.dues.push(member.next_due_at());
+        rows.external_ids.push(profile.external_id.clone());
+        rows.birthdays.push(profile.birthday);
+        rows.hashes.push(new.hash.to_vec());
+        rows.responses.push(new.response.clone());
+    }
+    run(connection, "member", rows.ids.len(), rows)
+}
+
+// Changes of personal data are rare: one statement each.
+fn changed_profiles(
+    connection: &mut PgConnection,
+    journal: JournalId,
+    state: &State,
+    changes: &Changes,
+) -> Result<(), Failure> {
+    let mut members = changes.changed_profiles.clone();
+    members.sort_unstable();
+    members.dedup();
+    for member in members {
+        if let Some(profile) = state.profiles.get(&member) {
+            let (birthday, tags) = (profile.birthday, profile.tags.clone());
+            run(connection, "member_profile", 1, UpdateProfile { journal, member: member.uuid(), birthday, tags })?;
+        }
+    }
+    Ok(())
+}
+
+fn orders(connection: &mut PgConnection, place: &Place<'_>, changes: &Changes) -> Result<(), Failure> {
+    let mut rows = InsertOrders { journal: place.journal, ..InsertOrders::default() };
+    for new in &changes.orders {
+        let order = &new.order;
+        rows.seqs.push(place.head.next_seq + new.entry as i64);
+        rows.occurred.push(order.occurred_at);
+        rows.members.push(order.member_id.uuid());
+        rows.order_ids.push(order.order_id.clone());
+        rows.currencies.push(order.currency.to_string());
+        rows.amounts.push(order.amount);
+        rows.discounts.push(order.discount);
+        rows.channels.push(order.channel.clone());
+        let items = order.items.as_ref().map(serde_json::to_string).transpose();
+        rows.items.push(items.map_err(|_| Failure::NotCanonical)?);
+        rows.hashes.push(new.hash.to_vec());
+        rows.responses.push(new.response.clone());
+    }
+    run(connection, "orders", rows.seqs.len(), rows)
+}
+
+fn keys(connection: &mut PgConnection, place: &Place<'_>, changes: &Changes) -> Result<(), Failure> {
+    let mut rows = InsertKeys { journal: place.journal, recorded_at: place.now, ..InsertKeys::default() };
+    for (key, remembered) in &changes.keys {
+        rows.callers.push(key.caller.clone());
+        rows.operations.push(key.operation.clone());
+        rows.keys.push(key.key.clone());
+        rows.hashes.push(remembered.hash.clone());
+        let (refused, outcome) = match &remembered.outcome {
+            Outcome::Done(body) => (false, body.clone()),
+            Outcome::Refused(refusal) => (true, serde_json::to_string(refusal).map_err(|_| Failure::NotCanonical)?),
+        };
+        rows.refused.push(refused);
+        rows.outcomes.push(outcome);
+    }
+    run(connection, "idempotency", rows.keys.len(), rows)
+}
+
+fn versions(connection: &mut PgConnection, place: &Place<'_>, changes: &Changes) -> Result<(), Failure> {
+    for version in &changes.versions {
+        let row = InsertVersion {
+            journal: place.journal,
+            version: version.version,
+            effective_at: version.effective_at,
+            published_at: place.now,
+            document: version.program.document().to_string(),
+        };
+        run(connection, "program_version", 1, row)?;
+    }
+    Ok(())
+}
+
+// Numbers, chains and writes the entries, and moves the head (invariant 7).
+fn entries(connection: &mut PgConnection, place: &Place<'_>, changes: Changes) -> Result<(), Failure> {
+    let Place { ledger, journal, head, now } = *place;
+    if changes.entries.is_empty() {
+        return Ok(());
+    }
+    let mut rows = InsertEntries { journal, recorded_at: now, ..InsertEntries::default() };
+    let mut postings = InsertPostings { journal, ..InsertPostings::default() };
+    let mut hash: Hash = head.hash;
+    for (seq, draft) in (head.next_seq..).zip(changes.entries) {
+        let entry = Entry::record(draft, (ledger, journal, seq), now).map_err(|_| Failure::NotCanonical)?;
+        hash = entry.hash(&hash);
+        for (n, posting) in (0..).zip(&entry.postings) {
+            postings.seqs.push(seq);
+            postings.ns.push(n);
+            postings.points.push(posting.points);
+            postings.lots.push(posting.lot);
+            postings.debits.push(posting.debit.to_string());
+            postings.credits.push(posting.credit.to_string());
+        }
+        rows.push(entry, &hash);
+    }
+    let next_seq = head.next_seq + rows.seqs.len() as i64;
+    run(connection, "entry", rows.seqs.len(), rows)?;
+    run(connection, "posting", postings.seqs.len(), postings)?;
+    run(connection, "journal", 1, MoveHead { journal, next_seq, head_hash: hash.to_vec(), recorded_at: now })
+}
+
+fn run<S>(connection: &mut PgConnection, table: &'static str, meant: usize, statement: S) -> Result<(), Failure>
+where
+    S: diesel::query_builder::QueryFragment<diesel::pg::Pg>
+        + diesel::query_builder::QueryId
+        + RunQueryDsl<PgConnection>,
+{
+    if meant == 0 {
+        return Ok(());
+    }
+    let written = statement.execute(connection)?;
+    if written == meant { Ok(()) } else { Err(Failure::Rows { table, meant, written }) }
+}
+
+statement! {
+    InsertMembers {
+        journal: JournalId => SmallInt,
+        ids: Vec<Uuid> => Array<SqlUuid>,
+        statuses: Vec<String> => Array<Text>,
+        joined: Vec<Timestamp> => Array<Timestamptz>,
+        actives: Vec<i64> => Array<BigInt>,
+        pendings: Vec<i64> => Array<BigInt>,
+        helds: Vec<i64> => Array<BigInt>,
+        debts: Vec<i64> => Array<BigInt>,
+        dues: Vec<Option<DateTime<Utc>>> => Array<Nullable<Timestamptz>>,
+        external_ids: Vec<String> => Array<Text>,
+        birthdays: Vec<Option<NaiveDate>> => Array<Nullable<Date>>,
+        hashes: Vec<Vec<u8>> => Array<Bytea>,
+        responses: Vec<String> => Array<Text>,
+    } -> (),
+    "WITH new AS MATERIALIZED (
+         SELECT * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+         AS new (id, status, joined_at, active, pending, held, debt, next_due_at,
+                 external_id, birthday, request_hash, response)
+     ), profile AS (
+         INSERT INTO member_profile (journal, member, external_id, birthday, request_hash, response)
+         SELECT $1, id, external_id, birthday, request_hash, response FROM new
+     ), wallet AS (
+         INSERT INTO wallet (journal, member, active, pending, held, debt, next_due_at)
+         SELECT $1, id, active, pending, held, debt, next_due_at FROM new
+     )
+     INSERT INTO member (journal, id, status, joined_at) SELECT $1, id, status, joined_at FROM new"
+}
+
+statement! {
+    UpdateProfile {
+        journal: JournalId => SmallInt,
+        member: Uuid => SqlUuid,
+        birthday: Option<NaiveDate> => Nullable<Date>,
+        tags: Vec<String> => Array<Text>,
+    } -> (),
+    "UPDATE member_profile SET birthday = $3, tags = $4 WHERE journal = $1 AND member = $2"
+}
+
+statement! {
+    UpdateWallets {
+        journal: JournalId => SmallInt,
+        members: Vec<Uuid> => Array<SqlUuid>,
+        actives: Vec<i64> => Array<BigInt>,
+        pendings: Vec<i64> => Array<BigInt>,
+        helds: Vec<i64> => Array<BigInt>,
+        debts: Vec<i64> => Array<BigInt>,
+        dues: Vec<Option<DateTime<Utc>>> => Array<Nullable<Timestamptz>>,
+    } -> (),
+    "UPDATE wallet SET active = new.active, pending = new.pending, held = new.held, debt = new.debt,
+         next_due_at = new.next_due_at
+     FROM UNNEST($2, $3, $4, $5, $6, $7) AS new (member, active, pending, held, debt, next_due_at)
+     WHERE wallet.journal = $1 AND wallet.member = new.member"
+}
+
+impl UpdateWallets {
+    fn push(&mut self, member: &Member) {
+        self.members.push(member.id.uuid());
+        self.actives.push(member.balances.active);
+        self.pendings.push(member.balances.pending);
+        self.helds.push(member.balances.held);
+        self.debts.push(member.balances.debt);
+        self.dues.push(member.next_due_at());
+    }
+}
+
+statement! {
+    InsertLots {
+        journal: JournalId => SmallInt,
+        ids: Vec<Uuid> => Array<SqlUuid>,
+        members: Vec<Uuid> => Array<SqlUuid>,
+        earned: Vec<i64> => Array<BigInt>,
+        pendings: Vec<i64> => Array<BigInt>,
+        actives: Vec<i64> => Array<BigInt>,
+        helds: Vec<i64> => Array<BigInt>,
+        active_ats: Vec<Timestamp> => Array<Timestamptz>,
+        expires_ats: Vec<Option<Timestamp>> => Array<Nullable<Timestamptz>>,
+    } -> (),
+    "INSERT INTO lot (journal, id, member, earned, pending, active, held, active_at, expires_at)
+     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9)"
+}
+
+impl InsertLots {
+    fn push(&mut self, member: MemberId, lot: &Lot) {
+        self.ids.push(lot.id);
+        self.members.push(member.uuid());
+        self.earned.push(lot.earned);
+        self.pendings.push(lot.pending);
+        self.actives.push(lot.active);
+        self.helds.push(lot.held);
+        self.active_ats.push(lot.active_at);
+        self.expires_ats.push(lot.expires_at);
+    }
+}
+
+statement! {
+    UpdateLots {
+        journal: JournalId => SmallInt,
+        ids: Vec<Uuid> => Array<SqlUuid>,
+        pendings: Vec<i64> => Array<BigInt>,
+        actives: Vec<i64> => Array<BigInt>,
+        helds: Vec<i64> => Array<BigInt>,
+    } -> (),
+    "UPDATE lot SET pending = new.pending, active = new.active, held = new.held
+     FROM UNNEST($2, $3, $4, $5) AS new (id, pending, active, held)
+     WHERE lot.journal = $1 AND lot.id = new.id"
+}
+
+impl UpdateLots {
+    fn push(&mut self, lot: &Lot) {
+        self.ids.push(lot.id);
+        self.pendings.push(lot.pending);
+        self.actives.push(lot.active);
+        self.helds.push(lot.held);
+    }
+}
+
+statement! {
+    InsertOrders {
+        journal: JournalId => SmallInt,
+        seqs: Vec<i64> => Array<BigInt>,
+        occurred: Vec<Timestamp> => Array<Timestamptz>,
+        members: Vec<Uuid> => Array<SqlUuid>,
+        order_ids: Vec<String> => Array<Text>,
+        currencies: Vec<String> => Array<Text>,
+        amounts: Vec<Decimal> => Array<Numeric>,
+        discounts: Vec<Option<Decimal>> => Array<Nullable<Numeric>>,
+        channels: Vec<Option<String>> => Array<Nullable<Text>>,
+        items: Vec<Option<String>> => Array<Nullable<Text>>,
+        hashes: Vec<Vec<u8>> => Array<Bytea>,
+        responses: Vec<String> => Array<Text>,
+    } -> (),
+    "INSERT INTO orders (journal, seq, occurred_at, member, order_id, currency, amount, discount, channel, items,
+         request_hash, response)
+     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+}
+
+statement! {
+    InsertKeys {
+        journal: JournalId => SmallInt,
+        recorded_at: Timestamp => Timestamptz,
+        callers: Vec<String> => Array<Text>,
+        operations: Vec<String> => Array<Text>,
+        keys: Vec<String> => Array<Text>,
+        hashes: Vec<Vec<u8>> => Array<Bytea>,
+        refused: Vec<bool> => Array<Bool>,
+        outcomes: Vec<String> => Array<Text>,
+    } -> (),
+    "INSERT INTO idempotency (journal, recorded_at, caller, operation, key, request_hash, refused, outcome)
+     SELECT $1, $2, * FROM UNNEST($3, $4, $5, $6, $7, $8)"
+}
+
+statement! {
+    InsertVersion {
+        journal: JournalId => SmallInt,
+        version: i32 => Integer,
+        effective_at: Timestamp => Timestamptz,
+        published_at: Timestamp => Timestamptz,
+        document: String => Text,
+    } -> (),
+    "INSERT INTO program_version (journal, version, effective_at, published_at, document)
+     VALUES ($1, $2, $3, $4, $5)"
+}
+
+statement! {
+    InsertEntries {
+        journal: JournalId => SmallInt,
+        recorded_at: Timestamp => Timestamptz,
+        seqs: Vec<i64> => Array<BigInt>,
+        effective: Vec<Timestamp> => Array<Timestamptz>,
+        ids: Vec<Uuid> => Array<SqlUuid>,
+        members: Vec<Option<Uuid>> => Array<Nullable<SqlUuid>>,
+        commands: Vec<Option<Uuid>> => Array<Nullable<SqlUuid>>,
+        versions: Vec<i32> => Array<Integer>,
+        vs: Vec<i16> => Array<SmallInt>,
+        kinds: Vec<String> => Array<Text>,
+        actors: Vec<String> => Array<Text>,
+        payloads: Vec<String> => Array<Text>,
+        hashes: Vec<Vec<u8>> => Array<Bytea>,
+    } -> (),
+    "INSERT INTO entry (journal, recorded_at, seq, effective_at, id, member, command, program_version, v, kind, actor,
+         payload, hash)
+     SELECT $1, $2, * FROM UNNEST($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+}
+
+impl InsertEntries {
+    fn push(&mut self, entry: Entry, hash: &Hash) {
+        self.seqs.push(entry.seq);
+        self.effective.push(entry.effective_at);
+        self.ids.push(entry.id);
+        self.members.push(entry.member);
+        self.commands.push(entry.command);
+        self.versions.push(entry.program_version);
+        self.vs.push(entry.v);
+        self.kinds.push(entry.kind);
+        self.actors.push(entry.actor);
+        self.payloads.push(entry.payload);
+        self.hashes.push(hash.to_vec());
+    }
+}
+
+statement! {
+    InsertPostings {
+        journal: JournalId => SmallInt,
+        seqs: Vec<i64> => Array<BigInt>,
+        ns: Vec<i16> => Array<SmallInt>,
+        points: Vec<i64> => Array<BigInt>,
+        lots: Vec<Option<Uuid>> => Array<Nullable<SqlUuid>>,
+        debits: Vec<String> => Array<Text>,
+        credits: Vec<String> => Array<Text>,
+    } -> (),
+    "INSERT INTO posting (journal, seq, n, points, lot, debit, credit)
+     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7)"
+}
+
+statement! {
+    MoveHead {
+        journal: JournalId => SmallInt,
+        next_seq: i64 => BigInt,
+        head_hash: Vec<u8> => Bytea,
+        recorded_at: Timestamp => Timestamptz,
+    } -> (),
+    "UPDATE journal SET next_seq = $2, head_hash = $3, recorded_at = $4 WHERE id = $1"
+}

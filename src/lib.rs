@@ -1,0 +1,5 @@
+//! Accrue.
+pub mod domain;
+pub mod http;
+pub mod ledger;
+pub mod postgres;

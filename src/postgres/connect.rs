@@ -1,0 +1,103 @@
+//! Connections: the lanes' own and the readers' pool.
+
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool};
+use diesel::{Connection, ConnectionError, PgConnection};
+
+/// The shortest of a lane's timeouts: how long it waits for a lock.
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a request waits for a reader's connection.
+pub const POOL_TIMEOUT: Duration = Duration::from_secs(2);
+
+// What a lane is promised never depends on statistics: its statements have one plan, by index, whether the tables
+// are new or large. The timeouts bound how long a stuck or cut-off holder can keep a journal's head.
+const LANE: &str = "
+    SET synchronous_commit = on;
+    SET default_transaction_isolation = 'read committed';
+    SET lock_timeout = '5s';
+    SET statement_timeout = '15s';
+    SET idle_in_transaction_session_timeout = '10s';
+    SET plan_cache_mode = force_generic_plan;
+    SET enable_seqscan = off;
+    SET enable_hashjoin = off;
+    SET enable_mergejoin = off;
+    SET jit = off";
+
+const READER: &str = "
+    SET default_transaction_read_only = on;
+    SET statement_timeout = '30s';
+    SET idle_in_transaction_session_timeout = '60s';
+    SET plan_cache_mode = force_generic_plan;
+    SET enable_seqscan = off;
+    SET jit = off";
+
+/// Readers' connections; they cannot write.
+pub type ReadPool = Pool<ConnectionManager<PgConnection>>;
+
+/// A connection as it comes, for setting up and for work that no request waits for.
+pub fn plain(url: &str) -> Result<PgConnection, ConnectionError> {
+    PgConnection::establish(&with_timeouts(url))
+}
+
+/// A connection for a lane.
+pub fn lane(url: &str) -> Result<PgConnection, ConnectionError> {
+    let mut connection = plain(url)?;
+    connection.batch_execute(LANE).map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(connection)
+}
+
+/// A connection that reads a whole ledger in one snapshot-free pass, without the readers' time limit.
+pub fn auditor(url: &str) -> Result<PgConnection, ConnectionError> {
+    let mut connection = plain(url)?;
+    let settings = "SET default_transaction_read_only = on; SET enable_seqscan = off; SET jit = off";
+    connection.batch_execute(settings).map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(connection)
+}
+
+/// A pool of `size` readers. Nothing is connected yet: the first request does it, so that a service can start
+/// while its database is away.
+pub fn readers(url: &str, size: u32) -> ReadPool {
+    Pool::builder()
+        .max_size(size)
+        .min_idle(Some(0))
+        // diesel marks broken connections itself; a ping on every checkout would double the round trips.
+        .test_on_check_out(false)
+        .connection_timeout(POOL_TIMEOUT)
+        .connection_customizer(Box::new(ReadOnly))
+        .build_unchecked(ConnectionManager::new(with_timeouts(url)))
+}
+
+#[derive(Debug)]
+struct ReadOnly;
+
+impl CustomizeConnection<PgConnection, diesel::r2d2::Error> for ReadOnly {
+    fn on_acquire(&self, connection: &mut PgConnection) -> Result<(), diesel::r2d2::Error> {
+        connection.batch_execute(READER).map_err(diesel::r2d2::Error::QueryError)
+    }
+}
+
+// A peer that vanished without a word must not hold a connection for the hours that TCP allows it.
+fn with_timeouts(url: &str) -> String {
+    const SETTINGS: [(&str, &str); 6] = [
+        ("application_name", "accrue"),
+        ("connect_timeout", "3"),
+        ("keepalives_idle", "30"),
+        ("keepalives_interval", "10"),
+        ("keepalives_count", "3"),
+        ("tcp_user_timeout", "15000"),
+    ];
+    let is_url = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    let mut out = url.to_owned();
+    for (name, value) in SETTINGS.iter().filter(|(name, _)| !url.contains(&format!("{name}="))) {
+        let mark = match is_url {
+            true if out.contains('?') => '&',
+            true => '?',
+            false => ' ',
+        };
+        out.push_str(&format!("{mark}{name}={value}"));
+    }
+    out
+}

@@ -1,0 +1,8 @@
+//! The database: a private cluster, connections, migrations, the clock, what errors mean.
+
+pub mod clock;
+pub mod cluster;
+pub mod connect;
+pub mod errors;
+pub mod migrate;
+pub(crate) mod statement;
