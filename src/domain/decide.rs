@@ -44,8 +44,8 @@ impl<'a> Working<'a> {
         Self { member: member.clone(), entries: Vec::new(), context }
     }
 
-    /// Adds an entry that the command causes. The payload gets the keys `lots` (if any) and, when points moved,
-    /// `balance`: the wallet after the entry, so that a statement and an auditor need not add up history.
+    /// Adds an entry that the command causes. The payload gets the keys `lots` (if any) and `balance`: the wallet
+    /// after the entry, so that a statement and an auditor need not add up history.
     ///
     /// Errors: a posting that the member's balances cannot bear.
     pub fn post(
@@ -103,9 +103,7 @@ impl<'a> Working<'a> {
         if !lots.is_empty() {
             draft.payload["lots"] = lots.iter().map(NewLot::to_json).collect();
         }
-        if !draft.postings.is_empty() {
-            draft.payload["balance"] = json!(self.member.balances);
-        }
+        draft.payload["balance"] = json!(self.member.balances);
         self.entries.push(draft);
         Ok(())
     }

@@ -211,6 +211,13 @@ impl<'a> Fields<'a> {
         report(self.faults, path, wrong);
     }
 
+    /// Reports a fault of what stands in the field `name`; its path counts from there.
+    pub fn nested_fault(&mut self, name: &'static str, fault: Fault) {
+        if self.faults.len() < MAX_FAULTS {
+            self.faults.push(Fault { path: format!("{}{}", self.path_of(name), fault.path), ..fault });
+        }
+    }
+
     /// Reports the fields that nobody asked for.
     pub fn finish(self) {
         let Some(object) = self.object else { return };

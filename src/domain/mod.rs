@@ -2,11 +2,13 @@
 //! back as entries or a typed refusal.
 
 pub mod account;
+pub mod audit;
 pub mod canonical;
 pub mod decide;
 pub mod earning;
 pub mod enrolment;
 pub mod entry;
+pub mod export;
 pub mod fields;
 pub mod ids;
 pub mod member;

@@ -1,2 +1,120 @@
-//! HTTP.
+//! The HTTP interface: parse at the edge, one table for access, one for problems, a file per resource.
+
+pub mod access;
 pub mod auth;
+pub mod input;
+mod ledger;
+mod members;
+mod openapi;
+mod operations;
+mod orders;
+mod page;
+pub mod problem;
+mod programs;
+mod server;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse};
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+
+use self::access::Authorised;
+use self::auth::Authenticator;
+pub use self::openapi::{document, document_yaml};
+use self::problem::Problem;
+pub use self::server::{Running, ServerConfig, start};
+use crate::domain::entry::hex;
+use crate::ledger::{Answer, Command, Ledger, Outcome, Request};
+use crate::read::Reader;
+
+/// The header that marks an answer that was given before.
+pub const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
+
+/// How long a command may wait in its queue before it is dropped.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// What every handler works with.
+pub struct Service {
+    /// The writer.
+    pub ledger: Arc<Ledger>,
+    /// The readers.
+    pub reader: Reader,
+    /// Who calls.
+    pub authenticator: Arc<Authenticator>,
+    /// The metrics.
+    pub metrics: PrometheusHandle,
+    /// The service role's database, for exports.
+    pub database_url: String,
+    /// How many exports may still begin.
+    pub exports: Arc<Semaphore>,
+    openapi_yaml: String,
+}
+
+impl Service {
+    /// A service on these parts.
+    pub fn new(
+        ledger: Arc<Ledger>,
+        reader: Reader,
+        authenticator: Arc<Authenticator>,
+        metrics: PrometheusHandle,
+        database_url: String,
+    ) -> Self {
+        const EXPORTS: usize = 2;
+        let (exports, openapi_yaml) = (Arc::new(Semaphore::new(EXPORTS)), document_yaml());
+        Self { ledger, reader, authenticator, metrics, database_url, exports, openapi_yaml }
+    }
+
+    async fn decide(&self, caller: &Authorised, key: Option<String>, command: Command) -> Result<Answer, Problem> {
+        let deadline = Instant::now() + DEADLINE;
+        Ok(self.ledger.decide(Request::new(caller.actor(), key, deadline, command)).await?)
+    }
+}
+
+// 201 with the body of a success, or the problem of a refusal.
+fn created(answer: Answer, location: Option<String>) -> Result<HttpResponse, Problem> {
+    let mut response = answered(answer, StatusCode::CREATED)?;
+    if let Some(location) = location.and_then(|location| header::HeaderValue::try_from(location).ok()) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+// 200 with the body of a success, or the problem of a refusal.
+fn done(answer: Answer) -> Result<HttpResponse, Problem> {
+    answered(answer, StatusCode::OK)
+}
+
+fn answered(answer: Answer, status: StatusCode) -> Result<HttpResponse, Problem> {
+    let body = match answer.outcome {
+        Outcome::Done(body) => body,
+        Outcome::Refused(refusal) => return Err(Problem::refused(&refusal, answer.replayed)),
+    };
+    let mut response = HttpResponse::build(status);
+    response.content_type("application/json");
+    if answer.replayed {
+        response.insert_header((IDEMPOTENCY_REPLAYED, "true"));
+    }
+    Ok(response.body(body))
+}
+
+fn json(body: &impl Serialize) -> Result<HttpResponse, Problem> {
+    let body = serde_json::to_string(body).map_err(|_| Problem::new("internal", "the answer cannot be written"))?;
+    Ok(HttpResponse::Ok().content_type("application/json").body(body))
+}
+
+// What the app polls: an ETag of `content`, and 304 if the caller has it already.
+fn polled(request: &HttpRequest, content: &impl Serialize, body: &impl Serialize) -> Result<HttpResponse, Problem> {
+    let content = serde_json::to_vec(content).map_err(|_| Problem::new("internal", "the answer cannot be written"))?;
+    let etag = format!("W/\"{}\"", hex(&Sha256::digest(content)[..16]));
+    let known = members::matches_etag(request, &etag);
+    let mut response = if known { HttpResponse::NotModified().finish() } else { json(body)? };
+    let value = header::HeaderValue::try_from(etag).map_err(|_| Problem::new("internal", "the tag is not a header"))?;
+    response.headers_mut().insert(header::ETAG, value);
+    Ok(response)
+}

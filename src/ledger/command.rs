@@ -3,19 +3,22 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::domain::canonical;
 use crate::domain::enrolment::{Enrolment, ProfileChange};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::order::Order;
 use crate::domain::program::Program;
 use crate::domain::refusal::Refusal;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{self, Timestamp};
 
 /// The journal of what belongs to no member.
 pub const PROGRAM_JOURNAL: JournalId = 0;
 
 /// Something to be decided.
+#[derive(Clone)]
 pub enum Command {
     /// Points for an order. Its natural key is the order's id.
     CompleteOrder(Order),
@@ -35,6 +38,21 @@ impl Command {
             Command::Enrol(id, _) | Command::ChangeProfile(id, _) => id.journal(),
             Command::Publish(..) => PROGRAM_JOURNAL,
         }
+    }
+
+    // SHA-256 of the canonical form of what is asked: the same for the same request, however it was spelt. An id that
+    // was made for the command is not asked for; a member that a change is meant for is.
+    fn hash(&self) -> [u8; 32] {
+        let asked = match self {
+            Command::CompleteOrder(order) => serde_json::to_value(order),
+            Command::Enrol(_, enrolment) => serde_json::to_value(enrolment),
+            Command::ChangeProfile(id, change) => serde_json::to_value((id, change)),
+            Command::Publish(program, effective_at) => {
+                serde_json::to_value((program.document(), time::canonical(*effective_at)))
+            }
+        };
+        let asked = asked.ok().and_then(|asked| canonical::to_string(&asked).ok());
+        Sha256::digest(asked.expect("commands hold strings, integers and decimals in strings")).into()
     }
 
     /// The operation that idempotency keys belong to.
@@ -62,6 +80,13 @@ pub struct Request {
     pub deadline: Instant,
     /// What is asked.
     pub command: Command,
+}
+
+impl Request {
+    /// A request by `actor` under `key`, made now, that waits until `deadline` at most.
+    pub fn new(actor: String, key: Option<String>, deadline: Instant, command: Command) -> Self {
+        Self { id: Uuid::now_v7(), actor, key, hash: command.hash(), deadline, command }
+    }
 }
 
 /// How a command ended. Both ways are committed, or were before (invariants 4 and 5).

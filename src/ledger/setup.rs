@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Integer, SmallInt, Text};
+use diesel::sql_types::{Bool, Integer, SmallInt, Text, Timestamptz};
 use uuid::Uuid;
 
 use super::load;
@@ -13,6 +14,7 @@ use super::{Failure, OpenError, schema};
 use crate::domain::ids::{JournalId, MAX_JOURNAL};
 use crate::domain::program::Program;
 use crate::domain::publication;
+use crate::domain::time::Timestamp;
 use crate::postgres::clock::Clock;
 use crate::postgres::migrate;
 use crate::postgres::statement::statement;
@@ -63,6 +65,12 @@ pub fn seed(connection: &mut PgConnection, program: &Arc<Program>, clock: &Clock
 pub fn demo_shift(connection: &mut PgConnection, days: i32) -> Result<i32, OpenError> {
     let rows: Vec<i32> = KeepDemoShift { days }.load(connection)?;
     Ok(rows.into_iter().next().unwrap_or(days))
+}
+
+/// The programme's time now, in UTC.
+pub fn now(connection: &mut PgConnection, clock: &Clock) -> Result<Timestamp, OpenError> {
+    let now: Vec<DateTime<Utc>> = ReadClock {}.load(connection)?;
+    Ok(clock.read(now.into_iter().next().ok_or(diesel::result::Error::NotFound)?))
 }
 
 /// A journal.
@@ -121,6 +129,11 @@ statement! {
 statement! {
     KeepDemoShift { days: i32 => Integer } -> Integer,
     "UPDATE ledger SET demo_shift_days = COALESCE(demo_shift_days, $1) RETURNING demo_shift_days"
+}
+
+statement! {
+    ReadClock {} -> Timestamptz,
+    "SELECT clock_timestamp()"
 }
 
 statement! {

@@ -48,9 +48,20 @@ pub enum ClusterError {
         /// The user.
         uid: u32,
     },
-    /// Another service uses the folder.
-    #[error("{} is in use by another running service{}", data_dir.display(), process(*holder))]
+    /// Another service, or a command that works without one, uses the folder.
+    #[error("{} is in use by another running service or command{}", data_dir.display(), process(*holder))]
     Locked {
+        /// The folder.
+        data_dir: PathBuf,
+        /// The process that holds it, as far as known.
+        holder: Option<u32>,
+    },
+    /// Another process uses the folder, and its Postgres is not to be used yet.
+    #[error(
+        "{} is in use by another running service or command{} that has not finished starting PostgreSQL",
+        data_dir.display(), process(*holder)
+    )]
+    NotServing {
         /// The folder.
         data_dir: PathBuf,
         /// The process that holds it, as far as known.

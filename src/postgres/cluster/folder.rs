@@ -1,7 +1,7 @@
 //! The data folder: where it lies, what it holds, and who may use it.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::thread;
@@ -69,17 +69,29 @@ pub fn resolve_data_dir(wanted: &Path) -> Result<PathBuf, ClusterError> {
 /// The data folder, locked against other services. Dropping it unlocks.
 #[derive(Debug)]
 pub(super) struct Folder {
-    _lock: File,
+    lock: File,
+    path: PathBuf,
 }
 
 impl Folder {
     /// Makes the folder if needed and locks it.
     pub(super) fn lock(data_dir: &Path) -> Result<Self, ClusterError> {
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match Self::try_lock(data_dir) {
+                Err(ClusterError::Locked { .. }) if Instant::now() < deadline => thread::sleep(LOCK_POLL),
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Makes the folder if needed and locks it, unless it is locked at this moment.
+    pub(super) fn try_lock(data_dir: &Path) -> Result<Self, ClusterError> {
         // The user that Postgres runs as has to pass through, no more.
         let mode = if is_root() { 0o711 } else { 0o700 };
         create_folders(data_dir, mode).map_err(ClusterError::io("make", data_dir))?;
 
-        let path = data_dir.join("lock");
+        let path = lock_file(data_dir);
         let mut lock = fs::OpenOptions::new()
             .read(true)
             .write(true)
@@ -88,19 +100,40 @@ impl Folder {
             .mode(0o600)
             .open(&path)
             .map_err(ClusterError::io("open", &path))?;
-        let deadline = Instant::now() + LOCK_PATIENCE;
-        loop {
-            match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => break,
-                Err(Errno::WOULDBLOCK) if Instant::now() < deadline => thread::sleep(LOCK_POLL),
-                Err(Errno::WOULDBLOCK) => return Err(locked(data_dir, &mut lock)),
-                Err(error) => return Err(ClusterError::io("lock", &path)(error.into())),
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => {
+                return Err(ClusterError::Locked { data_dir: data_dir.to_owned(), holder: Holder::of(data_dir).pid });
             }
+            Err(error) => return Err(ClusterError::io("lock", &path)(error.into())),
         }
         lock.set_len(0)
-            .and_then(|()| writeln!(lock, "{}", std::process::id()))
+            .and_then(|()| write_line(&mut lock, std::process::id()))
             .map_err(ClusterError::io("write", &path))?;
-        Ok(Self { _lock: lock })
+        Ok(Self { lock, path })
+    }
+
+    /// Lets others know that the cluster of version `major` is ready for them too.
+    pub(super) fn announce(&mut self, major: u32) -> Result<(), ClusterError> {
+        write_line(&mut self.lock, major).map_err(ClusterError::io("write", &self.path))
+    }
+}
+
+/// What the lock file says: a line with the process that holds the folder, and, once its Postgres is ready for
+/// others, a line with the major version. It means something only while the folder is locked.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Holder {
+    pub(super) pid: Option<u32>,
+    pub(super) serving: Option<u32>,
+}
+
+impl Holder {
+    /// Reads the lock file. A file that cannot be read says nothing.
+    pub(super) fn of(data_dir: &Path) -> Self {
+        let text = fs::read_to_string(lock_file(data_dir)).unwrap_or_default();
+        let mut lines = text.lines();
+        let mut next = || lines.next()?.parse().ok();
+        Self { pid: next(), serving: next() }
     }
 }
 
@@ -196,12 +229,13 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The error for a lock that is held; its file says by whom.
-fn locked(data_dir: &Path, lock: &mut File) -> ClusterError {
-    let mut holder = String::new();
-    // Only decorates the message.
-    let _ = lock.read_to_string(&mut holder);
-    ClusterError::Locked { data_dir: data_dir.to_owned(), holder: holder.trim().parse().ok() }
+fn lock_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("lock")
+}
+
+/// Writes at once, so that nobody reads a part of `number`.
+fn write_line(file: &mut File, number: u32) -> io::Result<()> {
+    file.write_all(format!("{number}\n").as_bytes())
 }
 
 /// Makes `path` and what is missing above it with `mode`, whatever the umask says.

@@ -4,7 +4,7 @@
 //!
 //! | entry | what it is |
 //! | --- | --- |
-//! | `lock` | held for as long as a [`Cluster`] lives, so that two services never share a folder |
+//! | `lock` | held for as long as a [`Cluster`] lives, so that no folder has two; says who holds it |
 //! | `postgres-<major>/` | the files of Postgres |
 //! | `postgres-<major>.log` | what Postgres prints; moved to `.log.old` at a start that finds it too long |
 //! | `secrets/` | the passwords of the two login roles, readable by the service alone |
@@ -15,8 +15,13 @@
 //!
 //! Postgres survives a service that was killed. The next start finds it by its `postmaster.pid`, stops it and
 //! starts a child of its own, so that there is one way to run and to stop, not two.
+//!
+//! A service starts its [`Cluster`] and insists on having the folder to itself. Other commands open an
+//! [`Access`], which is the cluster of the running service if there is one.
 
+mod access;
 mod binaries;
+mod endpoint;
 mod error;
 mod folder;
 mod initdb;
@@ -29,10 +34,11 @@ mod user;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use diesel::Connection;
 use diesel::pg::PgConnection;
 
+pub use self::access::Access;
 use self::binaries::Binaries;
+use self::endpoint::Endpoint;
 pub use self::error::ClusterError;
 pub use self::folder::resolve_data_dir;
 use self::folder::{Folder, Layout};
@@ -50,8 +56,7 @@ const ORPHAN_PAUSE: Duration = Duration::from_millis(20);
 pub struct Cluster {
     // Fields drop in this order: Postgres has stopped before the folder is unlocked.
     postmaster: Postmaster,
-    layout: Layout,
-    secrets: Secrets,
+    endpoint: Endpoint,
     major: u32,
     _folder: Folder,
 }
@@ -79,24 +84,32 @@ pub struct ClusterConfig {
 impl Cluster {
     /// Starts the cluster in `config.data_dir`, made first if there is none, and returns when it answers.
     ///
-    /// A cluster that a killed service left running is stopped and started afresh.
+    /// A cluster that a killed service left running is stopped and started afresh. A folder that another process
+    /// holds is refused, see [`ClusterError::Locked`]; [`Access::open`] is for commands that can share it.
     pub fn start(config: &ClusterConfig) -> Result<Self, ClusterError> {
-        let began = Instant::now();
         let data_dir = resolve_data_dir(&config.data_dir)?;
         let folder = Folder::lock(&data_dir)?;
-        let user = ServerUser::for_cluster_in(&data_dir)?;
-        let binaries = Binaries::find(config.binaries.as_deref(), &folder::majors(&data_dir)?)?;
-        let layout = Layout::new(&data_dir, binaries.major);
+        Self::start_in(folder, &data_dir, config)
+    }
+
+    /// Starts the cluster in the folder `data_dir`, which `folder` holds.
+    fn start_in(mut folder: Folder, data_dir: &Path, config: &ClusterConfig) -> Result<Self, ClusterError> {
+        let began = Instant::now();
+        let user = ServerUser::for_cluster_in(data_dir)?;
+        let binaries = Binaries::find(config.binaries.as_deref(), &folder::majors(data_dir)?)?;
+        let layout = Layout::new(data_dir, binaries.major);
         layout.prepare(user.as_ref())?;
 
         let secrets = Secrets::load_or_create(&layout)?;
         initdb::ensure_initialised(&layout, &binaries, user.as_ref(), &secrets, config.durability)?;
         let settings = postmaster::settings(&layout, &binaries, user.as_ref(), config.durability)?;
+        let endpoint = Endpoint { layout, secrets };
         let (postmaster, mut connection) =
-            launch(&layout, &secrets, || Postmaster::spawn(&layout, &binaries, user.as_ref(), &settings))?;
-        roles::ensure_roles(&mut connection, &secrets)?;
+            launch(&endpoint, || Postmaster::spawn(&endpoint.layout, &binaries, user.as_ref(), &settings))?;
+        roles::ensure_roles(&mut connection, &endpoint.secrets)?;
+        folder.announce(binaries.major)?;
 
-        let cluster = Self { postmaster, layout, secrets, major: binaries.major, _folder: folder };
+        let cluster = Self { postmaster, endpoint, major: binaries.major, _folder: folder };
         tracing::info!(
             data_dir = %cluster.data_dir().display(),
             version = cluster.major,
@@ -114,29 +127,27 @@ impl Cluster {
 
     /// The libpq URL of the owner of everything, password included.
     pub fn owner_url(&self, database: &str) -> String {
-        self.secrets.owner_url(&self.layout.sockets, database)
+        self.endpoint.owner_url(database)
     }
 
     /// The libpq URL of the role that the service works as, password included.
     pub fn service_url(&self, database: &str) -> String {
-        self.secrets.service_url(&self.layout.sockets, database)
+        self.endpoint.service_url(database)
     }
 
     /// Creates the database `name` unless there is one.
     pub fn ensure_database(&self, name: &str) -> Result<(), ClusterError> {
-        roles::check_database_name(name)?;
-        let mut connection = connect(&self.layout, &self.secrets)?;
-        roles::ensure_database(&mut connection, name)
+        self.endpoint.ensure_database(name)
     }
 
     /// The file that Postgres logs to.
     pub fn log_file(&self) -> &Path {
-        &self.layout.log
+        &self.endpoint.layout.log
     }
 
     /// The folder that holds the cluster, as [`resolve_data_dir`] chose it.
     pub fn data_dir(&self) -> &Path {
-        &self.layout.data_dir
+        &self.endpoint.layout.data_dir
     }
 
     /// The major version of Postgres.
@@ -148,6 +159,11 @@ impl Cluster {
     pub fn postmaster_pid(&self) -> u32 {
         self.postmaster.pid()
     }
+
+    /// Whether Postgres has ended. It is not started again; this is for a service to notice.
+    pub fn has_exited(&mut self) -> bool {
+        self.postmaster.has_exited()
+    }
 }
 
 /// Starts Postgres and waits until it answers, clearing away what earlier ones left.
@@ -156,25 +172,19 @@ impl Cluster {
 /// memory until they notice; and a postmaster that a service started right before it was killed may write its
 /// `postmaster.pid` only after this start has looked for it.
 fn launch(
-    layout: &Layout,
-    secrets: &Secrets,
+    endpoint: &Endpoint,
     spawn: impl Fn() -> Result<Postmaster, ClusterError>,
 ) -> Result<(Postmaster, PgConnection), ClusterError> {
     let deadline = Instant::now() + ORPHAN_PATIENCE;
     loop {
-        leftover::clear(layout)?;
+        leftover::clear(&endpoint.layout)?;
         let mut postmaster = spawn()?;
         match postmaster.wait_until_ready() {
-            Ok(()) => return Ok((postmaster, connect(layout, secrets)?)),
+            Ok(()) => return Ok((postmaster, endpoint.connect()?)),
             Err(ClusterError::Exited { log, .. }) if leftover::kept_out(&log) && Instant::now() < deadline => {
                 std::thread::sleep(ORPHAN_PAUSE);
             }
             Err(error) => return Err(error),
         }
     }
-}
-
-fn connect(layout: &Layout, secrets: &Secrets) -> Result<PgConnection, ClusterError> {
-    let url = secrets.owner_url(&layout.sockets, "postgres");
-    PgConnection::establish(&url).map_err(ClusterError::Connect)
 }

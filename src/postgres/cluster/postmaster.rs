@@ -164,11 +164,15 @@ impl Postmaster {
         }
     }
 
+    pub(super) fn has_exited(&mut self) -> bool {
+        // A child that cannot be waited for has been waited for.
+        self.child.try_wait().map_or(true, |status| status.is_some())
+    }
+
     /// Stops Postgres, if it runs, and waits until it has.
     pub(super) fn stop(&mut self) -> Result<(), ClusterError> {
         let pid = Pid::from_child(&self.child);
-        // A child that cannot be waited for has been waited for.
-        stop_process(pid, || self.child.try_wait().is_ok_and(|ended| ended.is_none()))
+        stop_process(pid, || !self.has_exited())
     }
 
     /// What Postgres says of itself, on the eighth line of its file, whose first line is its process id.

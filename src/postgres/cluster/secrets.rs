@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rand::TryRng;
 use rand::rngs::SysRng;
@@ -32,8 +32,8 @@ impl Secrets {
     /// The service's password is set at every start. The owner's is set when the cluster is made: once there
     /// is a cluster, a new one would open nothing.
     pub(super) fn load_or_create(layout: &Layout) -> Result<Self, ClusterError> {
-        let owner = layout.secrets.join("owner-password");
-        let service = layout.secrets.join("service-password");
+        let owner = owner_file(layout);
+        let service = service_file(layout);
         Ok(Self {
             owner: match load(&owner)? {
                 Some(password) => password,
@@ -49,6 +49,12 @@ impl Secrets {
         })
     }
 
+    /// Reads the passwords of a cluster that runs.
+    pub(super) fn load(layout: &Layout) -> Result<Self, ClusterError> {
+        let read = |path: PathBuf| load(&path)?.ok_or(ClusterError::SecretMissing { path });
+        Ok(Self { owner: read(owner_file(layout))?, service: read(service_file(layout))? })
+    }
+
     pub(super) fn owner_url(&self, sockets: &Path, database: &str) -> String {
         url(OWNER, &self.owner, sockets, database)
     }
@@ -56,6 +62,14 @@ impl Secrets {
     pub(super) fn service_url(&self, sockets: &Path, database: &str) -> String {
         url(LOGIN, &self.service, sockets, database)
     }
+}
+
+fn owner_file(layout: &Layout) -> PathBuf {
+    layout.secrets.join("owner-password")
+}
+
+fn service_file(layout: &Layout) -> PathBuf {
+    layout.secrets.join("service-password")
 }
 
 fn url(role: &str, password: &SecretString, sockets: &Path, database: &str) -> String {

@@ -1,0 +1,257 @@
+//! The arguments. Every flag has an environment variable, and a key of the same name in the configuration file.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use secrecy::SecretString;
+
+use crate::domain::ids::MemberId;
+use crate::read::export::Format;
+
+/// Membership, points and referral ledger for online shops: append-only, double-entry, hash-chained.
+#[derive(Parser)]
+#[command(name = "accrue", version, max_term_width = 110)]
+pub struct Args {
+    /// A TOML file with defaults for the flags: `listen = "127.0.0.1:8080"`. Flags and the environment win over it.
+    #[arg(long, global = true, env = "ACCRUE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub logs: LogArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Serve the HTTP API.
+    Serve(ServeArgs),
+    /// Show it: a private database, real orders, tokens, and calls to try.
+    Demo(DemoArgs),
+    /// Bring a database's schema up to date, as its owner.
+    Migrate(MigrateArgs),
+    /// Import data.
+    Import(ImportArgs),
+    /// Write the whole ledger to a file or to standard output.
+    Export(ExportArgs),
+    /// Check a database, or an export offline: exit 0 right, 1 wrong, 2 could not check.
+    Verify(VerifyArgs),
+    /// Print a token signed with the local development key.
+    Token(TokenArgs),
+    /// Print the OpenAPI document.
+    Openapi,
+}
+
+/// Which database.
+#[derive(ClapArgs)]
+pub struct DatabaseArgs {
+    /// Folder of the private Postgres cluster and of the development key.
+    #[arg(long, global = true, env = "ACCRUE_DATA_DIR", default_value = ".accrue", value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// Use this database instead of the private cluster. `migrate` needs its owner; the others need a login that is
+    /// a member of the role accrue_service and no more.
+    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<String>,
+    /// Folder with `postgres` and `initdb` for the private cluster; else the newest that is installed.
+    #[arg(long, global = true, env = "ACCRUE_POSTGRES_BIN", value_name = "DIR")]
+    pub postgres_bin: Option<PathBuf>,
+}
+
+/// What to log.
+#[derive(ClapArgs)]
+pub struct LogArgs {
+    /// What to log to standard error: error, warn, info, debug, trace, or a filter such as `info,accrue=debug`.
+    #[arg(long, global = true, env = "ACCRUE_LOG", default_value = "warn,accrue=info", value_name = "FILTER")]
+    pub log: String,
+    /// How to log it.
+    #[arg(long, global = true, env = "ACCRUE_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    pub log_format: LogFormat,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: a JSON object a line.
+    Json,
+}
+
+/// `serve`
+#[derive(ClapArgs)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    pub listen: ListenArgs,
+    #[command(flatten)]
+    pub keys: KeyArgs,
+    /// The programme document (TOML) for an empty database. Another one later is refused: versions are published
+    /// over the API.
+    #[arg(long, env = "ACCRUE_PROGRAM", value_name = "FILE")]
+    pub program: Option<PathBuf>,
+}
+
+/// `demo`
+#[derive(ClapArgs)]
+pub struct DemoArgs {
+    #[command(flatten)]
+    pub listen: ListenArgs,
+}
+
+/// Where to listen.
+#[derive(ClapArgs)]
+pub struct ListenArgs {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, env = "ACCRUE_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// How many threads take requests; else one for each core.
+    #[arg(long, env = "ACCRUE_WORKERS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: Option<u16>,
+    /// How many connections read the database.
+    #[arg(long, env = "ACCRUE_READERS", default_value_t = 4, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub readers: u32,
+    /// How many commands may wait for each journal before the service says that it is busy.
+    #[arg(long, env = "ACCRUE_QUEUE", default_value_t = 4096, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub queue: u32,
+}
+
+/// Whose tokens.
+#[derive(ClapArgs)]
+pub struct KeyArgs {
+    #[command(flatten)]
+    pub claims: ClaimArgs,
+    /// A JWKS file with the public keys of your identity provider; read again when it changes.
+    #[arg(long, env = "ACCRUE_JWKS_FILE", value_name = "FILE")]
+    pub jwks_file: Option<PathBuf>,
+    /// The https address of that JWKS; fetched again every few minutes.
+    #[arg(long, env = "ACCRUE_JWKS_URL", value_name = "URL")]
+    pub jwks_url: Option<String>,
+    /// A secret of at least 32 bytes for HS256 tokens. Give it by the environment: flags show in process lists.
+    #[arg(long, env = "ACCRUE_HS256_SECRET", hide_env_values = true, value_name = "SECRET", value_parser = secret)]
+    pub hs256_secret: Option<SecretString>,
+}
+
+/// What tokens must say.
+#[derive(ClapArgs)]
+pub struct ClaimArgs {
+    /// The issuer (`iss`) of tokens.
+    #[arg(long, env = "ACCRUE_ISSUER", default_value = "accrue", value_name = "ISS")]
+    pub issuer: String,
+    /// The audience (`aud`) of tokens.
+    #[arg(long, env = "ACCRUE_AUDIENCE", default_value = "accrue", value_name = "AUD")]
+    pub audience: String,
+}
+
+/// `migrate`
+#[derive(ClapArgs)]
+pub struct MigrateArgs {
+    /// How many journals members are spread over; else one for each core and at least two. More can be added later
+    /// and then get new members; none is ever taken away.
+    #[arg(long, env = "ACCRUE_JOURNALS", value_name = "N", value_parser = clap::value_parser!(i16).range(1..=4095))]
+    pub journals: Option<i16>,
+}
+
+/// `import`
+#[derive(ClapArgs)]
+pub struct ImportArgs {
+    #[command(subcommand)]
+    pub what: ImportWhat,
+}
+
+/// What to import.
+#[derive(Subcommand)]
+pub enum ImportWhat {
+    /// Orders from a CSV file with the columns order_id, customer_id, ordered_on, items, amount. Customers who are
+    /// not members yet are enrolled as of their first order. Run it again after an interruption: nothing doubles.
+    Orders {
+        /// The file.
+        #[arg(value_name = "FILE.csv")]
+        file: PathBuf,
+        /// The programme document (TOML) for an empty database.
+        #[arg(long, env = "ACCRUE_PROGRAM", value_name = "FILE")]
+        program: Option<PathBuf>,
+        /// Move every order forward by so many days.
+        #[arg(long, env = "ACCRUE_SHIFT_DAYS", default_value_t = 0, value_name = "DAYS",
+              value_parser = clap::value_parser!(i32).range(0..=100_000))]
+        shift_days: i32,
+    },
+}
+
+/// `export`
+#[derive(ClapArgs)]
+pub struct ExportArgs {
+    /// The form.
+    #[arg(long, env = "ACCRUE_EXPORT_FORMAT", default_value = "ndjson", value_name = "FORMAT")]
+    pub format: Format,
+    /// Where to write; else standard output.
+    #[arg(long, short, env = "ACCRUE_EXPORT_OUTPUT", value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `verify`
+#[derive(ClapArgs)]
+pub struct VerifyArgs {
+    /// An export, NDJSON or CSV, to check by its own bytes; `-` for standard input. Else the database is checked.
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// `token`
+#[derive(ClapArgs)]
+#[command(group = clap::ArgGroup::new("rights").required(true).args(["role", "scope"]))]
+pub struct TokenArgs {
+    /// Whose token.
+    #[arg(long = "as", id = "role", env = "ACCRUE_TOKEN_AS", value_name = "ROLE")]
+    pub role: Option<Role>,
+    /// The member, with `--as member`.
+    #[arg(long, env = "ACCRUE_TOKEN_MEMBER", value_name = "ID", required_if_eq("role", "member"))]
+    pub member: Option<MemberId>,
+    /// A client's token with these scopes, separated by spaces.
+    #[arg(long, env = "ACCRUE_TOKEN_SCOPE", value_name = "SCOPES")]
+    pub scope: Option<String>,
+    /// How long it is good for: 30s, 15m, 1h, 7d.
+    #[arg(long, env = "ACCRUE_TOKEN_TTL", default_value = "1h", value_name = "TIME", value_parser = span)]
+    pub ttl: Duration,
+    #[command(flatten)]
+    pub claims: ClaimArgs,
+}
+
+/// Whose token.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// The checkout service.
+    Checkout,
+    /// Finance.
+    Finance,
+    /// The operator, with every scope.
+    Operator,
+    /// A member.
+    Member,
+}
+
+fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
+    Ok(SecretString::from(text))
+}
+
+fn span(text: &str) -> Result<Duration, &'static str> {
+    const FORM: &str = "must be a number with s, m, h or d, such as 1h, and at most 366d";
+    const MOST: u64 = 366 * 86_400;
+    let unit = text.chars().last().ok_or(FORM)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(FORM),
+    };
+    let number: u64 = text.strip_suffix(unit).and_then(|number| number.parse().ok()).ok_or(FORM)?;
+    match number.checked_mul(seconds) {
+        Some(seconds) if (1..=MOST).contains(&seconds) => Ok(Duration::from_secs(seconds)),
+        _ => Err(FORM),
+    }
+}

@@ -1,0 +1,145 @@
+//! `accrue demo`: real purchases become points, in front of your eyes.
+
+use std::io::Cursor;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use chrono::{Days, NaiveDate};
+use serde_json::{Value, json};
+
+use super::args::{ClaimArgs, DatabaseArgs, DemoArgs, KeyArgs, Role};
+use super::database::Database;
+use super::{import, serve, token};
+use crate::domain::ids::MemberId;
+use crate::domain::time::{self, Timestamp};
+use crate::http::auth::DevelopmentKey;
+use crate::ledger::{Ledger, setup};
+use crate::postgres::clock::Clock;
+use crate::postgres::connect;
+use crate::read::{members, orders};
+
+/// The demonstration's programme.
+const PROGRAM: &str = include_str!("program.toml");
+
+/// 69 659 purchases of 23 570 customers, January 1997 to June 1998.
+const ORDERS: &[u8] = include_bytes!("../../tests/data/cdnow_orders.csv");
+
+/// The last of them.
+const LAST_ORDER: &str = "CD069659";
+const LAST_CUSTOMER: &str = "23149";
+const LAST_DAY: NaiveDate = NaiveDate::from_ymd_opt(1998, 6, 30).expect("a date of the calendar");
+
+/// How long the printed tokens are good for.
+const TTL: Duration = Duration::from_secs(24 * 3_600);
+
+/// Loads the orders if they are not there yet, serves, and prints what to try.
+pub fn run(database_args: &DatabaseArgs, args: &DemoArgs) -> Result<()> {
+    if database_args.database_url.is_some() {
+        return Err(anyhow!("demo works on its private cluster alone; leave --database-url and DATABASE_URL out"));
+    }
+    let database = Database::for_service(database_args)?;
+    database.seed(PROGRAM)?;
+    let ledger = serve::open(&database.url, &args.listen)?;
+    let shift = load(&database, &ledger)?;
+
+    let claims = ClaimArgs { issuer: "accrue".to_owned(), audience: "accrue".to_owned() };
+    let key = token::development_key(&database_args.data_dir)?;
+    let keys = KeyArgs { claims, jwks_file: None, jwks_url: None, hs256_secret: None };
+    let mut accepted = serve::auth_config(&keys);
+    accepted.development_key = Some(key.clone());
+    let mut connection = connect::plain(&database.url).map_err(|_| anyhow!("cannot connect to the database"))?;
+    let member =
+        members::id_of(&mut connection, LAST_CUSTOMER)?.context("the demonstration's customers are missing")?;
+    let today = setup::now(&mut connection, &Clock::database())?;
+    let tour = Tour { key, claims: keys.claims, member, today };
+    serve::run_until_stopped(ledger, &database.url, accepted, &args.listen, async |address| {
+        // The calls are made for real, on a thread that may block, so that what is shown is what they answer.
+        let toured = tokio::task::spawn_blocking(move || tour.print(address, shift)).await;
+        if let Ok(Err(error)) = toured {
+            tracing::warn!("the tour could not be printed: {error:#}");
+        }
+    })
+}
+
+// Posts the orders, so shifted that the last purchase was the day before the first run. The shift is kept: a restart
+// tomorrow posts nothing new.
+fn load(database: &Database, ledger: &Ledger) -> Result<i32> {
+    let mut owner = database.owner()?;
+    let program = ledger.programs().book().latest_version().program.clone();
+    let today = setup::now(&mut owner, &Clock::database())?.with_timezone(&program.time_zone).date_naive();
+    let yesterday = today.pred_opt().context("today is the first day of the calendar")?;
+    let shift = setup::demo_shift(&mut owner, i32::try_from((yesterday - LAST_DAY).num_days())?)?;
+    if orders::by_id(&mut owner, LAST_ORDER)?.is_none() {
+        println!("loading 69 659 real orders of 23 570 customers …");
+        let began = Instant::now();
+        let report = import::orders(ledger, &database.url, Cursor::new(ORDERS), shift)?;
+        println!("{}", import::summary(&report, began.elapsed()));
+        analyse(database)?;
+    }
+    Ok(shift)
+}
+
+// Fresh tables have no statistics, and readers' plans follow them.
+fn analyse(database: &Database) -> Result<()> {
+    Ok(diesel::connection::SimpleConnection::batch_execute(&mut database.owner()?, "ANALYZE")?)
+}
+
+struct Tour {
+    key: DevelopmentKey,
+    claims: ClaimArgs,
+    member: MemberId,
+    today: Timestamp,
+}
+
+impl Tour {
+    fn print(&self, address: SocketAddr, shift: i32) -> Result<()> {
+        let checkout = self.token(Role::Checkout)?;
+        let app = token::issue_role(&self.key, &self.claims, Role::Member, Some(self.member), TTL)?;
+        let finance = self.token(Role::Finance)?;
+        let moved = LAST_DAY.checked_add_days(Days::new(u64::try_from(shift)?)).unwrap_or(LAST_DAY);
+        println!("\nAccrue serves http://{address}; the documentation is at http://{address}/docs/");
+        println!("The orders are from 1997 and 1998, moved forward by {shift} days: the last is of {moved}.");
+        println!("\nTokens, good for a day:\n");
+        println!("export CHECKOUT={checkout}\nexport APP={app}\nexport FINANCE={finance}");
+        println!("\nTry, in another terminal:\n");
+        let base = format!("http://{address}");
+        show(&base, "/v1/members/me/wallet", ("APP", &app), None)?;
+        let order = json!({
+            "order_id": format!("demo-{}", self.today.timestamp()), "member_id": self.member, "occurred_at": time::canonical(self.today),
+            "currency": "USD", "amount": "42.50",
+        });
+        show(&base, "/v1/orders", ("CHECKOUT", &checkout), Some(&order))?;
+        println!("# sent again, it gets the same answer and earns nothing twice\n");
+        show(&base, "/v1/members/me/entries?limit=2", ("APP", &app), None)?;
+        show(&base, "/v1/ledger/journals", ("FINANCE", &finance), None)?;
+        let export = format!("curl -s -H \"Authorization: Bearer $FINANCE\" {base}/v1/ledger/export | accrue verify -");
+        println!("$ {export}\n# right: checks every hash of every entry, here as on a stranger's machine\n");
+        println!("Ctrl-C stops it; the data stays.");
+        Ok(())
+    }
+
+    fn token(&self, role: Role) -> Result<String> {
+        token::issue_role(&self.key, &self.claims, role, None, TTL)
+    }
+}
+
+// Makes a call, and prints it with what it answers.
+fn show(base: &str, path: &str, (name, token): (&str, &str), body: Option<&Value>) -> Result<()> {
+    let url = format!("{base}{path}");
+    let quoted = if path.contains('?') { format!("'{url}'") } else { url.clone() };
+    let authorization = format!("Bearer {token}");
+    let mut response = match body {
+        Some(body) => {
+            println!("$ curl -s -H \"Authorization: Bearer ${name}\" --json '{body}' {quoted}");
+            let request = ureq::post(&url).header("Authorization", &authorization);
+            request.content_type("application/json").send(body.to_string())?
+        }
+        None => {
+            println!("$ curl -s -H \"Authorization: Bearer ${name}\" {quoted}");
+            ureq::get(&url).header("Authorization", &authorization).call()?
+        }
+    };
+    println!("{}\n", response.body_mut().read_to_string()?);
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! The commands. Each is a thin use of the library; what they have in common is which database and whose keys.
+
+mod args;
+mod config_file;
+mod database;
+mod demo;
+mod export;
+mod import;
+mod logs;
+mod migrate;
+mod serve;
+mod token;
+mod verify;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use self::args::{Args, Command};
+
+/// Runs the command that the arguments name.
+pub fn run(arguments: impl IntoIterator<Item = OsString> + Clone) -> ExitCode {
+    let command = match config_file::with_defaults(Args::command(), arguments.clone()) {
+        Ok(command) => command,
+        Err(error) => return failed(&error),
+    };
+    let args = match Args::from_arg_matches(&command.get_matches_from(arguments)) {
+        Ok(args) => args,
+        Err(error) => error.exit(),
+    };
+    logs::start(&args.logs);
+    let ran = match args.command {
+        Command::Serve(serve) => serve::run(&args.database, &serve),
+        Command::Demo(demo) => demo::run(&args.database, &demo),
+        Command::Migrate(migrate) => migrate::run(&args.database, &migrate),
+        Command::Import(import) => return import::run(&args.database, &import).unwrap_or_else(|error| failed(&error)),
+        Command::Export(export) => export::run(&args.database, &export),
+        Command::Verify(verify) => return verify::run(&args.database, &verify),
+        Command::Token(token) => token::run(&args.database, &token),
+        Command::Openapi => {
+            print!("{}", crate::http::document_yaml());
+            Ok(())
+        }
+    };
+    ran.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
+}
+
+// One line for each cause, so that the last one says what to mend.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("accrue: {error}");
+    for cause in error.chain().skip(1) {
+        eprintln!("  because: {cause}");
+    }
+    ExitCode::from(2)
+}

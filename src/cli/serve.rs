@@ -1,0 +1,108 @@
+//! `accrue serve`
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::args::{DatabaseArgs, KeyArgs, ListenArgs, ServeArgs};
+use super::database::Database;
+use super::token;
+use crate::http::auth::{self, AuthConfig, Authenticator};
+use crate::http::{self, Running, ServerConfig, Service};
+use crate::ledger::{Ledger, LedgerConfig};
+use crate::postgres::clock::Clock;
+use crate::read::Reader;
+
+/// How far the clocks of the service and of the issuer of tokens may differ.
+const LEEWAY: Duration = Duration::from_secs(30);
+
+/// Serves until SIGTERM or SIGINT.
+pub fn run(database_args: &DatabaseArgs, args: &ServeArgs) -> Result<()> {
+    let mut keys = auth_config(&args.keys);
+    // A database of one's own is production: its tokens come from a real issuer.
+    if database_args.database_url.is_some() {
+        auth::refuse_in_production(&keys)?;
+    }
+    let database = Database::for_service(database_args)?;
+    database.seed_file(args.program.as_deref())?;
+    if database.is_private() && args.keys.is_empty() {
+        keys.development_key = Some(token::development_key(&database_args.data_dir)?);
+        tracing::warn!("tokens of the local development key are accepted; `accrue token` prints them");
+    }
+    let ledger = open(&database.url, &args.listen)?;
+    run_until_stopped(ledger, &database.url, keys, &args.listen, async |address| {
+        tracing::info!("listening on http://{address}, documentation at http://{address}/docs/");
+    })
+}
+
+/// Opens the ledger in `url`.
+pub fn open(url: &str, args: &ListenArgs) -> Result<Arc<Ledger>> {
+    let queue_capacity = usize::try_from(args.queue)?;
+    Ok(Arc::new(Ledger::open(LedgerConfig { queue_capacity, ..LedgerConfig::new(url) })?))
+}
+
+/// Serves until SIGTERM or SIGINT, then takes nothing more in, finishes what is under way, and stops the lanes. Once
+/// it listens, `greet` is called with the address.
+pub fn run_until_stopped(
+    ledger: Arc<Ledger>,
+    url: &str,
+    keys: AuthConfig,
+    args: &ListenArgs,
+    greet: impl AsyncFnOnce(SocketAddr),
+) -> Result<()> {
+    let authenticator = Arc::new(Authenticator::new(keys)?);
+    let reader = Reader::new(url, Clock::database(), args.readers);
+    let metrics = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("seconds".into()), &SECONDS)?
+        .set_buckets_for_metric(Matcher::Suffix("commands".into()), &COMMANDS)?
+        .install_recorder()
+        .context("metrics cannot be recorded")?;
+    let service = Service::new(Arc::clone(&ledger), reader, authenticator, metrics, url.to_owned());
+    let workers = args.workers.map_or_else(|| thread::available_parallelism().map_or(2, usize::from), usize::from);
+    let config = ServerConfig { listen: args.listen, workers };
+    let ran = actix_web::rt::System::new().block_on(async {
+        let Running { address, server, handle } =
+            http::start(service, config).with_context(|| format!("cannot listen on {}", args.listen))?;
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        actix_web::rt::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::info!("stopping: finishing what is under way");
+            handle.stop(true).await;
+        });
+        let server = actix_web::rt::spawn(server);
+        greet(address).await;
+        anyhow::Ok(server.await??)
+    });
+    ledger.close();
+    ran
+}
+
+/// The tokens that the arguments accept.
+pub fn auth_config(args: &KeyArgs) -> AuthConfig {
+    AuthConfig {
+        issuer: args.claims.issuer.clone(),
+        audience: args.claims.audience.clone(),
+        jwks_file: args.jwks_file.clone(),
+        jwks_url: args.jwks_url.clone(),
+        hs256_secret: args.hs256_secret.clone(),
+        development_key: None,
+        leeway: LEEWAY,
+    }
+}
+
+impl KeyArgs {
+    fn is_empty(&self) -> bool {
+        self.jwks_file.is_none() && self.jwks_url.is_none() && self.hs256_secret.is_none()
+    }
+}
+
+const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+const COMMANDS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];

@@ -1,0 +1,69 @@
+//! `accrue verify`
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, anyhow};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::args::{DatabaseArgs, VerifyArgs};
+use super::database::Database;
+use crate::postgres::connect;
+use crate::read::verify::{self, NotVerified, Verified};
+
+/// Checks and says what was found. Exit 0: right. 1: wrong. 2: could not be checked.
+pub fn run(database: &DatabaseArgs, args: &VerifyArgs) -> ExitCode {
+    match check(database, args) {
+        Ok(Ok(verified)) => {
+            report(&verified);
+            ExitCode::SUCCESS
+        }
+        Ok(Err(NotVerified::Unreadable(error))) => super::failed(&anyhow!(error)),
+        Ok(Err(wrong)) => {
+            println!("wrong: {wrong}");
+            ExitCode::from(1)
+        }
+        Err(error) => super::failed(&error),
+    }
+}
+
+fn check(database: &DatabaseArgs, args: &VerifyArgs) -> Result<Result<Verified, NotVerified>> {
+    let bar = progress();
+    let result = match &args.file {
+        Some(path) => {
+            let input: Box<dyn BufRead> = match path.as_os_str() == "-" {
+                true => Box::new(io::stdin().lock()),
+                false => Box::new(BufReader::new(
+                    File::open(path).with_context(|| format!("cannot read {}", path.display()))?,
+                )),
+            };
+            verify::export(input, |entries| bar.set_position(entries))
+        }
+        None => {
+            let database = Database::beside(database)?;
+            let mut connection =
+                connect::auditor(&database.url).map_err(|error| anyhow!("cannot connect to the database: {error}"))?;
+            verify::database(&mut connection, |entries| bar.set_position(entries))
+        }
+    };
+    bar.finish_and_clear();
+    Ok(result)
+}
+
+fn report(verified: &Verified) {
+    if let Some(ledger) = verified.ledger {
+        println!("ledger {ledger}");
+    }
+    for (journal, entries, head) in &verified.journals {
+        println!("journal {journal}: {entries} entries, head {head}");
+    }
+    let entries: i64 = verified.journals.iter().map(|journal| journal.1).sum();
+    println!("right: {entries} entries, {} members, {} lots", verified.members, verified.lots);
+}
+
+fn progress() -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {human_pos} entries checked, {per_sec}");
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
+}

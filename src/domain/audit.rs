@@ -1,0 +1,185 @@
+//! Checking journals from their entries alone: the chain, the form of every entry, and what the postings make of
+//! wallets and lots. The same code checks a database and an export on a stranger's machine.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::account::Account;
+use super::canonical;
+use super::entry::{CANONICAL_VERSION, Entry, Hash, Kind, hex};
+use super::ids::{JournalId, MemberId};
+use super::member::{Balances, Member, Misfit, NewLot};
+use super::time::{self, Timestamp};
+
+/// A check under way: entries go in by journal, in the order of their numbers.
+#[derive(Debug, Default)]
+pub struct Auditor {
+    ledger: Option<Uuid>,
+    journals: BTreeMap<JournalId, Journal>,
+}
+
+/// What the entries of a journal so far amount to.
+#[derive(Debug)]
+pub struct Journal {
+    /// The number that the next entry must have.
+    pub next_seq: i64,
+    /// The hash of the last entry.
+    pub head_hash: Hash,
+    /// When the last entry was recorded.
+    pub recorded_at: Option<Timestamp>,
+    /// The members, rebuilt (invariant 3), with all their lots.
+    pub members: HashMap<MemberId, Member>,
+    /// Balances of the programme's accounts, credits less debits.
+    pub accounts: BTreeMap<String, i128>,
+}
+
+/// The first entry that is wrong, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("journal {journal}, entry {seq}: {fault}")]
+pub struct Wrong {
+    /// Its journal.
+    pub journal: JournalId,
+    /// Its number, or the number at which it stands.
+    pub seq: i64,
+    /// Why.
+    pub fault: Fault,
+}
+
+/// What can be wrong with an entry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A form that this program does not read.
+    #[error("its version is {0}, which this program does not read")]
+    Version(i16),
+    /// Another ledger's.
+    #[error("it belongs to another ledger than the entries before it")]
+    Ledger,
+    /// Invariant 7: no gaps.
+    #[error("its number is {found} where {expected} must follow")]
+    Gap {
+        /// The number it has.
+        found: i64,
+        /// The number it should have.
+        expected: i64,
+    },
+    /// Invariant 7: time does not run backwards.
+    #[error("it is recorded before the entry in front of it")]
+    Backwards,
+    /// Invariant 7: the chain.
+    #[error("its hash is {found}, its content and the hash before it give {expected}")]
+    Hash {
+        /// The hash it carries.
+        found: String,
+        /// The hash it should carry.
+        expected: String,
+    },
+    /// Another form of the same content.
+    #[error("it is not in canonical form")]
+    NotCanonical,
+    /// Invariant 2.
+    #[error("posting {0} does not move points from one account to another")]
+    Unbalanced(usize),
+    /// A member of another journal, or postings that need a member.
+    #[error("its member does not belong to it")]
+    Member,
+    /// Invariants 3 and 6.
+    #[error("its postings do not fit: {0}")]
+    Misfit(#[from] Misfit),
+    /// The wallet that the entry states.
+    #[error("it states another wallet than the postings make")]
+    Balance,
+}
+
+impl Auditor {
+    /// Checks the next entry of its journal.
+    pub fn check(&mut self, entry: &Entry, hash: &Hash) -> Result<(), Wrong> {
+        self.look_at(entry, hash).map_err(|fault| Wrong { journal: entry.journal, seq: entry.seq, fault })
+    }
+
+    /// The ledger that the entries belong to; none before the first.
+    pub fn ledger(&self) -> Option<Uuid> {
+        self.ledger
+    }
+
+    /// The journals so far.
+    pub fn journals(&self) -> &BTreeMap<JournalId, Journal> {
+        &self.journals
+    }
+
+    /// Takes a journal out, to make room when it is finished.
+    pub fn take(&mut self, journal: JournalId) -> Journal {
+        self.journals.remove(&journal).unwrap_or_default()
+    }
+
+    fn look_at(&mut self, entry: &Entry, hash: &Hash) -> Result<(), Fault> {
+        if entry.v != CANONICAL_VERSION {
+            return Err(Fault::Version(entry.v));
+        }
+        if *self.ledger.get_or_insert(entry.ledger) != entry.ledger {
+            return Err(Fault::Ledger);
+        }
+        let journal = self.journals.entry(entry.journal).or_default();
+        journal.link(entry, hash)?;
+        let payload: Value = serde_json::from_str(&entry.payload).map_err(|_| Fault::NotCanonical)?;
+        if canonical::to_string(&payload).as_ref() != Ok(&entry.payload) {
+            return Err(Fault::NotCanonical);
+        }
+        journal.apply(entry, &payload)
+    }
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { next_seq: 1, head_hash: [0; 32], recorded_at: None, members: HashMap::new(), accounts: BTreeMap::new() }
+    }
+}
+
+impl Journal {
+    fn link(&mut self, entry: &Entry, hash: &Hash) -> Result<(), Fault> {
+        if entry.seq != self.next_seq {
+            return Err(Fault::Gap { found: entry.seq, expected: self.next_seq });
+        }
+        if self.recorded_at.is_some_and(|last| entry.recorded_at < last) {
+            return Err(Fault::Backwards);
+        }
+        let expected = entry.hash(&self.head_hash);
+        if *hash != expected {
+            return Err(Fault::Hash { found: hex(hash), expected: hex(&expected) });
+        }
+        self.next_seq += 1;
+        self.head_hash = expected;
+        self.recorded_at = Some(entry.recorded_at);
+        Ok(())
+    }
+
+    fn apply(&mut self, entry: &Entry, payload: &Value) -> Result<(), Fault> {
+        let sided = |p: &super::entry::Posting| p.points > 0 && p.debit != p.credit;
+        if let Some(n) = entry.postings.iter().position(|posting| !sided(posting)) {
+            return Err(Fault::Unbalanced(n));
+        }
+        for posting in &entry.postings {
+            for (account, points) in [(&posting.debit, -posting.points), (&posting.credit, posting.points)] {
+                if !matches!(account, Account::Member(_)) {
+                    *self.accounts.entry(account.to_string()).or_default() += i128::from(points);
+                }
+            }
+        }
+        let Some(id) = entry.member else {
+            return if entry.postings.is_empty() { Ok(()) } else { Err(Fault::Member) };
+        };
+        let id = MemberId::try_from(id).ok().filter(|id| id.journal() == entry.journal).ok_or(Fault::Member)?;
+        if entry.kind == Kind::MemberEnrolled.name() {
+            let joined_at = payload["joined_at"].as_str().and_then(|text| time::parse(text).ok());
+            let joined = Member::new(id, joined_at.ok_or(Fault::NotCanonical)?);
+            if self.members.insert(id, joined).is_some() {
+                return Err(Fault::Member);
+            }
+        }
+        let member = self.members.get_mut(&id).ok_or(Fault::Member)?;
+        member.apply(&entry.postings, &NewLot::all_from(payload)?)?;
+        let stated: Option<Balances> = serde_json::from_value(payload["balance"].clone()).ok();
+        if stated != Some(member.balances) { Err(Fault::Balance) } else { Ok(()) }
+    }
+}

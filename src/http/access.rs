@@ -1,0 +1,170 @@
+//! Who may call what: one table, and the check that reads it.
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header;
+use actix_web::middleware::Next;
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, web};
+use std::future::{Ready, ready};
+use std::sync::Arc;
+
+use super::Service;
+use super::auth::{Caller, Subject};
+use super::problem::Problem;
+use crate::domain::ids::MemberId;
+
+/// What a call needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing.
+    Nothing,
+    /// A client's token with this scope.
+    Scope(&'static str),
+    /// A client's token with this scope, or the token of the member that the address names.
+    ScopeOrMember(&'static str),
+}
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Access {
+    /// The method.
+    pub method: &'static str,
+    /// The address, as its handler names it.
+    pub path: &'static str,
+    /// What it needs.
+    pub need: Need,
+}
+
+/// Every address of the service. What does not stand here is refused; a test holds it equal to the routes and the
+/// document.
+pub const ACCESS: &[Access] = &[
+    row("POST", "/v1/members", Need::Scope("members:write")),
+    row("GET", "/v1/members", Need::Scope("members:read")),
+    row("GET", "/v1/members/{id}", Need::ScopeOrMember("members:read")),
+    row("PATCH", "/v1/members/{id}", Need::Scope("members:write")),
+    row("GET", "/v1/members/{id}/wallet", Need::ScopeOrMember("members:read")),
+    row("GET", "/v1/members/{id}/entries", Need::ScopeOrMember("members:read")),
+    row("POST", "/v1/orders", Need::Scope("orders:write")),
+    row("GET", "/v1/orders/{order_id}", Need::Scope("orders:read")),
+    row("GET", "/v1/program/versions", Need::Scope("program:read")),
+    row("POST", "/v1/program/versions", Need::Scope("program:write")),
+    row("GET", "/v1/ledger/journals", Need::Scope("ledger:read")),
+    row("GET", "/v1/ledger/entries", Need::Scope("ledger:read")),
+    row("GET", "/v1/ledger/export", Need::Scope("ledger:read")),
+    row("GET", "/livez", Need::Nothing),
+    row("GET", "/readyz", Need::Nothing),
+    row("GET", "/metrics", Need::Nothing),
+    row("GET", "/openapi.yaml", Need::Nothing),
+];
+
+/// The scope of a member's token: what the table opens to members, for that member alone.
+pub const MEMBER_SCOPE: &str = "me";
+
+/// The scopes of the checkout service.
+pub const CHECKOUT_SCOPES: &str = "members:read members:write orders:read orders:write";
+
+/// The scopes of finance.
+pub const FINANCE_SCOPES: &str = "ledger:read members:read orders:read program:read";
+
+/// Every scope in the table, sorted: the operator's.
+pub fn all_scopes() -> Vec<&'static str> {
+    let mut scopes: Vec<&str> = ACCESS
+        .iter()
+        .filter_map(|access| match access.need {
+            Need::Nothing => None,
+            Need::Scope(scope) | Need::ScopeOrMember(scope) => Some(scope),
+        })
+        .collect();
+    scopes.sort_unstable();
+    scopes.dedup();
+    scopes
+}
+
+/// The methods that an address takes, as `Allow` lists them; none if there is no such address.
+pub fn methods(path: &str) -> Option<String> {
+    let methods: Vec<&str> = ACCESS.iter().filter(|access| access.path == path).map(|access| access.method).collect();
+    (!methods.is_empty()).then(|| methods.join(", "))
+}
+
+/// Checks every request against the table before its handler sees it.
+pub async fn check(
+    service: web::Data<Service>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let pattern = request.match_pattern();
+    let row = pattern.as_deref().and_then(|path| {
+        ACCESS.iter().find(|access| access.path == path && access.method == request.method().as_str())
+    });
+    // What is not in the table has no handler but those of the documentation, which needs nothing.
+    if let Some(access) = row.filter(|access| access.need != Need::Nothing) {
+        let values = request.headers().get_all(header::AUTHORIZATION).map(header::HeaderValue::as_bytes);
+        let caller = service.authenticator.authenticate_headers(values).map_err(Problem::from)?;
+        let member = allowed(&caller, access.need, request.match_info().get("id"))?;
+        request.extensions_mut().insert(Authorised { caller, member });
+    }
+    next.call(request).await
+}
+
+// Whether the caller may, and the member that the address names.
+fn allowed(caller: &Caller, need: Need, id: Option<&str>) -> Result<Option<MemberId>, Problem> {
+    let (scope, open_to_members) = match need {
+        Need::Nothing => return Ok(None),
+        Need::Scope(scope) => (scope, false),
+        Need::ScopeOrMember(scope) => (scope, true),
+    };
+    match &caller.subject {
+        Subject::Client(_) if caller.scopes.allows(scope) => {
+            // An id that no member can have is an unknown member like any other.
+            id.map(|id| id.parse().map_err(|_| Problem::member_not_found())).transpose()
+        }
+        Subject::Member(member) if open_to_members && caller.scopes.allows(MEMBER_SCOPE) => match id {
+            Some(id) if id == "me" || id.parse() == Ok(*member) => Ok(Some(*member)),
+            _ => Err(Problem::member_not_found()),
+        },
+        Subject::Client(_) => {
+            Err(Problem::new("scope_missing", format!("this call needs a client's token with the scope {scope}")))
+        }
+        Subject::Member(_) if open_to_members => {
+            Err(Problem::new("scope_missing", format!("a member's token needs the scope {MEMBER_SCOPE} for this call")))
+        }
+        Subject::Member(_) => Err(Problem::new("scope_missing", "this call is not open to members' tokens")),
+    }
+}
+
+/// A caller that the table lets through.
+#[derive(Debug, Clone)]
+pub struct Authorised {
+    caller: Arc<Caller>,
+    member: Option<MemberId>,
+}
+
+impl Authorised {
+    /// The actor, as entries name it.
+    pub fn actor(&self) -> String {
+        match &self.caller.subject {
+            Subject::Client(name) => format!("client:{name}"),
+            Subject::Member(id) => format!("member:{id}"),
+        }
+    }
+
+    /// The member that the address names.
+    pub fn member(&self) -> Result<MemberId, Problem> {
+        self.member.ok_or_else(Problem::member_not_found)
+    }
+}
+
+impl FromRequest for Authorised {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        // A handler that asks for a caller and stands in the table without a need is a fault of the table.
+        let authorised = request.extensions().get::<Authorised>().cloned();
+        ready(authorised.ok_or_else(|| Problem::new("scope_missing", "this call is not in the access table")))
+    }
+}
+
+const fn row(method: &'static str, path: &'static str, need: Need) -> Access {
+    Access { method, path, need }
+}

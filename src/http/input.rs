@@ -1,0 +1,139 @@
+//! Reading requests: bodies, query parameters and keys, checked before anything else sees them.
+
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::web::{self, Bytes};
+use actix_web::{FromRequest, HttpRequest};
+use serde_json::Value;
+
+use super::problem::Problem;
+use crate::domain::fields::{self, Fields, Wrong};
+
+/// The largest body that is read.
+pub const MAX_BODY: usize = 256 * 1024;
+
+/// Something that is read from a JSON object.
+pub trait Read: Sized {
+    /// Reads it; every fault goes to `fields`.
+    fn read(fields: &mut Fields<'_>) -> Option<Self>;
+}
+
+/// A JSON body.
+pub struct Body<T>(pub T);
+
+impl<T: Read + 'static> FromRequest for Body<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let is_json = media_type.is_some_and(|value| {
+            value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+        });
+        if !is_json {
+            let problem = Problem::new("unsupported_media_type", "send the body as application/json");
+            return Box::pin(ready(Err(problem)));
+        }
+        let bytes = Bytes::from_request(request, payload);
+        Box::pin(async move {
+            let bytes = bytes.await.map_err(|error| match error.as_response_error().status_code().as_u16() {
+                413 => Problem::new("body_too_large", format!("a body may have at most {MAX_BODY} bytes")),
+                _ => Problem::new("malformed_json", "the body could not be read to its end"),
+            })?;
+            let value: Value = serde_json::from_slice(&bytes).map_err(|error| {
+                let (line, column) = (error.line(), error.column());
+                Problem::new("malformed_json", format!("the body is not JSON at line {line}, column {column}"))
+            })?;
+            fields::read(&value, T::read).map(Body).map_err(Problem::validation)
+        })
+    }
+}
+
+/// Query parameters.
+pub struct Query<T>(pub T);
+
+impl<T: Read + 'static> FromRequest for Query<T> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let pairs = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
+        let read = pairs.map_err(|_| Problem::new("invalid_parameter", "the query cannot be read")).and_then(|pairs| {
+            let mut object = serde_json::Map::new();
+            for (name, value) in pairs.into_inner() {
+                if object.insert(name, value.into()).is_some() {
+                    return Err(Problem::new("invalid_parameter", "a query parameter stands more than once"));
+                }
+            }
+            fields::read(&Value::Object(object), T::read).map(Query).map_err(Problem::parameters)
+        });
+        ready(read)
+    }
+}
+
+/// The `Idempotency-Key` header, if there is one: 1 to 255 visible ASCII characters.
+pub struct IdempotencyKey(Option<String>);
+
+impl IdempotencyKey {
+    /// The key, for calls that have a natural one besides.
+    pub fn optional(self) -> Option<String> {
+        self.0
+    }
+
+    /// The key, for calls that need one.
+    pub fn required(self) -> Result<Option<String>, Problem> {
+        let detail = "send an Idempotency-Key header with a new random value, and the same value when you retry";
+        match self.0 {
+            Some(key) => Ok(Some(key)),
+            None => Err(Problem::new("idempotency_key_required", detail)),
+        }
+    }
+}
+
+impl FromRequest for IdempotencyKey {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let wrong = |detail: &str| Err(Problem::new("invalid_parameter", detail));
+        let mut values = request.headers().get_all("idempotency-key");
+        ready(match (values.next(), values.next()) {
+            (None, _) => Ok(Self(None)),
+            (Some(_), Some(_)) => wrong("send one Idempotency-Key header"),
+            (Some(value), None) => match value.to_str() {
+                Ok(key) if (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                    Ok(Self(Some(key.to_owned())))
+                }
+                _ => wrong("an Idempotency-Key has 1 to 255 visible ASCII characters"),
+            },
+        })
+    }
+}
+
+/// A number in a query parameter.
+pub fn number(range: std::ops::RangeInclusive<i64>) -> impl Fn(&Value) -> Result<i64, Wrong> {
+    move |value| match value.as_str().and_then(|text| text.parse().ok()) {
+        Some(number) if range.contains(&number) => Ok(number),
+        _ => Err(Wrong::new("out_of_range", format!("must be an integer from {} to {}", range.start(), range.end()))),
+    }
+}
+
+/// An order's id: 1 to 64 visible ASCII characters.
+pub fn order_id(value: &Value) -> Result<String, Wrong> {
+    word(1..=64, |c| c.is_ascii_graphic(), "must be visible ASCII")(value)
+}
+
+/// A string of characters that `allowed` lets through; `form` is the predicate for the client.
+pub fn word(
+    length: std::ops::RangeInclusive<usize>,
+    allowed: fn(char) -> bool,
+    form: &'static str,
+) -> impl Fn(&Value) -> Result<String, Wrong> {
+    move |value| {
+        let text = fields::string(length.clone())(value)?;
+        if text.chars().all(allowed) { Ok(text) } else { Err(Wrong::new("wrong_form", form)) }
+    }
+}

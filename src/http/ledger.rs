@@ -1,0 +1,202 @@
+//! `/v1/ledger`: what finance audits.
+
+use actix_web::http::header;
+use actix_web::web::Bytes;
+use actix_web::{HttpResponse, get, web};
+use futures_util::stream;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::access::Authorised;
+use super::input::{self, Query, Read};
+use super::problem::Problem;
+use super::{Service, json};
+use crate::domain::fields::{self, Fields};
+use crate::domain::ids::{JournalId, MAX_JOURNAL};
+use crate::postgres::connect;
+use crate::read::ReadError;
+use crate::read::entries::{self, JournalHead};
+use crate::read::export::{Export, Format};
+
+/// The most entries of a page.
+const MAX_ENTRIES: i64 = 1_000;
+
+/// How many parts of an export wait for a slow reader.
+const EXPORT_BUFFER: usize = 4;
+
+/// The journals.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Journals {
+    /// The ledger, as every entry names it.
+    ledger: uuid::Uuid,
+    /// The heads, in order.
+    journals: Vec<JournalHead>,
+}
+
+/// A page of a journal. Written as text, so that every entry stands here as its line in the export.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "the fields are there for the document")]
+pub struct LedgerEntries {
+    /// The entries in canonical form, each with its `hash`.
+    #[schema(value_type = Vec<Object>)]
+    entries: Vec<Value>,
+    /// The `after_seq` of the next page; null on the last.
+    next_after_seq: Option<i64>,
+}
+
+/// List the journals and their heads
+///
+/// Compare them with what `accrue verify` prints for an export: an export that was cut off at the end of a journal
+/// cannot be told by itself.
+#[utoipa::path(
+    tag = "ledger",
+    responses(
+        (status = 200, description = "The journals", body = Journals),
+        (status = "default", description = "A problem", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["ledger:read"])),
+)]
+#[get("/v1/ledger/journals")]
+pub async fn get_journals(service: web::Data<Service>, _caller: Authorised) -> Result<HttpResponse, Problem> {
+    let journals = service.reader.run(entries::journals).await?;
+    json(&Journals { ledger: service.ledger.id(), journals })
+}
+
+/// List the entries of a journal
+#[utoipa::path(
+    tag = "ledger",
+    params(
+        ("journal" = i16, Query, description = "The journal"),
+        ("after_seq" = Option<i64>, Query, description = "The number of the last entry that is known; else 0"),
+        ("limit" = Option<i64>, Query, description = "1 to 1000, else 100"),
+    ),
+    responses(
+        (status = 200, description = "A page of entries", body = LedgerEntries),
+        (status = 404, description = "`journal_not_found`", body = Problem, content_type = "application/problem+json"),
+        (status = "default", description = "Another problem", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["ledger:read"])),
+)]
+#[get("/v1/ledger/entries")]
+pub async fn get_ledger_entries(
+    service: web::Data<Service>,
+    _caller: Authorised,
+    query: Query<EntriesQuery>,
+) -> Result<HttpResponse, Problem> {
+    let Query(EntriesQuery { journal, after_seq, limit }) = query;
+    let ledger = service.ledger.id();
+    let read = service.reader.run(move |connection| {
+        let exists = entries::heads(connection)?.iter().any(|head| head.0 == journal);
+        let page = entries::page(connection, ledger, journal, (after_seq, i64::MAX), limit + 1)?;
+        Ok(exists.then_some(page))
+    });
+    let no_journal = || Problem::new("journal_not_found", format!("there is no journal {journal}"));
+    let mut page = read.await?.ok_or_else(no_journal)?;
+    let limit = usize::try_from(limit).unwrap_or_default();
+    let more = page.len() > limit;
+    page.truncate(limit);
+    let next = page.last().filter(|_| more).map_or("null".to_owned(), |(entry, _)| entry.seq.to_string());
+    let lines: Vec<String> = page.iter().map(|(entry, hash)| entry.export_line(hash)).collect();
+    let body = format!("{{\"entries\":[{}],\"next_after_seq\":{next}}}", lines.join(","));
+    Ok(HttpResponse::Ok().content_type("application/json").body(body))
+}
+
+/// Export the ledger
+///
+/// Every entry in the order (journal, seq), streamed. Each NDJSON line is the canonical entry with its `hash`; take
+/// the hash out, put the 32 bytes of the hash before it in front, and SHA-256 gives it again. An answer that ends
+/// early is an error of the transfer, never a shorter ledger.
+#[utoipa::path(
+    tag = "ledger",
+    params(
+        ("format" = Option<Format>, Query, description = "`ndjson`, or `csv`; else `ndjson`"),
+        ("journal" = Option<i16>, Query, description = "One journal alone"),
+    ),
+    responses(
+        (status = 200, description = "The export", content((String = "application/x-ndjson"), (String = "text/csv"))),
+        (status = "default", description = "A problem", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["ledger:read"])),
+)]
+#[get("/v1/ledger/export")]
+pub async fn get_export(
+    service: web::Data<Service>,
+    _caller: Authorised,
+    query: Query<ExportQuery>,
+) -> Result<HttpResponse, Problem> {
+    let Query(ExportQuery { format, journal }) = query;
+    let Ok(permit) = service.exports.clone().try_acquire_owned() else {
+        return Err(Problem::new("busy", "as many exports as may run are running; try again when one has ended"));
+    };
+    let url = service.database_url.clone();
+    let (parts, received) = mpsc::channel::<Result<Bytes, ReadError>>(EXPORT_BUFFER);
+    // A long export has a connection of its own, so that the readers' pool stays free.
+    tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        let write = || -> Result<(), ReadError> {
+            let mut connection = connect::auditor(&url).map_err(|_| ReadError::Unavailable)?;
+            let mut export = Export::begin(&mut connection, format, journal)?;
+            while let Some(part) = export.next(&mut connection)? {
+                if parts.blocking_send(Ok(part.into())).is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        if let Err(error) = write() {
+            tracing::warn!(error = &error as &dyn std::error::Error, "an export failed");
+            let _ = parts.blocking_send(Err(error));
+        }
+    });
+    let mut received = received;
+    // The first part decides the status: a database that is away is a 503, not a broken 200.
+    let first = match received.recv().await {
+        Some(Ok(part)) => Some(Ok(part)),
+        Some(Err(error)) => return Err(error.into()),
+        None => None,
+    };
+    let rest = stream::unfold(received, async |mut received| Some((received.recv().await?, received)));
+    let body = stream::StreamExt::chain(stream::iter(first), rest);
+    let body = stream::StreamExt::map(body, |part: Result<Bytes, ReadError>| part.map_err(std::io::Error::other));
+    let name = match format {
+        Format::Ndjson => "attachment; filename=\"ledger.ndjson\"",
+        Format::Csv => "attachment; filename=\"ledger.csv\"",
+    };
+    let mut response = HttpResponse::Ok();
+    response.content_type(format.media_type()).insert_header((header::CONTENT_DISPOSITION, name));
+    Ok(response.streaming(Box::pin(body)))
+}
+
+/// The parameters of a page of entries.
+pub struct EntriesQuery {
+    journal: JournalId,
+    after_seq: i64,
+    limit: i64,
+}
+
+impl Read for EntriesQuery {
+    fn read(query: &mut Fields<'_>) -> Option<Self> {
+        let journal = query.required("journal", input::number(0..=MAX_JOURNAL.into()));
+        let after_seq = query.optional("after_seq", input::number(0..=i64::MAX));
+        let limit = query.optional("limit", input::number(1..=MAX_ENTRIES));
+        let journal = JournalId::try_from(journal?).ok()?;
+        Some(Self { journal, after_seq: after_seq.unwrap_or(0), limit: limit.unwrap_or(100) })
+    }
+}
+
+/// The parameters of an export.
+pub struct ExportQuery {
+    format: Format,
+    journal: Option<JournalId>,
+}
+
+impl Read for ExportQuery {
+    fn read(query: &mut Fields<'_>) -> Option<Self> {
+        let format = query.optional("format", fields::one_of(&[("ndjson", Format::Ndjson), ("csv", Format::Csv)]));
+        let journal = query.optional("journal", input::number(0..=MAX_JOURNAL.into()));
+        let journal = journal.and_then(|journal| JournalId::try_from(journal).ok());
+        Some(Self { format: format.unwrap_or(Format::Ndjson), journal })
+    }
+}

@@ -1,0 +1,267 @@
+//! `/v1/members`
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, get, patch, post, web};
+use serde::Serialize;
+
+use super::access::Authorised;
+use super::input::{self, Body, IdempotencyKey, Query, Read};
+use super::page::{self, Page};
+use super::problem::Problem;
+use super::{Service, created, json, polled};
+use crate::domain::enrolment::{Enrolment, MemberReply, ProfileChange};
+use crate::domain::fields::{self, Fields};
+use crate::ledger::{Answer, Command};
+use crate::read::entries::{self, StatementLine};
+use crate::read::members::{self, WalletReply};
+
+/// Members found.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct MemberList {
+    /// At most one: external ids are unique.
+    members: Vec<MemberReply>,
+}
+
+/// A page of a member's statement, from the newest entry to the oldest.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Statement {
+    /// The lines.
+    entries: Vec<StatementLine>,
+    /// The `cursor` of the next page; null on the last.
+    next_cursor: Option<String>,
+}
+
+/// Enrol a customer
+///
+/// The `external_id` is the key: enrolling the same customer again in the same words gets the first answer again.
+#[utoipa::path(
+    tag = "members",
+    request_body = Enrolment,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Optional: the external id is a key already")),
+    responses(
+        (status = 201, description = "The customer is a member", body = MemberReply,
+         headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
+        (status = 409, description = "`external_id_conflict`, `idempotency_key_conflict`", body = Problem,
+         content_type = "application/problem+json"),
+        (status = 422, description = "`validation_failed`, `joined_in_future`", body = Problem,
+         content_type = "application/problem+json"),
+        (status = "default", description = "Another problem", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["members:write"])),
+)]
+#[post("/v1/members")]
+pub async fn post_member(
+    service: web::Data<Service>,
+    caller: Authorised,
+    key: IdempotencyKey,
+    body: Body<Enrolment>,
+) -> Result<HttpResponse, Problem> {
+    let Body(enrolment) = body;
+    let id = service.ledger.new_member_id(&enrolment.external_id);
+    let answer = service.decide(&caller, key.optional(), Command::Enrol(id, enrolment)).await?;
+    created(answer, None)
+}
+
+/// Find a member by the shop's id of the customer
+#[utoipa::path(
+    tag = "members",
+    params(("external_id" = String, Query, description = "The shop's id of the customer")),
+    responses(
+        (status = 200, description = "The member, or an empty list", body = MemberList),
+        (status = "default", description = "A problem", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["members:read"])),
+)]
+#[get("/v1/members")]
+pub async fn find_member(
+    service: web::Data<Service>,
+    _caller: Authorised,
+    query: Query<ByExternalId>,
+) -> Result<HttpResponse, Problem> {
+    let Query(ByExternalId(external_id)) = query;
+    let (clock, programs) = (service.reader.clock().clone(), service.ledger.programs().book());
+    let found = service.reader.run(move |connection| match members::id_of(connection, &external_id)? {
+        Some(id) => members::by_id(connection, id, (&clock, &programs)),
+        None => Ok(None),
+    });
+    json(&MemberList { members: found.await?.into_iter().collect() })
+}
+
+/// Get a member
+///
+/// `me` stands for the member of the token.
+#[utoipa::path(
+    tag = "members",
+    params(("id" = String, Path, description = "The member's id, or `me`")),
+    responses(
+        (status = 200, description = "The member", body = MemberReply,
+         headers(("ETag" = String, description = "Send it as `If-None-Match` to be told when nothing changed"))),
+        (status = 304, description = "Nothing changed"),
+        (status = 404, description = "`member_not_found`", body = Problem, content_type = "application/problem+json"),
+        (status = "default", description = "Another problem", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["members:read"]), ("bearer" = ["me"])),
+)]
+#[get("/v1/members/{id}")]
+pub async fn get_member(
+    service: web::Data<Service>,
+    request: HttpRequest,
+    caller: Authorised,
+) -> Result<HttpResponse, Problem> {
+    let id = caller.member()?;
+    let (clock, programs) = (service.reader.clock().clone(), service.ledger.programs().book());
+    let member = service.reader.run(move |connection| members::by_id(connection, id, (&clock, &programs))).await?;
+    let member = member.ok_or_else(Problem::member_not_found)?;
+    polled(&request, &member, &member)
+}
+
+/// Change what is personal about a member
+///
+/// What is left out stays as it is; a birthday of null is cleared; tags replace the old ones.
+#[utoipa::path(
+    tag = "members",
+    request_body = ProfileChange,
+    params(
+        ("id" = String, Path, description = "The member's id"),
+        ("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry"),
+    ),
+    responses(
+        (status = 200, description = "The member as it now is", body = MemberReply,
+         headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
+        (status = 400, description = "`idempotency_key_required`", body = Problem,
+         content_type = "application/problem+json"),
+        (status = 404, description = "`member_not_found`", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`idempotency_key_conflict`", body = Problem,
+         content_type = "application/problem+json"),
+        (status = "default", description = "Another problem", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["members:write"])),
+)]
+#[patch("/v1/members/{id}")]
+pub async fn patch_member(
+    service: web::Data<Service>,
+    caller: Authorised,
+    key: IdempotencyKey,
+    body: Body<ProfileChange>,
+) -> Result<HttpResponse, Problem> {
+    let (Body(change), id) = (body, caller.member()?);
+    let answer: Answer = service.decide(&caller, key.required()?, Command::ChangeProfile(id, change)).await?;
+    super::done(answer)
+}
+
+/// Get a member's wallet
+///
+/// Right at this instant: what is due by time counts although nothing may have written it down yet. `me` stands for
+/// the member of the token.
+#[utoipa::path(
+    tag = "members",
+    params(("id" = String, Path, description = "The member's id, or `me`")),
+    responses(
+        (status = 200, description = "The wallet", body = WalletReply,
+         headers(("ETag" = String, description = "Of the balances; send it as `If-None-Match`"))),
+        (status = 304, description = "Nothing changed"),
+        (status = 404, description = "`member_not_found`", body = Problem, content_type = "application/problem+json"),
+        (status = "default", description = "Another problem", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["members:read"]), ("bearer" = ["me"])),
+)]
+#[get("/v1/members/{id}/wallet")]
+pub async fn get_wallet(
+    service: web::Data<Service>,
+    request: HttpRequest,
+    caller: Authorised,
+) -> Result<HttpResponse, Problem> {
+    let id = caller.member()?;
+    let (clock, programs) = (service.reader.clock().clone(), service.ledger.programs().book());
+    let wallet = service.reader.run(move |connection| members::wallet(connection, id, (&clock, &programs))).await?;
+    let wallet = wallet.ok_or_else(Problem::member_not_found)?;
+    polled(&request, &wallet.balances, &wallet)
+}
+
+/// List a member's entries
+///
+/// From the newest to the oldest, each with the balance after it. `me` stands for the member of the token.
+#[utoipa::path(
+    tag = "members",
+    params(
+        ("id" = String, Path, description = "The member's id, or `me`"),
+        ("limit" = Option<i64>, Query, description = "1 to 200, else 50"),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+    ),
+    responses(
+        (status = 200, description = "A page of the statement", body = Statement),
+        (status = 404, description = "`member_not_found`", body = Problem, content_type = "application/problem+json"),
+        (status = "default", description = "Another problem", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["members:read"]), ("bearer" = ["me"])),
+)]
+#[get("/v1/members/{id}/entries")]
+pub async fn get_entries(
+    service: web::Data<Service>,
+    caller: Authorised,
+    query: Query<Page>,
+) -> Result<HttpResponse, Problem> {
+    let (Query(page), id) = (query, caller.member()?);
+    let (clock, programs) = (service.reader.clock().clone(), service.ledger.programs().book());
+    let mut lines = service
+        .reader
+        .run(move |connection| {
+            let lines = entries::statement(connection, id, page.before, page.limit + 1)?;
+            // Every member has at least the entry of its enrolment; an empty page may be a late one.
+            let known = !lines.is_empty() || members::wallet(connection, id, (&clock, &programs))?.is_some();
+            Ok(known.then_some(lines))
+        })
+        .await?
+        .ok_or_else(Problem::member_not_found)?;
+    let limit = usize::try_from(page.limit).unwrap_or_default();
+    let more = lines.len() > limit;
+    lines.truncate(limit);
+    let next_cursor = lines.last().filter(|_| more).map(|line| page::cursor(line.seq));
+    json(&Statement { entries: lines, next_cursor })
+}
+
+/// The parameter that finds a member.
+pub struct ByExternalId(String);
+
+impl Read for ByExternalId {
+    fn read(query: &mut Fields<'_>) -> Option<Self> {
+        query.required("external_id", fields::string(1..=128)).map(Self)
+    }
+}
+
+impl Read for Enrolment {
+    fn read(member: &mut Fields<'_>) -> Option<Self> {
+        let external_id = member.required("external_id", fields::string(1..=128));
+        let birthday = member.optional("birthday", fields::date);
+        let joined_at = member.optional("joined_at", fields::timestamp);
+        Some(Self { external_id: external_id?, birthday, joined_at })
+    }
+}
+
+impl Read for ProfileChange {
+    fn read(change: &mut Fields<'_>) -> Option<Self> {
+        let birthday = change.nullable("birthday", fields::date);
+        let tag = input::word(1..=64, is_tag, "must be of a-z, 0-9, _, -, . and :");
+        let mut tags = change.optional_list("tags", 0..=32, tag);
+        if let Some(tags) = &mut tags {
+            tags.sort_unstable();
+            tags.dedup();
+        }
+        Some(Self { birthday, tags })
+    }
+}
+
+fn is_tag(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-' | '.' | ':')
+}
+
+/// An `ETag` is compared as it is; the weak form is enough for polling.
+pub fn matches_etag(request: &HttpRequest, etag: &str) -> bool {
+    let values = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|known| known.trim() == etag || known.trim() == "*")
+}

@@ -1,0 +1,62 @@
+//! What keeps the service running: liveness, readiness, metrics, and its own document.
+
+use actix_web::{HttpResponse, get, web};
+use serde::Serialize;
+
+use super::problem::Problem;
+use super::{Service, json};
+
+/// How the service is.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Health {
+    /// Is it well?
+    ok: bool,
+}
+
+/// Is the process alive?
+#[utoipa::path(tag = "operations", responses((status = 200, description = "It is", body = Health)))]
+#[get("/livez")]
+pub async fn livez() -> Result<HttpResponse, Problem> {
+    json(&Health { ok: true })
+}
+
+/// Can it serve?
+#[utoipa::path(
+    tag = "operations",
+    responses(
+        (status = 200, description = "It can", body = Health),
+        (status = 503, description = "The database cannot be reached", body = Health),
+    ),
+)]
+#[get("/readyz")]
+pub async fn readyz(service: web::Data<Service>) -> HttpResponse {
+    match service.reader.ready().await {
+        true => HttpResponse::Ok().json(Health { ok: true }),
+        false => HttpResponse::ServiceUnavailable().json(Health { ok: false }),
+    }
+}
+
+/// Prometheus metrics
+///
+/// Counts and times only: nothing of members, orders or callers.
+#[utoipa::path(
+    tag = "operations",
+    responses((status = 200, description = "Metrics in the text format", body = String, content_type = "text/plain")),
+)]
+#[get("/metrics")]
+pub async fn get_metrics(service: web::Data<Service>) -> HttpResponse {
+    for (journal, queued) in service.ledger.queued() {
+        metrics::gauge!("accrue_queued_commands", "journal" => journal.to_string()).set(queued as f64);
+    }
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(service.metrics.render())
+}
+
+/// The OpenAPI document
+#[utoipa::path(
+    tag = "operations",
+    responses((status = 200, description = "This document", body = String, content_type = "application/yaml")),
+)]
+#[get("/openapi.yaml")]
+pub async fn get_openapi(service: web::Data<Service>) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/yaml").body(service.openapi_yaml.clone())
+}

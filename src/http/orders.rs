@@ -1,0 +1,136 @@
+//! `/v1/orders`
+
+use actix_web::{HttpResponse, get, post, web};
+use rust_decimal::Decimal;
+use serde_json::Value;
+
+use super::access::Authorised;
+use super::input::{self, Body, IdempotencyKey, Read};
+use super::problem::Problem;
+use super::{Service, created, json};
+use crate::domain::fields::{self, Fields, Wrong};
+use crate::domain::money::{self, Currency};
+use crate::domain::order::{Item, Order, OrderReply};
+use crate::ledger::Command;
+use crate::read::orders::{self, OrderView};
+
+/// Post a completed order
+///
+/// The order's points are written once, under its `order_id`: the same order again gets the first answer again, and
+/// another order under the same id is refused. An order for a customer who is not enrolled yet is refused and can
+/// be posted again later.
+#[utoipa::path(
+    tag = "orders",
+    request_body = Order,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Optional: the order's id is a key already")),
+    responses(
+        (status = 201, description = "The order is recorded", body = OrderReply,
+         headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
+        (status = 404, description = "`member_not_found`", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`order_conflict`, `idempotency_key_conflict`", body = Problem,
+         content_type = "application/problem+json"),
+        (status = 422, description = "`validation_failed`, `currency_mismatch`, `amount_over_limit`, \
+         `occurred_in_future`, `points_over_limit`", body = Problem, content_type = "application/problem+json"),
+        (status = "default", description = "Another problem", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["orders:write"])),
+)]
+#[post("/v1/orders")]
+pub async fn post_order(
+    service: web::Data<Service>,
+    caller: Authorised,
+    key: IdempotencyKey,
+    body: Body<Order>,
+) -> Result<HttpResponse, Problem> {
+    let Body(order) = body;
+    let location = format!("/v1/orders/{}", order.order_id);
+    let answer = service.decide(&caller, key.optional(), Command::CompleteOrder(order)).await?;
+    created(answer, Some(location))
+}
+
+/// Get an order
+#[utoipa::path(
+    tag = "orders",
+    params(("order_id" = String, Path, description = "The shop's id of the order")),
+    responses(
+        (status = 200, description = "The order", body = OrderView),
+        (status = 404, description = "`order_not_found`", body = Problem, content_type = "application/problem+json"),
+        (status = "default", description = "Another problem", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["orders:read"])),
+)]
+#[get("/v1/orders/{order_id}")]
+pub async fn get_order(
+    service: web::Data<Service>,
+    _caller: Authorised,
+    order_id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let order_id = order_id.into_inner();
+    // Postgres cannot be asked for a text with U+0000.
+    let wanted = Some(order_id).filter(|id| !id.contains('\0'));
+    let order = match wanted {
+        Some(id) => service.reader.run(move |connection| orders::by_id(connection, &id)).await?,
+        None => None,
+    };
+    json(&order.ok_or_else(|| Problem::new("order_not_found", "no order with this id was posted with success"))?)
+}
+
+impl Read for Order {
+    fn read(order: &mut Fields<'_>) -> Option<Self> {
+        // Without a currency the amounts are still read, by the widest form, so that their faults are found.
+        let currency: Option<Currency> = order.required("currency", fields::parsed);
+        let money = move |value: &Value| match currency {
+            Some(currency) => fields::amount(currency)(value),
+            None => fields::decimal(money::MAX_MINOR_UNITS, money::MAX_AMOUNT)(value),
+        };
+        let order_id = order.required("order_id", input::order_id);
+        let member_id = order.required("member_id", fields::parsed);
+        let occurred_at = order.required("occurred_at", fields::timestamp);
+        let amount = order.required("amount", money);
+        let discount = order.optional("discount", money);
+        let channel = order.optional("channel", input::word(1..=32, is_channel, "must be of a-z, 0-9, _ and -"));
+        let items = order.optional_objects("items", 1..=500, |item| read_item(item, money));
+        if let (Some(amount), Some(items)) = (amount, &items) {
+            check_sum(order, amount, discount, items);
+        }
+        Some(Self {
+            order_id: order_id?,
+            member_id: member_id?,
+            occurred_at: occurred_at?,
+            currency: currency?,
+            amount: amount?,
+            discount,
+            channel,
+            items,
+        })
+    }
+}
+
+fn read_item(item: &mut Fields<'_>, money: impl Fn(&Value) -> Result<Decimal, Wrong>) -> Option<Item> {
+    let sku = item.required("sku", fields::string(1..=64));
+    let category = item.optional("category", fields::string(1..=64));
+    let quantity = item.required("quantity", fields::integer(1..=1_000_000));
+    let unit_price = item.required("unit_price", money);
+    Some(Item {
+        sku: sku?,
+        category,
+        quantity: quantity.and_then(|quantity| u32::try_from(quantity).ok())?,
+        unit_price: unit_price?,
+    })
+}
+
+// Σ quantity × unit_price − discount = amount. The largest sum has 21 digits before the point, which a Decimal holds.
+fn check_sum(order: &mut Fields<'_>, amount: Decimal, discount: Option<Decimal>, items: &[Item]) {
+    let goods: Decimal = items.iter().map(|item| Decimal::from(item.quantity) * item.unit_price).sum();
+    let due = goods - discount.unwrap_or_default();
+    if due != amount {
+        let message = format!("must be the sum of the items less the discount, which is {due}");
+        order.fault("amount", Wrong::new("contradiction", message));
+    }
+}
+
+fn is_channel(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-'
+}

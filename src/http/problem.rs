@@ -1,0 +1,217 @@
+//! What a client is told when it does not get what it asked for: RFC 9457 documents with stable codes.
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::auth::AuthRefusal;
+use crate::domain::fields::Fault;
+use crate::domain::refusal::Refusal;
+use crate::ledger::NoAnswer;
+use crate::read::ReadError;
+
+/// Every code, its status and its title. Codes never change their meaning; the table only grows.
+pub const PROBLEMS: &[(&str, u16, &str)] = &[
+    ("malformed_json", 400, "The body is not JSON"),
+    ("invalid_parameter", 400, "A parameter of the address or a header is wrong"),
+    ("idempotency_key_required", 400, "This call needs an Idempotency-Key"),
+    ("authorization_repeated", 401, "More than one Authorization header"),
+    ("authorization_not_bearer", 401, "The Authorization header is not a bearer token"),
+    ("token_missing", 401, "No token"),
+    ("token_too_long", 401, "The token is too long"),
+    ("token_malformed", 401, "The token is not a JWT"),
+    ("token_critical_header", 401, "The token asks for an extension"),
+    ("token_key_unknown", 401, "The token's key is not known"),
+    ("token_algorithm_not_allowed", 401, "The token's algorithm is not allowed"),
+    ("token_signature_invalid", 401, "The token's signature is wrong"),
+    ("token_expired", 401, "The token has expired"),
+    ("token_not_yet_valid", 401, "The token is not valid yet"),
+    ("token_issuer_wrong", 401, "The token has another issuer"),
+    ("token_audience_wrong", 401, "The token is for another audience"),
+    ("token_claim_missing", 401, "The token lacks a claim"),
+    ("token_claim_invalid", 401, "A claim of the token is wrong"),
+    ("token_subject_invalid", 401, "The token's subject is wrong"),
+    ("token_member_invalid", 401, "The token's member is wrong"),
+    ("scope_missing", 403, "The token lacks a scope"),
+    ("not_found", 404, "There is nothing at this address"),
+    ("member_not_found", 404, "No such member"),
+    ("order_not_found", 404, "No such order"),
+    ("journal_not_found", 404, "No such journal"),
+    ("method_not_allowed", 405, "This address does not take this method"),
+    ("order_conflict", 409, "The order was posted before with other content"),
+    ("external_id_conflict", 409, "The customer was enrolled before with other content"),
+    ("idempotency_key_conflict", 409, "The key was used for another request"),
+    ("body_too_large", 413, "The body is too large"),
+    ("unsupported_media_type", 415, "The body must be JSON"),
+    ("validation_failed", 422, "Fields are missing, unknown or wrong"),
+    ("currency_mismatch", 422, "Another currency than the programme's"),
+    ("amount_over_limit", 422, "The amount is over the programme's limit"),
+    ("occurred_in_future", 422, "The order lies in the future"),
+    ("joined_in_future", 422, "The member joins in the future"),
+    ("points_over_limit", 422, "More points than a wallet can hold"),
+    ("effective_too_soon", 422, "The version takes effect too soon"),
+    ("internal", 500, "An internal fault"),
+    ("busy", 503, "Too much to do"),
+    ("expired_in_queue", 503, "Waited too long"),
+    ("database_unavailable", 503, "The database cannot be reached"),
+    ("outcome_unknown", 503, "It is not known whether this was done"),
+];
+
+/// A problem document (RFC 9457).
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct Problem {
+    /// A name for the kind of problem: `urn:accrue:problem:` and the code.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:accrue:problem:order_conflict")]
+    pub kind: String,
+    /// What kind of problem it is, for people.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// The stable code, for programs.
+    #[schema(example = "order_conflict")]
+    pub code: String,
+    /// What to do about it, in a sentence.
+    pub detail: String,
+    /// Every fault of the body or the parameters.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(nullable = false)]
+    pub errors: Vec<Fault>,
+    /// Facts that the code promises, such as `expected` of `currency_mismatch`.
+    #[serde(flatten)]
+    #[schema(value_type = Object, additional_properties)]
+    pub facts: Map<String, Value>,
+    #[serde(skip)]
+    replayed: bool,
+    #[serde(skip)]
+    allow: Option<String>,
+}
+
+impl Problem {
+    /// The problem `code` with a sentence about this case.
+    pub fn new(code: &str, detail: impl Into<String>) -> Self {
+        let (code, status, title) =
+            PROBLEMS.iter().find(|row| row.0 == code).copied().unwrap_or(("internal", 500, "An internal fault"));
+        Self {
+            kind: format!("urn:accrue:problem:{code}"),
+            title: title.to_owned(),
+            status,
+            code: code.to_owned(),
+            detail: detail.into(),
+            errors: Vec::new(),
+            facts: Map::new(),
+            replayed: false,
+            allow: None,
+        }
+    }
+
+    /// Faults of a body.
+    pub fn validation(errors: Vec<Fault>) -> Self {
+        let detail = match errors.as_slice() {
+            [fault] => fault.to_string(),
+            faults => format!("{} fields are wrong; each is listed in errors", faults.len()),
+        };
+        Self { errors, ..Self::new("validation_failed", detail) }
+    }
+
+    /// Faults of query parameters, path or headers.
+    pub fn parameters(errors: Vec<Fault>) -> Self {
+        let detail = errors.iter().map(Fault::to_string).collect::<Vec<_>>().join("; ");
+        Self { errors, ..Self::new("invalid_parameter", detail) }
+    }
+
+    /// A refusal, remembered or new.
+    pub fn refused(refusal: &Refusal, replayed: bool) -> Self {
+        let facts = match serde_json::to_value(refusal) {
+            Ok(Value::Object(mut facts)) => {
+                facts.remove("code");
+                facts
+            }
+            _ => Map::new(),
+        };
+        Self { facts, replayed, ..Self::new(refusal.code(), refusal.to_string()) }
+    }
+
+    /// A method that the address does not take; `allow` are those that it takes.
+    pub fn method_not_allowed(allow: String) -> Self {
+        let detail = format!("this address takes {allow}");
+        Self { allow: Some(allow), ..Self::new("method_not_allowed", detail) }
+    }
+
+    /// A member that does not exist, or that the caller may not know of.
+    pub fn member_not_found() -> Self {
+        Self::refused(&Refusal::MemberNotFound, false)
+    }
+}
+
+impl From<NoAnswer> for Problem {
+    fn from(no_answer: NoAnswer) -> Self {
+        let code = match no_answer {
+            NoAnswer::Busy => "busy",
+            NoAnswer::Expired => "expired_in_queue",
+            NoAnswer::Unavailable => "database_unavailable",
+            NoAnswer::OutcomeUnknown => "outcome_unknown",
+            NoAnswer::Fault => "internal",
+        };
+        Self::new(code, no_answer.to_string())
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match &error {
+            ReadError::Busy => Self::new("busy", error.to_string()),
+            error if error.is_unavailable() => {
+                tracing::warn!(error = error as &dyn std::error::Error, "a query found the database away");
+                Self::new("database_unavailable", ReadError::Unavailable.to_string())
+            }
+            error => {
+                tracing::error!(error = error as &dyn std::error::Error, "a query failed");
+                Self::new("internal", "an internal fault; the log says more under the request's id")
+            }
+        }
+    }
+}
+
+impl From<AuthRefusal> for Problem {
+    fn from(refusal: AuthRefusal) -> Self {
+        Self::new(refusal.code(), refusal.to_string())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
+        match self.status {
+            401 => {
+                response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+            }
+            503 => {
+                response.insert_header((header::RETRY_AFTER, "1"));
+            }
+            _ => {}
+        }
+        if self.replayed {
+            response.insert_header((super::IDEMPOTENCY_REPLAYED, "true"));
+        }
+        if let Some(allow) = self.allow.as_deref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
+            response.insert_header((header::ALLOW, allow));
+        }
+        response.body(serde_json::to_string(self).unwrap_or_default())
+    }
+}

@@ -1,0 +1,155 @@
+//! The server: routes, middleware, start and stop.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{Server, ServerHandle, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{App, Error, HttpMessage, HttpRequest, HttpServer, web};
+use tracing::Span;
+use tracing_actix_web::{RequestId, RootSpanBuilder, TracingLogger};
+use utoipa_actix_web::AppExt;
+use utoipa_actix_web::service_config::ServiceConfig;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::problem::Problem;
+use super::{Service, access, input, ledger, members, openapi, operations, orders, programs};
+
+/// How long open requests may take when the server stops.
+const DRAIN: u64 = 30;
+
+/// How the server listens.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerConfig {
+    /// Where; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// How many threads take requests.
+    pub workers: usize,
+}
+
+/// A server that listens.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Runs until it is stopped; await it.
+    pub server: Server,
+    /// Stops it.
+    pub handle: ServerHandle,
+}
+
+/// Listens, and returns what runs.
+///
+/// Errors: the address cannot be listened on.
+pub fn start(service: Service, config: ServerConfig) -> io::Result<Running> {
+    let service = web::Data::new(service);
+    let document = openapi::document();
+    let listener = TcpListener::bind(config.listen)?;
+    let address = listener.local_addr()?;
+    let server = HttpServer::new(move || {
+        let docs = Config::from("/openapi.yaml").validator_url("none");
+        App::new()
+            .into_utoipa_app()
+            .app_data(service.clone())
+            .app_data(web::PayloadConfig::new(input::MAX_BODY))
+            .configure(routes)
+            .map(|app| {
+                app.service(web::redirect("/docs", "/docs/"))
+                    .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", document.clone()).config(docs))
+                    .default_service(web::to(nothing_here))
+                    .wrap(from_fn(access::check))
+                    .wrap(from_fn(observe))
+                    .wrap(TracingLogger::<Spans>::new())
+            })
+            .into_app()
+    })
+    .workers(config.workers)
+    .shutdown_timeout(DRAIN)
+    .disable_signals()
+    .client_request_timeout(Duration::from_secs(10))
+    .keep_alive(Duration::from_secs(75))
+    .listen(listener)?
+    .run();
+    Ok(Running { address, handle: server.handle(), server })
+}
+
+/// Every route of the API.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(orders::post_order)
+        .service(orders::get_order)
+        .service(members::post_member)
+        .service(members::find_member)
+        .service(members::get_member)
+        .service(members::patch_member)
+        .service(members::get_wallet)
+        .service(members::get_entries)
+        .service(programs::post_version)
+        .service(programs::get_versions)
+        .service(ledger::get_journals)
+        .service(ledger::get_ledger_entries)
+        .service(ledger::get_export)
+        .service(operations::livez)
+        .service(operations::readyz)
+        .service(operations::get_metrics)
+        .service(operations::get_openapi);
+}
+
+// Handlers are found by address and method together; what is left over is told apart here.
+async fn nothing_here(request: HttpRequest) -> Result<&'static str, Problem> {
+    match request.match_pattern().and_then(|path| access::methods(&path)) {
+        Some(allow) => Err(Problem::method_not_allowed(allow)),
+        None => Err(Problem::new("not_found", "there is nothing at this address; /docs lists the addresses")),
+    }
+}
+
+// Counts and times every request by its route, and gives every answer the request's id.
+async fn observe(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let began = Instant::now();
+    let method = request.method().as_str().to_owned();
+    let route = request.match_pattern().unwrap_or_else(|| "none".to_owned());
+    let id = request.extensions().get::<RequestId>().copied();
+    let request_parts = request.request().clone();
+    let mut response = match next.call(request).await {
+        Ok(response) => response.map_into_boxed_body(),
+        Err(error) => ServiceResponse::new(request_parts, error.error_response()),
+    };
+    if let Some(id) = id.and_then(|id| HeaderValue::from_str(&id.to_string()).ok()) {
+        response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
+    }
+    let status = response.status().as_str().to_owned();
+    let labels = [("method", method), ("route", route), ("status", status)];
+    metrics::counter!("accrue_http_requests_total", &labels).increment(1);
+    metrics::histogram!("accrue_http_request_seconds", &labels[1..2]).record(began.elapsed().as_secs_f64());
+    Ok(response)
+}
+
+// What a trace says of a request: its route, never its query, its headers or its body.
+struct Spans;
+
+impl RootSpanBuilder for Spans {
+    fn on_request_start(request: &ServiceRequest) -> Span {
+        let id = request.extensions().get::<RequestId>().map(ToString::to_string).unwrap_or_default();
+        let route = request.match_pattern().unwrap_or_else(|| "none".to_owned());
+        let status = tracing::field::Empty;
+        tracing::info_span!("request", request_id = %id, method = %request.method(), route, status)
+    }
+
+    fn on_request_end<B: MessageBody>(span: Span, outcome: &Result<ServiceResponse<B>, Error>) {
+        let status = match outcome {
+            Ok(response) => response.status(),
+            Err(error) => error.as_response_error().status_code(),
+        };
+        span.record("status", status.as_u16());
+        if status.is_server_error() {
+            tracing::warn!(parent: &span, "answered with a server error");
+        } else {
+            tracing::debug!(parent: &span, "answered");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Entries: a member's statement, the ledger's pages, and the journals' heads.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{ReadError, schema};
+use crate::domain::account::Account;
+use crate::domain::entry::{Entry, Hash, Posting, hex};
+use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::member::Balances;
+use crate::domain::time::{self, Timestamp};
+
+/// A journal's head.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[schema(as = Journal)]
+pub struct JournalHead {
+    /// The journal; 0 holds what belongs to no member.
+    pub id: JournalId,
+    /// The number that the next entry gets; the journal has one entry less.
+    pub next_seq: i64,
+    /// The hash of the last entry, 64 hexadecimal digits; zeros before the first.
+    pub head_hash: String,
+}
+
+/// A line of a member's statement.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct StatementLine {
+    /// The entry's number in the member's journal.
+    pub seq: i64,
+    /// The entry's id.
+    pub id: Uuid,
+    /// What happened, such as `points.earned`.
+    pub kind: String,
+    /// When it counts from.
+    #[serde(with = "time::serde_canonical")]
+    #[schema(value_type = String, format = DateTime)]
+    pub effective_at: Timestamp,
+    /// When it was written.
+    #[serde(with = "time::serde_canonical")]
+    #[schema(value_type = String, format = DateTime)]
+    pub recorded_at: Timestamp,
+    /// What the member gained (more than zero) or lost, over all parts of the wallet. Points that only move from
+    /// one part to another, as in an activation, count zero.
+    pub points: i64,
+    /// The wallet after the entry: the running balance, in the order of `seq`.
+    pub balance_after: Balances,
+    /// The entry's payload, without the balance.
+    #[schema(value_type = Object)]
+    pub details: Value,
+}
+
+/// The journals' heads, in order.
+pub fn journals(connection: &mut PgConnection) -> Result<Vec<JournalHead>, ReadError> {
+    let heads = heads(connection)?.into_iter();
+    Ok(heads.map(|(id, next_seq, hash)| JournalHead { id, next_seq, head_hash: hex(&hash) }).collect())
+}
+
+/// The journals' numbers, next sequence numbers and hashes, in order.
+pub fn heads(connection: &mut PgConnection) -> Result<Vec<(JournalId, i64, Vec<u8>)>, ReadError> {
+    use schema::journal::dsl;
+    Ok(dsl::journal.order(dsl::id).select((dsl::id, dsl::next_seq, dsl::head_hash)).load(connection)?)
+}
+
+/// The ledger's id.
+pub fn ledger_id(connection: &mut PgConnection) -> Result<Uuid, ReadError> {
+    Ok(schema::ledger::table.select(schema::ledger::id).first(connection)?)
+}
+
+/// A page of a member's entries from the newest to the oldest: those before number `before`, at most `limit`.
+pub fn statement(
+    connection: &mut PgConnection,
+    member: MemberId,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<StatementLine>, ReadError> {
+    use schema::entry::dsl;
+    let journal = member.journal();
+    let rows: Vec<EntryRow> = dsl::entry
+        .filter(dsl::journal.eq(journal).and(dsl::member.eq(member.uuid())))
+        .filter(dsl::seq.lt(before.unwrap_or(i64::MAX)))
+        .order(dsl::seq.desc())
+        .limit(limit)
+        .select(EntryRow::as_select())
+        .load(connection)?;
+    let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
+    let mut postings = postings(connection, journal, &seqs)?;
+    rows.into_iter().map(|row| line(postings.remove(&row.seq).unwrap_or_default(), row)).collect()
+}
+
+/// A page of a journal: the entries with numbers over `after_seq` and below `end`, at most `limit`, with their
+/// hashes.
+pub fn page(
+    connection: &mut PgConnection,
+    ledger: Uuid,
+    journal: JournalId,
+    (after_seq, end): (i64, i64),
+    limit: i64,
+) -> Result<Vec<(Entry, Hash)>, ReadError> {
+    use schema::entry::dsl;
+    let rows: Vec<EntryRow> = dsl::entry
+        .filter(dsl::journal.eq(journal).and(dsl::seq.gt(after_seq)).and(dsl::seq.lt(end)))
+        .order(dsl::seq)
+        .limit(limit)
+        .select(EntryRow::as_select())
+        .load(connection)?;
+    let (Some(first), Some(last)) = (rows.first().map(|row| row.seq), rows.last().map(|row| row.seq)) else {
+        return Ok(Vec::new());
+    };
+    let mut postings = posting_range(connection, journal, first, last)?;
+    rows.into_iter().map(|row| entry(ledger, postings.remove(&row.seq).unwrap_or_default(), row)).collect()
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = schema::entry, check_for_backend(diesel::pg::Pg))]
+struct EntryRow {
+    seq: i64,
+    effective_at: DateTime<Utc>,
+    recorded_at: DateTime<Utc>,
+    id: Uuid,
+    member: Option<Uuid>,
+    command: Option<Uuid>,
+    program_version: i32,
+    journal: JournalId,
+    v: i16,
+    kind: String,
+    actor: String,
+    payload: String,
+    hash: Vec<u8>,
+}
+
+type PostingRow = (i64, i64, Option<Uuid>, String, String);
+
+fn postings(
+    connection: &mut PgConnection,
+    journal: JournalId,
+    seqs: &[i64],
+) -> Result<HashMap<i64, Vec<Posting>>, ReadError> {
+    use schema::posting::dsl;
+    let rows: Vec<PostingRow> = dsl::posting
+        .filter(dsl::journal.eq(journal).and(dsl::seq.eq_any(seqs)))
+        .order((dsl::seq, dsl::n))
+        .select((dsl::seq, dsl::points, dsl::lot, dsl::debit, dsl::credit))
+        .load(connection)?;
+    by_entry(rows)
+}
+
+fn posting_range(
+    connection: &mut PgConnection,
+    journal: JournalId,
+    first: i64,
+    last: i64,
+) -> Result<HashMap<i64, Vec<Posting>>, ReadError> {
+    use schema::posting::dsl;
+    let rows: Vec<PostingRow> = dsl::posting
+        .filter(dsl::journal.eq(journal).and(dsl::seq.between(first, last)))
+        .order((dsl::seq, dsl::n))
+        .select((dsl::seq, dsl::points, dsl::lot, dsl::debit, dsl::credit))
+        .load(connection)?;
+    by_entry(rows)
+}
+
+fn by_entry(rows: Vec<PostingRow>) -> Result<HashMap<i64, Vec<Posting>>, ReadError> {
+    let account = |name: String| name.parse().map_err(|_| ReadError::Corrupt("a posting to an unknown account"));
+    let mut postings: HashMap<i64, Vec<Posting>> = HashMap::new();
+    for (seq, points, lot, debit, credit) in rows {
+        let posting = Posting { debit: account(debit)?, credit: account(credit)?, points, lot };
+        postings.entry(seq).or_default().push(posting);
+    }
+    Ok(postings)
+}
+
+fn entry(ledger: Uuid, postings: Vec<Posting>, row: EntryRow) -> Result<(Entry, Hash), ReadError> {
+    let hash = row.hash.try_into().map_err(|_| ReadError::Corrupt("a hash that is not SHA-256"))?;
+    let entry = Entry {
+        v: row.v,
+        ledger,
+        journal: row.journal,
+        seq: row.seq,
+        id: row.id,
+        kind: row.kind,
+        member: row.member,
+        actor: row.actor,
+        command: row.command,
+        program_version: row.program_version,
+        effective_at: row.effective_at,
+        recorded_at: row.recorded_at,
+        payload: row.payload,
+        postings,
+    };
+    Ok((entry, hash))
+}
+
+fn line(postings: Vec<Posting>, row: EntryRow) -> Result<StatementLine, ReadError> {
+    let unreadable = || ReadError::Corrupt("an entry whose payload cannot be read");
+    let mut details: Value = serde_json::from_str(&row.payload).map_err(|_| unreadable())?;
+    let balance = details.as_object_mut().and_then(|payload| payload.remove("balance")).ok_or_else(unreadable)?;
+    Ok(StatementLine {
+        seq: row.seq,
+        id: row.id,
+        kind: row.kind,
+        effective_at: row.effective_at,
+        recorded_at: row.recorded_at,
+        points: postings.iter().map(gain).sum(),
+        balance_after: serde_json::from_value(balance).map_err(|_| unreadable())?,
+        details,
+    })
+}
+
+// What the member gains by a posting; what is owed counts against it.
+fn gain(posting: &Posting) -> i64 {
+    let own = |account: &Account| matches!(account, Account::Member(_));
+    let credited = if own(&posting.credit) { posting.points } else { 0 };
+    let debited = if own(&posting.debit) { posting.points } else { 0 };
+    credited - debited
+}

@@ -1,0 +1,102 @@
+//! Queries for answers and reports. Connections here are read-only, and nothing here decides anything: what is due
+//! and not yet written is shown by the same pure `settle` that the lanes write by.
+
+pub mod entries;
+pub mod export;
+pub mod export_file;
+pub mod members;
+pub mod orders;
+pub mod programs;
+mod schema;
+pub mod verify;
+
+use std::sync::Arc;
+
+use diesel::PgConnection;
+use tokio::sync::Semaphore;
+
+use crate::postgres::clock::Clock;
+use crate::postgres::connect::{self, ReadPool};
+use crate::postgres::errors::{self, Meaning};
+
+/// How many requests wait for a reader, for each reader there is.
+const WAITING_PER_READER: usize = 64;
+
+/// Runs queries for requests, a bounded number at a time.
+#[derive(Clone)]
+pub struct Reader {
+    pool: ReadPool,
+    clock: Clock,
+    running: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+impl Reader {
+    /// `size` readers of the database at `url`. Nothing is connected yet.
+    pub fn new(url: &str, clock: Clock, size: u32) -> Self {
+        let permits = usize::try_from(size).unwrap_or(1);
+        let waiting = Arc::new(Semaphore::new(permits * WAITING_PER_READER));
+        Self { pool: connect::readers(url, size), clock, running: Arc::new(Semaphore::new(permits)), waiting }
+    }
+
+    /// The programme's clock.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Runs a query on a thread that may block. Says at once when too many wait already.
+    pub async fn run<T, F>(&self, query: F) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut PgConnection) -> Result<T, ReadError> + Send + 'static,
+    {
+        let _waiting = self.waiting.try_acquire().map_err(|_| ReadError::Busy)?;
+        let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| ReadError::Busy)?;
+        let pool = self.pool.clone();
+        let ran = tokio::task::spawn_blocking(move || {
+            let _running = running;
+            let mut connection = pool.get().map_err(|_| ReadError::Unavailable)?;
+            query(&mut connection)
+        });
+        ran.await.unwrap_or(Err(ReadError::Corrupt("a query that panicked")))
+    }
+
+    /// Can the database be reached?
+    pub async fn ready(&self) -> bool {
+        let ping = |connection: &mut PgConnection| {
+            Ok(diesel::connection::SimpleConnection::batch_execute(connection, "SELECT 1")?)
+        };
+        self.run(ping).await.is_ok()
+    }
+}
+
+/// Why a query gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Too many wait.
+    #[error("more is being read than can wait")]
+    Busy,
+    /// No connection.
+    #[error("the database cannot be reached")]
+    Unavailable,
+    /// The query failed.
+    #[error("the query failed")]
+    Database(#[from] diesel::result::Error),
+    /// The database holds what the program cannot have written.
+    #[error("the database holds {0}")]
+    Corrupt(&'static str),
+}
+
+impl ReadError {
+    /// Is the database away, rather than the query at fault?
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            ReadError::Unavailable => true,
+            ReadError::Database(error) => {
+                let meaning = errors::meaning(error, std::time::Duration::ZERO, connect::LOCK_TIMEOUT);
+                matches!(meaning, Meaning::ConnectionLost | Meaning::Timeout)
+            }
+            ReadError::Busy | ReadError::Corrupt(_) => false,
+        }
+    }
+}
