@@ -4,7 +4,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header;
 use actix_web::middleware::Next;
-use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, web};
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, ResponseError, web};
 use std::future::{Ready, ready};
 use std::sync::Arc;
 
@@ -90,7 +90,7 @@ pub fn methods(path: &str) -> Option<String> {
 pub async fn check(
     service: web::Data<Service>,
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
+    next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let pattern = request.match_pattern();
     let row = pattern.as_deref().and_then(|path| {
@@ -98,12 +98,25 @@ pub async fn check(
     });
     // What is not in the table has no handler but those of the documentation, which needs nothing.
     if let Some(access) = row.filter(|access| access.need != Need::Nothing) {
-        let values = request.headers().get_all(header::AUTHORIZATION).map(header::HeaderValue::as_bytes);
-        let caller = service.authenticator.authenticate_headers(values).map_err(Problem::from)?;
-        let member = allowed(&caller, access.need, request.match_info().get("id"))?;
-        request.extensions_mut().insert(Authorised { caller, member });
+        match authorise(&service, access, &request) {
+            Ok(authorised) => request.extensions_mut().insert(authorised),
+            Err(problem) => return Ok(request.into_response(problem.error_response()).map_into_right_body()),
+        };
     }
-    next.call(request).await
+    Ok(next.call(request).await?.map_into_left_body())
+}
+
+fn authorise(service: &Service, access: &Access, request: &ServiceRequest) -> Result<Authorised, Problem> {
+    let values = request.headers().get_all(header::AUTHORIZATION).map(header::HeaderValue::as_bytes);
+    let caller = service.authenticator.authenticate_headers(values)?;
+    let member = allowed(&caller, access.need, member_in(access.path, request.path()))?;
+    Ok(Authorised { caller, member })
+}
+
+// What stands in the path where the pattern has `{id}`. The router has not looked at the path yet.
+fn member_in<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
+    let place = pattern.split('/').position(|segment| segment == "{id}")?;
+    path.split('/').nth(place)
 }
 
 // Whether the caller may, and the member that the address names.

@@ -108,17 +108,13 @@ async fn nothing_here(request: HttpRequest) -> Result<&'static str, Problem> {
 // Counts and times every request by its route, and gives every answer the request's id.
 async fn observe(
     request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
+    next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let began = Instant::now();
     let method = request.method().as_str().to_owned();
     let route = request.match_pattern().unwrap_or_else(|| "none".to_owned());
     let id = request.extensions().get::<RequestId>().copied();
-    let request_parts = request.request().clone();
-    let mut response = match next.call(request).await {
-        Ok(response) => response.map_into_boxed_body(),
-        Err(error) => ServiceResponse::new(request_parts, error.error_response()),
-    };
+    let mut response = next.call(request).await?;
     if let Some(id) = id.and_then(|id| HeaderValue::from_str(&id.to_string()).ok()) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
     }

@@ -1,4 +1,9 @@
 //! Loading what a batch names: a few statements, each set-based, none for what no command of the batch needs.
+//!
+//! Every statement has one plan that makes sense and no other that is possible: keys are looked up by equality, each
+//! behind a lateral join with a fence (`OFFSET 0`), in an index that nothing else fits. The planner sees a new table as
+//! empty, and a plan that it chose then is kept while the table grows: given the choice it reads a whole index for a
+//! batch of one.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -72,7 +77,6 @@ pub fn state(
     reach: Reach,
 ) -> Result<Loaded, Failure> {
     let needs = Needs::of(requests);
-    let all = reach == Reach::AllJournals;
     let mut state = State::default();
     let mut cut = None;
     if !needs.members.is_empty() {
@@ -83,14 +87,21 @@ pub fn state(
         state.profiles = profiles(connection, journal, &needs.profiles)?;
     }
     if !needs.orders.is_empty() {
-        state.orders = remembered(LoadOrders { journal, orders: needs.orders, all }.load(connection)?);
+        let orders = needs.orders;
+        state.orders = remembered(match reach {
+            Reach::Journal => LoadOrders { journal, orders }.load(connection)?,
+            Reach::AllJournals => LoadOrdersAnywhere { orders }.load(connection)?,
+        });
     }
     if !needs.external_ids.is_empty() {
-        let enrolments = LoadEnrolments { journal, external_ids: needs.external_ids, all };
-        state.enrolments = remembered(enrolments.load(connection)?);
+        let external_ids = needs.external_ids;
+        state.enrolments = remembered(match reach {
+            Reach::Journal => LoadEnrolments { journal, external_ids }.load(connection)?,
+            Reach::AllJournals => LoadEnrolmentsAnywhere { external_ids }.load(connection)?,
+        });
     }
     if !needs.keys.is_empty() {
-        state.keys = keys(connection, journal, needs.keys, all)?;
+        state.keys = keys(connection, journal, needs.keys, reach == Reach::AllJournals)?;
     }
     Ok(Loaded { state, cut })
 }
@@ -208,7 +219,7 @@ fn due_lots(
             member.lots.insert(row.0, lot(row));
         }
     }
-    let beyond: Vec<(Uuid, Option<DateTime<Utc>>)> = LoadDueBeyond { journal, members: due, until }.load(connection)?;
+    let beyond: Vec<(Uuid, Option<DateTime<Utc>>)> = LoadDueBeyond { members: due, until }.load(connection)?;
     for (id, due_beyond) in beyond {
         if let Some(member) = MemberId::try_from(id).ok().and_then(|id| members.get_mut(&id)) {
             member.due_beyond = due_beyond;
@@ -281,8 +292,8 @@ statement! {
     -> (diesel::sql_types::Uuid, Text, Timestamptz, BigInt, BigInt, BigInt, BigInt, Nullable<Timestamptz>),
     "SELECT m.id, m.status, m.joined_at, w.active, w.pending, w.held, w.debt, w.next_due_at
      FROM UNNEST($2) AS wanted (id)
-     JOIN member m ON m.journal = $1 AND m.id = wanted.id
-     JOIN wallet w ON w.journal = $1 AND w.member = wanted.id"
+     CROSS JOIN LATERAL (SELECT * FROM member WHERE journal = $1 AND id = wanted.id OFFSET 0) AS m
+     CROSS JOIN LATERAL (SELECT * FROM wallet WHERE journal = $1 AND member = wanted.id OFFSET 0) AS w"
 }
 
 statement! {
@@ -299,52 +310,50 @@ statement! {
      FROM UNNEST($2) AS wanted (member)
      CROSS JOIN LATERAL (
          SELECT *, active_at AS due_at FROM lot
-         WHERE journal = $1 AND member = wanted.member AND pending > 0 AND active_at <= $3
+         WHERE member = wanted.member AND pending > 0 AND active_at <= $3
          UNION ALL
          SELECT *, expires_at AS due_at FROM lot
-         WHERE journal = $1 AND member = wanted.member AND active > 0 AND pending = 0 AND expires_at <= $3
+         WHERE member = wanted.member AND active > 0 AND pending = 0 AND expires_at <= $3
      ) AS due
+     WHERE due.journal = $1
      ORDER BY due.due_at FETCH FIRST ($4) ROWS WITH TIES"
 }
 
 statement! {
     LoadDueBeyond {
-        journal: JournalId => SmallInt,
         members: Vec<Uuid> => Array<diesel::sql_types::Uuid>,
         until: Timestamp => Timestamptz,
     } -> (diesel::sql_types::Uuid, Nullable<Timestamptz>),
     "SELECT wanted.member, LEAST(
-         (SELECT min(active_at) FROM lot
-          WHERE journal = $1 AND member = wanted.member AND pending > 0 AND active_at > $3),
-         (SELECT min(expires_at) FROM lot
-          WHERE journal = $1 AND member = wanted.member AND active > 0 AND expires_at > $3))
-     FROM UNNEST($2) AS wanted (member)"
+         (SELECT min(active_at) FROM lot WHERE member = wanted.member AND pending > 0 AND active_at > $2),
+         (SELECT min(expires_at) FROM lot WHERE member = wanted.member AND active > 0 AND expires_at > $2))
+     FROM UNNEST($1) AS wanted (member)"
 }
 
 statement! {
-    LoadOrders {
-        journal: JournalId => SmallInt,
-        orders: Vec<String> => Array<Text>,
-        all: bool => Bool,
-    } -> (Text, Bytea, Text),
-    "SELECT o.order_id, o.request_hash, o.response
-     FROM UNNEST($2) AS wanted (order_id) JOIN orders o ON o.journal = $1 AND o.order_id = wanted.order_id
-     UNION ALL
-     SELECT o.order_id, o.request_hash, o.response
-     FROM UNNEST($2) AS wanted (order_id) JOIN orders o ON o.order_id = wanted.order_id
-     WHERE $3 AND o.journal <> $1"
+    LoadOrders { journal: JournalId => SmallInt, orders: Vec<String> => Array<Text> } -> (Text, Bytea, Text),
+    "SELECT o.order_id, o.request_hash, o.response FROM UNNEST($2) AS wanted (order_id)
+     CROSS JOIN LATERAL (SELECT * FROM orders WHERE journal = $1 AND order_id = wanted.order_id OFFSET 0) AS o"
 }
 
 statement! {
-    LoadEnrolments {
-        journal: JournalId => SmallInt,
-        external_ids: Vec<String> => Array<Text>,
-        all: bool => Bool,
-    } -> (Text, Bytea, Text),
+    LoadOrdersAnywhere { orders: Vec<String> => Array<Text> } -> (Text, Bytea, Text),
+    "SELECT o.order_id, o.request_hash, o.response FROM UNNEST($1) AS wanted (order_id)
+     CROSS JOIN LATERAL (SELECT * FROM orders WHERE order_id = wanted.order_id OFFSET 0) AS o"
+}
+
+statement! {
+    LoadEnrolments { journal: JournalId => SmallInt, external_ids: Vec<String> => Array<Text> } -> (Text, Bytea, Text),
     "SELECT p.external_id, p.request_hash, p.response
      FROM UNNEST($2) AS wanted (external_id)
-     JOIN member_profile p ON p.external_id = wanted.external_id
-     WHERE $3 OR p.journal = $1"
+     CROSS JOIN LATERAL (SELECT * FROM member_profile WHERE external_id = wanted.external_id OFFSET 0) AS p
+     WHERE p.journal = $1"
+}
+
+statement! {
+    LoadEnrolmentsAnywhere { external_ids: Vec<String> => Array<Text> } -> (Text, Bytea, Text),
+    "SELECT p.external_id, p.request_hash, p.response FROM UNNEST($1) AS wanted (external_id)
+     CROSS JOIN LATERAL (SELECT * FROM member_profile WHERE external_id = wanted.external_id OFFSET 0) AS p"
 }
 
 statement! {
@@ -357,6 +366,9 @@ statement! {
     } -> (Text, Text, Text, Bytea, Bool, Text),
     "SELECT i.caller, i.operation, i.key, i.request_hash, i.refused, i.outcome
      FROM UNNEST($2, $3, $4) AS wanted (caller, operation, key)
-     JOIN idempotency i ON i.caller = wanted.caller AND i.operation = wanted.operation AND i.key = wanted.key
-     WHERE $5 OR i.journal = $1"
+     CROSS JOIN LATERAL (
+         SELECT * FROM idempotency
+         WHERE caller = wanted.caller AND operation = wanted.operation AND key = wanted.key AND ($5 OR journal = $1)
+         OFFSET 0
+     ) AS i"
 }

@@ -1,4 +1,7 @@
 //! Writing a batch: one statement per table that changed, rows as arrays, the journal's head last.
+//!
+//! Wallets and lots are put with `ON CONFLICT`, which has one plan: a join of the table with the arrays has several,
+//! and some read the whole table.
 
 use std::collections::HashMap;
 
@@ -59,26 +62,18 @@ fn members(
     changes: &Changes,
 ) -> Result<(), Failure> {
     enrolled(connection, journal, state, changes)?;
-    let mut wallets = UpdateWallets { journal, ..UpdateWallets::default() };
-    let mut new_lots = InsertLots { journal, ..InsertLots::default() };
-    let mut lots = UpdateLots { journal, ..UpdateLots::default() };
+    let mut wallets = PutWallets { journal, ..PutWallets::default() };
+    let mut lots = PutLots { journal, ..PutLots::default() };
     let mut changed: Vec<&Member> = state.members.values().filter(|m| before.get(&m.id) != Some(m)).collect();
     changed.sort_unstable_by_key(|member| member.id);
     for member in changed {
         let old = before.get(&member.id);
-        if old.is_some() {
-            wallets.push(member);
-        }
-        for lot in member.lots.values() {
-            match old.and_then(|old| old.lots.get(&lot.id)) {
-                None => new_lots.push(member.id, lot),
-                Some(was) if was != lot => lots.push(lot),
-                Some(_) => {}
-            }
+        wallets.push(member);
+        for lot in member.lots.values().filter(|lot| old.and_then(|old| old.lots.get(&lot.id)) != Some(lot)) {
+            lots.push(member.id, lot);
         }
     }
     run(connection, "wallet", wallets.members.len(), wallets)?;
-    run(connection, "lot", new_lots.ids.len(), new_lots)?;
     run(connection, "lot", lots.ids.len(), lots)?;
     changed_profiles(connection, journal, state, changes)
 }
@@ -97,11 +92,6 @@ fn enrolled(
         rows.ids.push(new.id.uuid());
         rows.statuses.push(member.status.name().to_owned());
         rows.joined.push(member.joined_at);
-        rows.actives.push(member.balances.active);
-        rows.pendings.push(member.balances.pending);
-        rows.helds.push(member.balances.held);
-        rows.debts.push(member.balances.debt);
-        rows.dues.push(member.next_due_at());
         rows.external_ids.push(profile.external_id.clone());
         rows.birthdays.push(profile.birthday);
         rows.hashes.push(new.hash.to_vec());
@@ -227,26 +217,17 @@ statement! {
         ids: Vec<Uuid> => Array<SqlUuid>,
         statuses: Vec<String> => Array<Text>,
         joined: Vec<Timestamp> => Array<Timestamptz>,
-        actives: Vec<i64> => Array<BigInt>,
-        pendings: Vec<i64> => Array<BigInt>,
-        helds: Vec<i64> => Array<BigInt>,
-        debts: Vec<i64> => Array<BigInt>,
-        dues: Vec<Option<DateTime<Utc>>> => Array<Nullable<Timestamptz>>,
         external_ids: Vec<String> => Array<Text>,
         birthdays: Vec<Option<NaiveDate>> => Array<Nullable<Date>>,
         hashes: Vec<Vec<u8>> => Array<Bytea>,
         responses: Vec<String> => Array<Text>,
     } -> (),
     "WITH new AS MATERIALIZED (
-         SELECT * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-         AS new (id, status, joined_at, active, pending, held, debt, next_due_at,
-                 external_id, birthday, request_hash, response)
+         SELECT * FROM UNNEST($2, $3, $4, $5, $6, $7, $8)
+         AS new (id, status, joined_at, external_id, birthday, request_hash, response)
      ), profile AS (
          INSERT INTO member_profile (journal, member, external_id, birthday, request_hash, response)
          SELECT $1, id, external_id, birthday, request_hash, response FROM new
-     ), wallet AS (
-         INSERT INTO wallet (journal, member, active, pending, held, debt, next_due_at)
-         SELECT $1, id, active, pending, held, debt, next_due_at FROM new
      )
      INSERT INTO member (journal, id, status, joined_at) SELECT $1, id, status, joined_at FROM new"
 }
@@ -262,7 +243,7 @@ statement! {
 }
 
 statement! {
-    UpdateWallets {
+    PutWallets {
         journal: JournalId => SmallInt,
         members: Vec<Uuid> => Array<SqlUuid>,
         actives: Vec<i64> => Array<BigInt>,
@@ -271,13 +252,13 @@ statement! {
         debts: Vec<i64> => Array<BigInt>,
         dues: Vec<Option<DateTime<Utc>>> => Array<Nullable<Timestamptz>>,
     } -> (),
-    "UPDATE wallet SET active = new.active, pending = new.pending, held = new.held, debt = new.debt,
-         next_due_at = new.next_due_at
-     FROM UNNEST($2, $3, $4, $5, $6, $7) AS new (member, active, pending, held, debt, next_due_at)
-     WHERE wallet.journal = $1 AND wallet.member = new.member"
+    "INSERT INTO wallet (journal, member, active, pending, held, debt, next_due_at)
+     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7)
+     ON CONFLICT (journal, member) DO UPDATE SET active = EXCLUDED.active, pending = EXCLUDED.pending,
+         held = EXCLUDED.held, debt = EXCLUDED.debt, next_due_at = EXCLUDED.next_due_at"
 }
 
-impl UpdateWallets {
+impl PutWallets {
     fn push(&mut self, member: &Member) {
         self.members.push(member.id.uuid());
         self.actives.push(member.balances.active);
@@ -289,7 +270,7 @@ impl UpdateWallets {
 }
 
 statement! {
-    InsertLots {
+    PutLots {
         journal: JournalId => SmallInt,
         ids: Vec<Uuid> => Array<SqlUuid>,
         members: Vec<Uuid> => Array<SqlUuid>,
@@ -301,10 +282,12 @@ statement! {
         expires_ats: Vec<Option<Timestamp>> => Array<Nullable<Timestamptz>>,
     } -> (),
     "INSERT INTO lot (journal, id, member, earned, pending, active, held, active_at, expires_at)
-     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9)"
+     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9)
+     ON CONFLICT (journal, id) DO UPDATE SET pending = EXCLUDED.pending, active = EXCLUDED.active,
+         held = EXCLUDED.held"
 }
 
-impl InsertLots {
+impl PutLots {
     fn push(&mut self, member: MemberId, lot: &Lot) {
         self.ids.push(lot.id);
         self.members.push(member.uuid());
@@ -314,28 +297,6 @@ impl InsertLots {
         self.helds.push(lot.held);
         self.active_ats.push(lot.active_at);
         self.expires_ats.push(lot.expires_at);
-    }
-}
-
-statement! {
-    UpdateLots {
-        journal: JournalId => SmallInt,
-        ids: Vec<Uuid> => Array<SqlUuid>,
-        pendings: Vec<i64> => Array<BigInt>,
-        actives: Vec<i64> => Array<BigInt>,
-        helds: Vec<i64> => Array<BigInt>,
-    } -> (),
-    "UPDATE lot SET pending = new.pending, active = new.active, held = new.held
-     FROM UNNEST($2, $3, $4, $5) AS new (id, pending, active, held)
-     WHERE lot.journal = $1 AND lot.id = new.id"
-}
-
-impl UpdateLots {
-    fn push(&mut self, lot: &Lot) {
-        self.ids.push(lot.id);
-        self.pendings.push(lot.pending);
-        self.actives.push(lot.active);
-        self.helds.push(lot.held);
     }
 }
 

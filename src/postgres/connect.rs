@@ -22,15 +22,12 @@ const LANE: &str = "
     SET idle_in_transaction_session_timeout = '10s';
     SET plan_cache_mode = force_generic_plan;
     SET enable_seqscan = off;
-    SET enable_hashjoin = off;
-    SET enable_mergejoin = off;
     SET jit = off";
 
 const READER: &str = "
     SET default_transaction_read_only = on;
     SET statement_timeout = '30s';
     SET idle_in_transaction_session_timeout = '60s';
-    SET plan_cache_mode = force_generic_plan;
     SET enable_seqscan = off;
     SET jit = off";
 

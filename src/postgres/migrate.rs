@@ -14,8 +14,7 @@ pub fn run(connection: &mut PgConnection) -> Result<Vec<String>, MigrateError> {
     connection.batch_execute("SELECT pg_advisory_lock(7283091)")?;
     let run = connection.run_pending_migrations(MIGRATIONS).map_err(MigrateError::Migration)?;
     let run = run.into_iter().map(|version| version.to_string()).collect();
-    // New tables have no statistics; whatever is planned by them is planned badly until they do.
-    connection.batch_execute("ANALYZE; SELECT pg_advisory_unlock(7283091)")?;
+    connection.batch_execute("SELECT pg_advisory_unlock(7283091)")?;
     Ok(run)
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Nullable, SmallInt, Text};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -14,6 +15,7 @@ use crate::domain::entry::{Entry, Hash, Posting, hex};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::member::Balances;
 use crate::domain::time::{self, Timestamp};
+use crate::postgres::statement::statement;
 
 /// A journal's head.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
@@ -81,14 +83,14 @@ pub fn statement(
     use schema::entry::dsl;
     let journal = member.journal();
     let rows: Vec<EntryRow> = dsl::entry
-        .filter(dsl::journal.eq(journal).and(dsl::member.eq(member.uuid())))
+        .filter(dsl::member.eq(member.uuid()))
         .filter(dsl::seq.lt(before.unwrap_or(i64::MAX)))
         .order(dsl::seq.desc())
         .limit(limit)
         .select(EntryRow::as_select())
         .load(connection)?;
     let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
-    let mut postings = postings(connection, journal, &seqs)?;
+    let mut postings = postings(connection, journal, seqs)?;
     rows.into_iter().map(|row| line(postings.remove(&row.seq).unwrap_or_default(), row)).collect()
 }
 
@@ -138,14 +140,9 @@ type PostingRow = (i64, i64, Option<Uuid>, String, String);
 fn postings(
     connection: &mut PgConnection,
     journal: JournalId,
-    seqs: &[i64],
+    seqs: Vec<i64>,
 ) -> Result<HashMap<i64, Vec<Posting>>, ReadError> {
-    use schema::posting::dsl;
-    let rows: Vec<PostingRow> = dsl::posting
-        .filter(dsl::journal.eq(journal).and(dsl::seq.eq_any(seqs)))
-        .order((dsl::seq, dsl::n))
-        .select((dsl::seq, dsl::points, dsl::lot, dsl::debit, dsl::credit))
-        .load(connection)?;
+    let rows: Vec<PostingRow> = LoadPostings { journal, seqs }.load(connection)?;
     by_entry(rows)
 }
 
@@ -217,4 +214,12 @@ fn gain(posting: &Posting) -> i64 {
     let credited = if own(&posting.credit) { posting.points } else { 0 };
     let debited = if own(&posting.debit) { posting.points } else { 0 };
     credited - debited
+}
+
+statement! {
+    LoadPostings { journal: JournalId => SmallInt, seqs: Vec<i64> => Array<BigInt> }
+    -> (BigInt, BigInt, Nullable<diesel::sql_types::Uuid>, Text, Text),
+    "SELECT p.seq, p.points, p.lot, p.debit, p.credit
+     FROM UNNEST($2) AS wanted (seq)
+     CROSS JOIN LATERAL (SELECT * FROM posting WHERE journal = $1 AND seq = wanted.seq ORDER BY n OFFSET 0) AS p"
 }

@@ -146,10 +146,9 @@ statement! {
     ),
     "SELECT w.active, w.pending, w.held, w.debt, l.id, l.earned, l.pending, l.active, l.held, l.active_at, l.expires_at
      FROM wallet w LEFT JOIN LATERAL (
-         SELECT * FROM lot WHERE journal = $1 AND member = $2 AND pending > 0 AND active_at <= $3
+         SELECT * FROM lot WHERE member = $2 AND pending > 0 AND active_at <= $3
          UNION ALL
-         SELECT * FROM lot
-         WHERE journal = $1 AND member = $2 AND active > 0 AND pending = 0 AND expires_at <= $3
+         SELECT * FROM lot WHERE member = $2 AND active > 0 AND pending = 0 AND expires_at <= $3
      ) AS l ON true
      WHERE w.journal = $1 AND w.member = $2"
 }

@@ -1,0 +1,9 @@
+//! Who gets in with a bearer token, and who does not.
+
+mod claims;
+mod development;
+mod header;
+mod keys;
+mod rotation;
+mod setup;
+mod support;

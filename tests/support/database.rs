@@ -1,0 +1,116 @@
+//! One private cluster for the run, and a database for each test, cloned from a migrated and seeded template.
+
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use accrue::domain::program::{Program, ProgramDocument};
+use accrue::ledger::setup;
+use accrue::postgres::clock::Clock;
+use accrue::postgres::cluster::{Cluster, ClusterConfig, Durability};
+use accrue::postgres::{connect, migrate};
+use diesel::PgConnection;
+use diesel::connection::SimpleConnection;
+
+use super::{PROGRAM, instant, scratch};
+
+/// How many journals members are spread over in tests.
+const JOURNALS: i16 = 2;
+
+/// A database of the run's cluster. It goes away with its last clone.
+#[derive(Clone)]
+pub struct Database(Arc<Name>);
+
+struct Name(String);
+
+impl Database {
+    /// A database with the programme of the tests and nothing else.
+    pub fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(1);
+        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        with_cluster(|cluster| {
+            let mut admin = connect::plain(&cluster.owner_url("postgres")).expect("the cluster answers");
+            let clone = format!("CREATE DATABASE {name} TEMPLATE accrue_template");
+            admin.batch_execute(&clone).expect("the template can be cloned");
+        });
+        Self(Arc::new(Name(name)))
+    }
+
+    /// The service's URL.
+    pub fn service_url(&self) -> String {
+        with_cluster(|cluster| cluster.service_url(&self.0.0))
+    }
+
+    /// The owner's URL.
+    pub fn owner_url(&self) -> String {
+        with_cluster(|cluster| cluster.owner_url(&self.0.0))
+    }
+
+    /// A connection as the owner.
+    pub fn owner(&self) -> PgConnection {
+        connect::plain(&self.owner_url()).expect("the database answers")
+    }
+
+    /// A connection as the service.
+    pub fn service(&self) -> PgConnection {
+        connect::plain(&self.service_url()).expect("the database answers")
+    }
+
+    /// Invariant 1: neither the service nor the owner can change what is written.
+    pub fn check_append_only(&self) {
+        for table in ["entry", "posting"] {
+            for change in
+                [format!("UPDATE {table} SET seq = seq"), format!("DELETE FROM {table}"), format!("TRUNCATE {table}")]
+            {
+                assert!(self.service().batch_execute(&change).is_err(), "the service could: {change}");
+                assert!(self.owner().batch_execute(&change).is_err(), "the owner could: {change}");
+            }
+        }
+    }
+}
+
+impl Drop for Name {
+    fn drop(&mut self) {
+        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.0);
+        with_cluster(|cluster| {
+            // A database that is left over goes with the next run's cluster.
+            if let Ok(mut admin) = connect::plain(&cluster.owner_url("postgres")) {
+                let _ = admin.batch_execute(&drop);
+            }
+        });
+    }
+}
+
+fn with_cluster<T>(work: impl FnOnce(&Cluster) -> T) -> T {
+    static CLUSTER: OnceLock<Mutex<Option<Cluster>>> = OnceLock::new();
+    let cluster = CLUSTER.get_or_init(|| {
+        extern "C" fn stop() {
+            if let Some(cluster) = CLUSTER.get() {
+                drop(cluster.lock().unwrap_or_else(PoisonError::into_inner).take());
+            }
+        }
+        // SAFETY: the handler unwinds nowhere and touches only a static that is never freed.
+        assert_eq!(unsafe { libc::atexit(stop) }, 0, "the cluster can be stopped at the end");
+        Mutex::new(Some(start()))
+    });
+    let cluster = cluster.lock().unwrap_or_else(PoisonError::into_inner);
+    work(cluster.as_ref().expect("no test runs after the last one"))
+}
+
+fn start() -> Cluster {
+    let data_dir = scratch().join(format!("cluster-{}", process::id() % 2));
+    let _ = std::fs::remove_dir_all(&data_dir);
+    let config = ClusterConfig { data_dir, durability: Durability::None, binaries: None };
+    let cluster = Cluster::start(&config).expect("a private cluster starts");
+    cluster.ensure_database("accrue_template").expect("a database can be made");
+    let mut owner = connect::plain(&cluster.owner_url("accrue_template")).expect("the database answers");
+    migrate::run(&mut owner).expect("the migrations run");
+    setup::initialise(&mut owner, JOURNALS).expect("the journals are made");
+    let document = ProgramDocument::from_toml(PROGRAM).expect("the programme is right");
+    let program = Arc::new(Program::compile(&document).expect("the programme is right"));
+    // Tests with a stopped clock may stand anywhere after this.
+    let clock = Clock::stopped_at(instant("2000-01-01T00:00:00Z"));
+    let mut service = connect::plain(&cluster.service_url("accrue_template")).expect("the database answers");
+    setup::seed(&mut service, &program, &clock).expect("the programme is published");
+    cluster
+}

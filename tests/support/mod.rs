@@ -1,0 +1,193 @@
+//! A running service for each test, on a database of its own, whose ledger is audited when the test ends.
+
+mod client;
+mod database;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime};
+
+use accrue::domain::ids::MemberId;
+use accrue::domain::time::{self, Timestamp};
+use accrue::http::auth::{AuthConfig, Authenticator, DevelopmentKey, Scopes, TokenClaims};
+use accrue::http::{self, ServerConfig, Service, access};
+use accrue::ledger::{Ledger, LedgerConfig};
+use accrue::postgres::clock::Clock;
+use accrue::postgres::connect;
+use accrue::read::{Reader, verify};
+use diesel::PgConnection;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use serde_json::{Value, json};
+
+pub use self::client::{Answer, Client};
+pub use self::database::Database;
+
+/// The programme of the tests: a point for a dollar, pending for 14 days, good until the end of the month twelve
+/// months later, in New York.
+pub const PROGRAM: &str = include_str!("../../src/cli/program.toml");
+
+/// A service on a database of its own. When it is dropped it is stopped, and its ledger must check out.
+pub struct App {
+    /// Its database.
+    pub database: Database,
+    /// Its ledger, for commands without HTTP.
+    pub ledger: Arc<Ledger>,
+    /// Its clock.
+    pub clock: Clock,
+    address: SocketAddr,
+    stop: Option<(actix_web::dev::ServerHandle, JoinHandle<()>)>,
+}
+
+impl App {
+    /// A service whose clock is the database's.
+    pub fn start() -> Self {
+        Self::with(Clock::database(), |_| {})
+    }
+
+    /// A service whose clock stands at `at`; move it with `app.clock.set`.
+    pub fn at(at: &str) -> Self {
+        Self::with(Clock::stopped_at(instant(at)), |_| {})
+    }
+
+    /// A service with another ledger configuration.
+    pub fn with(clock: Clock, configure: impl FnOnce(&mut LedgerConfig)) -> Self {
+        Self::on(Database::new(), clock, configure)
+    }
+
+    /// A service on a database that exists.
+    pub fn on(database: Database, clock: Clock, configure: impl FnOnce(&mut LedgerConfig)) -> Self {
+        let mut config = LedgerConfig { clock: clock.clone(), ..LedgerConfig::new(database.service_url()) };
+        configure(&mut config);
+        let ledger = Arc::new(Ledger::open(config).expect("the ledger opens"));
+        let reader = Reader::new(&database.service_url(), clock.clone(), 4);
+        let keys = AuthConfig { development_key: Some(key().clone()), ..AuthConfig::default() };
+        let authenticator = Arc::new(Authenticator::new(keys).expect("the keys are usable"));
+        let metrics = PrometheusBuilder::new().build_recorder().handle();
+        let service = Service::new(Arc::clone(&ledger), reader, authenticator, metrics, database.service_url());
+        let (sender, started) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+                let running = http::start(service, ServerConfig { listen, workers: 2 }).expect("a port is free");
+                sender.send((running.address, running.handle)).expect("the test waits");
+                running.server.await.expect("the server runs");
+            });
+        });
+        let (address, handle) = started.recv().expect("the server starts");
+        Self { database, ledger, clock, address, stop: Some((handle, thread)) }
+    }
+
+    /// `http://host:port`
+    pub fn base(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// A client with this token, or with none.
+    pub fn client(&self, token: Option<String>) -> Client {
+        Client::new(self.base(), token)
+    }
+
+    /// The checkout service.
+    pub fn checkout(&self) -> Client {
+        self.client(Some(token("checkout", access::CHECKOUT_SCOPES, None)))
+    }
+
+    /// Finance.
+    pub fn finance(&self) -> Client {
+        self.client(Some(token("finance", access::FINANCE_SCOPES, None)))
+    }
+
+    /// The operator.
+    pub fn operator(&self) -> Client {
+        self.client(Some(token("operator", &access::all_scopes().join(" "), None)))
+    }
+
+    /// The app of a member.
+    pub fn member(&self, id: &str) -> Client {
+        self.client(Some(token("app", access::MEMBER_SCOPE, Some(id.parse().expect("a member's id")))))
+    }
+
+    /// Enrols a customer and returns the member's id.
+    pub fn enrol(&self, external_id: &str) -> String {
+        let answer = self.checkout().post("/v1/members", &json!({ "external_id": external_id }));
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.body["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// An order of `amount` dollars, ready to post.
+    pub fn order(&self, member: &str, order_id: &str, occurred_at: &str, amount: &str) -> Value {
+        json!({
+            "order_id": order_id, "member_id": member, "occurred_at": occurred_at, "currency": "USD",
+            "amount": amount,
+        })
+    }
+
+    /// A connection as the owner of the database, for looking and for breaking things.
+    pub fn owner(&self) -> PgConnection {
+        self.database.owner()
+    }
+
+    /// Checks the ledger: invariants 1, 2, 3, 6 and 7 over all that the test did.
+    pub fn audit(&self) {
+        let mut connection = connect::auditor(&self.database.service_url()).expect("the database answers");
+        verify::database(&mut connection, |_| {}).unwrap_or_else(|wrong| panic!("the ledger is wrong: {wrong}"));
+        self.database.check_append_only();
+    }
+
+    /// Stops the service and returns its database, unaudited.
+    pub fn stop(mut self) -> Database {
+        self.halt();
+        self.database.clone()
+    }
+
+    fn halt(&mut self) {
+        if let Some((handle, thread)) = self.stop.take() {
+            // The future of a stop needs no polling to take effect, but waiting for it does.
+            actix_web::rt::System::new().block_on(handle.stop(false));
+            thread.join().expect("the server ends");
+            self.ledger.close();
+        }
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        if self.stop.is_some() {
+            self.halt();
+            if !thread::panicking() {
+                self.audit();
+            }
+        }
+    }
+}
+
+/// A timestamp from its text.
+pub fn instant(text: &str) -> Timestamp {
+    time::parse(text).expect("a timestamp")
+}
+
+/// A token of the development key.
+pub fn token(subject: &str, scopes: &str, member: Option<MemberId>) -> String {
+    let claims = TokenClaims {
+        issuer: "accrue".to_owned(),
+        audience: "accrue".to_owned(),
+        subject: subject.to_owned(),
+        member,
+        scopes: Scopes::parse(scopes),
+        issued_at: SystemTime::now(),
+        ttl: Duration::from_secs(3_600),
+    };
+    key().issue(&claims).expect("the key signs")
+}
+
+/// The folder for what tests leave behind.
+pub fn scratch() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+}
+
+fn key() -> &'static DevelopmentKey {
+    static KEY: OnceLock<DevelopmentKey> = OnceLock::new();
+    KEY.get_or_init(|| DevelopmentKey::load_or_create(&scratch()).expect("a key can be made"))
+}
