@@ -1,6 +1,9 @@
 //! Decisions: a command and the state it names become entries, or a refusal. Nothing here does I/O, and time,
 //! randomness and rules are inputs (invariant 10).
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::iter;
 

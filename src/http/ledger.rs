@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::access::Authorised;
 use super::input::{self, Query, Read};
-use super::problem::Problem;
+use super::problem::{Problem, ProblemDocument};
 use super::{Service, json};
 use crate::domain::fields::{self, Fields};
 use crate::domain::ids::{JournalId, MAX_JOURNAL};
@@ -53,7 +53,7 @@ pub struct LedgerEntries {
     tag = "ledger",
     responses(
         (status = 200, description = "The journals", body = Journals),
-        (status = "default", description = "A problem", body = Problem, content_type = "application/problem+json"),
+        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["ledger:read"])),
 )]
@@ -73,8 +73,8 @@ pub async fn get_journals(service: web::Data<Service>, _caller: Authorised) -> R
     ),
     responses(
         (status = 200, description = "A page of entries", body = LedgerEntries),
-        (status = 404, description = "`journal_not_found`", body = Problem, content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = Problem,
+        (status = 404, description = "`journal_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
     security(("bearer" = ["ledger:read"])),
@@ -116,7 +116,7 @@ pub async fn get_ledger_entries(
     ),
     responses(
         (status = 200, description = "The export", content((String = "application/x-ndjson"), (String = "text/csv"))),
-        (status = "default", description = "A problem", body = Problem, content_type = "application/problem+json"),
+        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["ledger:read"])),
 )]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::access::Authorised;
 use super::input::{self, Body, IdempotencyKey, Query, Read};
 use super::page::{self, Page};
-use super::problem::Problem;
+use super::problem::{Problem, ProblemDocument};
 use super::{Service, created, json, polled};
 use crate::domain::enrolment::{Enrolment, MemberReply, ProfileChange};
 use crate::domain::fields::{self, Fields};
@@ -41,11 +41,11 @@ pub struct Statement {
     responses(
         (status = 201, description = "The customer is a member", body = MemberReply,
          headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
-        (status = 409, description = "`external_id_conflict`, `idempotency_key_conflict`", body = Problem,
+        (status = 409, description = "`external_id_conflict`, `idempotency_key_conflict`", body = ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, `joined_in_future`", body = Problem,
+        (status = 422, description = "`validation_failed`, `joined_in_future`", body = ProblemDocument,
          content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = Problem,
+        (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
     security(("bearer" = ["members:write"])),
@@ -69,7 +69,7 @@ pub async fn post_member(
     params(("external_id" = String, Query, description = "The shop's id of the customer")),
     responses(
         (status = 200, description = "The member, or an empty list", body = MemberList),
-        (status = "default", description = "A problem", body = Problem, content_type = "application/problem+json"),
+        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["members:read"])),
 )]
@@ -98,8 +98,8 @@ pub async fn find_member(
         (status = 200, description = "The member", body = MemberReply,
          headers(("ETag" = String, description = "Send it as `If-None-Match` to be told when nothing changed"))),
         (status = 304, description = "Nothing changed"),
-        (status = 404, description = "`member_not_found`", body = Problem, content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = Problem,
+        (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
     security(("bearer" = ["members:read"]), ("bearer" = ["me"])),
@@ -130,12 +130,12 @@ pub async fn get_member(
     responses(
         (status = 200, description = "The member as it now is", body = MemberReply,
          headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
-        (status = 400, description = "`idempotency_key_required`", body = Problem,
+        (status = 400, description = "`idempotency_key_required`", body = ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 404, description = "`member_not_found`", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`idempotency_key_conflict`", body = Problem,
+        (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "`idempotency_key_conflict`", body = ProblemDocument,
          content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = Problem,
+        (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
     security(("bearer" = ["members:write"])),
@@ -163,8 +163,8 @@ pub async fn patch_member(
         (status = 200, description = "The wallet", body = WalletReply,
          headers(("ETag" = String, description = "Of the balances; send it as `If-None-Match`"))),
         (status = 304, description = "Nothing changed"),
-        (status = 404, description = "`member_not_found`", body = Problem, content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = Problem,
+        (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
     security(("bearer" = ["members:read"]), ("bearer" = ["me"])),
@@ -194,8 +194,8 @@ pub async fn get_wallet(
     ),
     responses(
         (status = 200, description = "A page of the statement", body = Statement),
-        (status = 404, description = "`member_not_found`", body = Problem, content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = Problem,
+        (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
     security(("bearer" = ["members:read"]), ("bearer" = ["me"])),

@@ -6,7 +6,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_actix_web::AppExt;
 
-use super::problem::{PROBLEMS, Problem};
+use super::problem::{PROBLEMS, ProblemDocument};
 use super::server::routes;
 
 /// The document.
@@ -33,7 +33,7 @@ pub fn document_yaml() -> String {
         (name = "ledger", description = "Journals, entries and the export. For finance."),
         (name = "operations", description = "Liveness, readiness, metrics."),
     ),
-    components(schemas(Problem)),
+    components(schemas(ProblemDocument)),
     modifiers(&Finish),
 )]
 struct Base;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::access::Authorised;
 use super::input::{self, Body, IdempotencyKey, Read};
-use super::problem::Problem;
+use super::problem::{Problem, ProblemDocument};
 use super::{Service, created, json};
 use crate::domain::fields::{self, Fields, Wrong};
 use crate::domain::money::{self, Currency};
@@ -26,12 +26,12 @@ use crate::read::orders::{self, OrderView};
     responses(
         (status = 201, description = "The order is recorded", body = OrderReply,
          headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
-        (status = 404, description = "`member_not_found`", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`order_conflict`, `idempotency_key_conflict`", body = Problem,
+        (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "`order_conflict`, `idempotency_key_conflict`", body = ProblemDocument,
          content_type = "application/problem+json"),
         (status = 422, description = "`validation_failed`, `currency_mismatch`, `amount_over_limit`, \
-         `occurred_in_future`, `points_over_limit`", body = Problem, content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = Problem,
+         `occurred_in_future`, `points_over_limit`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
     security(("bearer" = ["orders:write"])),
@@ -55,8 +55,8 @@ pub async fn post_order(
     params(("order_id" = String, Path, description = "The shop's id of the order")),
     responses(
         (status = 200, description = "The order", body = OrderView),
-        (status = 404, description = "`order_not_found`", body = Problem, content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = Problem,
+        (status = 404, description = "`order_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
     security(("bearer" = ["orders:read"])),

@@ -61,9 +61,21 @@ pub const PROBLEMS: &[(&str, u16, &str)] = &[
     ("outcome_unknown", 503, "It is not known whether this was done"),
 ];
 
+/// A problem: its document, and the headers that go with it.
+#[derive(Debug, Clone)]
+pub struct Problem(Box<Parts>);
+
+#[derive(Debug, Clone)]
+struct Parts {
+    document: ProblemDocument,
+    replayed: bool,
+    allow: Option<String>,
+}
+
 /// A problem document (RFC 9457).
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
-pub struct Problem {
+#[schema(as = Problem)]
+pub struct ProblemDocument {
     /// A name for the kind of problem: `urn:accrue:problem:` and the code.
     #[serde(rename = "type")]
     #[schema(example = "urn:accrue:problem:order_conflict")]
@@ -85,10 +97,6 @@ pub struct Problem {
     #[serde(flatten)]
     #[schema(value_type = Object, additional_properties)]
     pub facts: Map<String, Value>,
-    #[serde(skip)]
-    replayed: bool,
-    #[serde(skip)]
-    allow: Option<String>,
 }
 
 impl Problem {
@@ -96,7 +104,7 @@ impl Problem {
     pub fn new(code: &str, detail: impl Into<String>) -> Self {
         let (code, status, title) =
             PROBLEMS.iter().find(|row| row.0 == code).copied().unwrap_or(("internal", 500, "An internal fault"));
-        Self {
+        let document = ProblemDocument {
             kind: format!("urn:accrue:problem:{code}"),
             title: title.to_owned(),
             status,
@@ -104,9 +112,8 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             facts: Map::new(),
-            replayed: false,
-            allow: None,
-        }
+        };
+        Self(Box::new(Parts { document, replayed: false, allow: None }))
     }
 
     /// Faults of a body.
@@ -115,13 +122,13 @@ impl Problem {
             [fault] => fault.to_string(),
             faults => format!("{} fields are wrong; each is listed in errors", faults.len()),
         };
-        Self { errors, ..Self::new("validation_failed", detail) }
+        Self::new("validation_failed", detail).with_errors(errors)
     }
 
     /// Faults of query parameters, path or headers.
     pub fn parameters(errors: Vec<Fault>) -> Self {
         let detail = errors.iter().map(Fault::to_string).collect::<Vec<_>>().join("; ");
-        Self { errors, ..Self::new("invalid_parameter", detail) }
+        Self::new("invalid_parameter", detail).with_errors(errors)
     }
 
     /// A refusal, remembered or new.
@@ -133,18 +140,28 @@ impl Problem {
             }
             _ => Map::new(),
         };
-        Self { facts, replayed, ..Self::new(refusal.code(), refusal.to_string()) }
+        let mut problem = Self::new(refusal.code(), refusal.to_string());
+        problem.0.document.facts = facts;
+        problem.0.replayed = replayed;
+        problem
     }
 
     /// A method that the address does not take; `allow` are those that it takes.
     pub fn method_not_allowed(allow: String) -> Self {
         let detail = format!("this address takes {allow}");
-        Self { allow: Some(allow), ..Self::new("method_not_allowed", detail) }
+        let mut problem = Self::new("method_not_allowed", detail);
+        problem.0.allow = Some(allow);
+        problem
     }
 
     /// A member that does not exist, or that the caller may not know of.
     pub fn member_not_found() -> Self {
         Self::refused(&Refusal::MemberNotFound, false)
+    }
+
+    fn with_errors(mut self, errors: Vec<Fault>) -> Self {
+        self.0.document.errors = errors;
+        self
     }
 }
 
@@ -185,19 +202,19 @@ impl From<AuthRefusal> for Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code, self.detail)
+        write!(f, "{}: {}", self.0.document.code, self.0.document.detail)
     }
 }
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.0.document.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
-        match self.status {
+        match self.0.document.status {
             401 => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
             }
@@ -206,12 +223,12 @@ impl ResponseError for Problem {
             }
             _ => {}
         }
-        if self.replayed {
+        if self.0.replayed {
             response.insert_header((super::IDEMPOTENCY_REPLAYED, "true"));
         }
-        if let Some(allow) = self.allow.as_deref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
+        if let Some(allow) = self.0.allow.as_deref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
             response.insert_header((header::ALLOW, allow));
         }
-        response.body(serde_json::to_string(self).unwrap_or_default())
+        response.body(serde_json::to_string(&self.0.document).unwrap_or_default())
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::access::Authorised;
 use super::input::{Body, IdempotencyKey, Query, Read};
 use super::page::{self, Page};
-use super::problem::Problem;
+use super::problem::{Problem, ProblemDocument};
 use super::{Service, created, json};
 use crate::domain::fields::{self, Fault, Fields};
 use crate::domain::program::{Program, ProgramDocument};
@@ -50,11 +50,11 @@ pub struct ProgramVersions {
     responses(
         (status = 201, description = "The version is published", body = ProgramVersionReply,
          headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
-        (status = 400, description = "`idempotency_key_required`", body = Problem,
+        (status = 400, description = "`idempotency_key_required`", body = ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, `effective_too_soon`", body = Problem,
+        (status = 422, description = "`validation_failed`, `effective_too_soon`", body = ProblemDocument,
          content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = Problem,
+        (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
     security(("bearer" = ["program:write"])),
@@ -80,7 +80,7 @@ pub async fn post_version(
     ),
     responses(
         (status = 200, description = "A page of versions", body = ProgramVersions),
-        (status = "default", description = "A problem", body = Problem, content_type = "application/problem+json"),
+        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["program:read"])),
 )]

@@ -43,7 +43,8 @@ pub struct Head {
 /// Locks the head of `journal`: from here to the end of the transaction nobody else writes to the journal or to
 /// anything of its members. Statements after this one see all that the lock's last holder wrote.
 pub fn head(connection: &mut PgConnection, journal: JournalId) -> Result<Head, Failure> {
-    let rows: Vec<(i64, Vec<u8>, DateTime<Utc>, DateTime<Utc>)> = LockHead { journal }.load(connection)?;
+    type Row = (i64, Vec<u8>, DateTime<Utc>, DateTime<Utc>);
+    let rows: Vec<Row> = LockHead { journal }.load(connection)?;
     let (next_seq, hash, recorded_at, clock) = rows.into_iter().next().ok_or(Failure::NoJournal(journal))?;
     let hash = hash.try_into().map_err(|_| Failure::NoJournal(journal))?;
     Ok(Head { next_seq, hash, recorded_at, clock })
@@ -239,7 +240,8 @@ fn profiles(
     members: &[Uuid],
 ) -> Result<HashMap<MemberId, Profile>, Failure> {
     use schema::member_profile::dsl;
-    let rows: Vec<(Uuid, String, Option<chrono::NaiveDate>, Vec<Option<String>>)> = dsl::member_profile
+    type Row = (Uuid, String, Option<chrono::NaiveDate>, Vec<Option<String>>);
+    let rows: Vec<Row> = dsl::member_profile
         .filter(dsl::journal.eq(journal).and(dsl::member.eq_any(members)))
         .select((dsl::member, dsl::external_id, dsl::birthday, dsl::tags))
         .load(connection)?;

@@ -82,6 +82,7 @@ pub fn ids_of(connection: &mut PgConnection, external_ids: &[String]) -> Result<
 
 type WalletRow = (String, DateTime<Utc>, i64, i64, i64, i64, Option<DateTime<Utc>>, DateTime<Utc>);
 type DueRow = (i64, i64, i64, i64, Option<Uuid>, Option<i64>, Option<i64>, Option<i64>, Option<i64>);
+type DueTimes = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
 
 // The member settled in memory up to now, and now.
 fn member(
@@ -115,8 +116,9 @@ fn member(
 // One statement, so that wallet and lots are of one moment.
 fn load_due(connection: &mut PgConnection, member: &mut Member, now: Timestamp) -> Result<(), ReadError> {
     let load = LoadDue { journal: member.id.journal(), member: member.id.uuid(), until: now };
-    let rows: Vec<(DueRow, Option<DateTime<Utc>>, Option<DateTime<Utc>>)> = load.load(connection)?;
-    for ((active, pending, held, debt, lot, earned, lot_pending, lot_active, lot_held), active_at, expires_at) in rows {
+    let rows: Vec<(DueRow, DueTimes)> = load.load(connection)?;
+    for (row, (active_at, expires_at)) in rows {
+        let (active, pending, held, debt, lot, earned, lot_pending, lot_active, lot_held) = row;
         member.balances = Balances { active, pending, held, debt };
         let known = lot.zip(earned).zip(lot_pending).zip(lot_active).zip(lot_held).zip(active_at);
         if let Some((((((id, earned), pending), active), held), active_at)) = known {
@@ -142,7 +144,7 @@ statement! {
             BigInt, BigInt, BigInt, BigInt, Nullable<SqlUuid>, Nullable<BigInt>, Nullable<BigInt>, Nullable<BigInt>,
             Nullable<BigInt>,
         ),
-        Nullable<Timestamptz>, Nullable<Timestamptz>
+        (Nullable<Timestamptz>, Nullable<Timestamptz>)
     ),
     "SELECT w.active, w.pending, w.held, w.debt, l.id, l.earned, l.pending, l.active, l.held, l.active_at, l.expires_at
      FROM wallet w LEFT JOIN LATERAL (

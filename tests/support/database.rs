@@ -90,7 +90,9 @@ fn with_cluster<T>(work: impl FnOnce(&Cluster) -> T) -> T {
             }
         }
         // SAFETY: the handler unwinds nowhere and touches only a static that is never freed.
-        assert_eq!(unsafe { libc::atexit(stop) }, 0, "the cluster can be stopped at the end");
+        #[expect(unsafe_code, reason = "the test harness has no end to hook into but the process's")]
+        let registered = unsafe { libc::atexit(stop) };
+        assert_eq!(registered, 0, "the cluster can be stopped at the end");
         Mutex::new(Some(start()))
     });
     let cluster = cluster.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,14 +1,15 @@
 //! What every cluster holds before the schema does: roles and databases.
 
+use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel::sql_types::Text;
-use diesel::{OptionalExtension, QueryableByName, RunQueryDsl, sql_query};
 use secrecy::ExposeSecret;
 
 use super::error::ClusterError;
 use super::secrets::{LOGIN, Secrets};
+use crate::postgres::statement::statement;
 
 /// The role that privileges are granted to. Nobody logs in as it.
 const SERVICE: &str = "accrue_service";
@@ -46,12 +47,8 @@ pub(super) fn check_database_name(name: &str) -> Result<(), ClusterError> {
 /// Creates the database `name`, which has been checked, unless there is one.
 pub(super) fn ensure_database(connection: &mut PgConnection, name: &str) -> Result<(), ClusterError> {
     let failed = |source| ClusterError::Sql { doing: "create a database", source };
-    let existing = sql_query("SELECT datname::text AS name FROM pg_database WHERE datname = $1")
-        .bind::<Text, _>(name)
-        .get_result::<Database>(connection)
-        .optional()
-        .map_err(failed)?;
-    if existing.is_some() {
+    let existing: Vec<String> = FindDatabase { name: name.to_owned() }.load(connection).map_err(failed)?;
+    if !existing.is_empty() {
         return Ok(());
     }
     match connection.batch_execute(&format!("CREATE DATABASE \"{name}\"")) {
@@ -63,11 +60,9 @@ pub(super) fn ensure_database(connection: &mut PgConnection, name: &str) -> Resu
     }
 }
 
-#[derive(QueryableByName)]
-struct Database {
-    #[diesel(sql_type = Text)]
-    #[expect(dead_code, reason = "only whether there is a row matters")]
-    name: String,
+statement! {
+    FindDatabase { name: String => Text } -> Text,
+    "SELECT datname::text FROM pg_database WHERE datname = $1"
 }
 
 #[cfg(test)]

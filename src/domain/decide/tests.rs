@@ -1,0 +1,114 @@
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::domain::ids::MemberId;
+use crate::domain::program::{Program, ProgramDocument, ProgramVersion};
+use crate::domain::time;
+
+/// Lots as (points, hours until active, hours from then until expired or none).
+type Lots = Vec<(i64, i64, Option<i64>)>;
+
+proptest! {
+    #[test]
+    fn settling_twice_writes_what_settling_once_writes(lots in lots(), first in 0..200_i64, second in 0..200_i64) {
+        let (first, second) = (first.min(second), first.max(second));
+        let programs = programs();
+        let member = member(&lots, &programs);
+        let context = context(&programs);
+
+        let mut twice = Working::on(&member, context);
+        twice.settle(hour(first)).unwrap();
+        twice.settle(hour(second)).unwrap();
+        let mut once = Working::on(&member, context);
+        once.settle(hour(second)).unwrap();
+
+        prop_assert_eq!(&twice.member, &once.member);
+        prop_assert_eq!(&twice.entries, &once.entries);
+    }
+
+    #[test]
+    fn a_settled_member_has_what_each_lot_by_itself_would_have(lots in lots(), at in 0..200_i64) {
+        let programs = programs();
+        let mut work = Working::on(&member(&lots, &programs), context(&programs));
+        work.settle(hour(at)).unwrap();
+
+        let state = |(points, active, expires): &(i64, i64, Option<i64>)| match expires.map(|hours| active + hours) {
+            Some(expires) if expires <= at => (0, 0),
+            _ if *active <= at => (0, *points),
+            _ => (*points, 0),
+        };
+        let (pending, active) = lots.iter().map(state).fold((0, 0), |sum, lot| (sum.0 + lot.0, sum.1 + lot.1));
+        prop_assert_eq!((work.member.balances.pending, work.member.balances.active), (pending, active));
+        prop_assert!(work.member.next_due_at().is_none_or(|due_at| due_at > hour(at)));
+        prop_assert!(work.entries.is_sorted_by_key(|entry| (entry.effective_at, entry.kind)));
+    }
+
+    #[test]
+    fn entries_alone_rebuild_the_member(lots in lots(), at in 0..200_i64) {
+        let programs = programs();
+        let before = member(&lots, &programs);
+        let mut work = Working::on(&before, context(&programs));
+        work.settle(hour(at)).unwrap();
+
+        let mut rebuilt = before;
+        for entry in &work.entries {
+            rebuilt.apply(&entry.postings, &NewLot::all_from(&entry.payload).unwrap()).unwrap();
+            prop_assert_eq!(&entry.payload["balance"], &json!(rebuilt.balances));
+        }
+        prop_assert_eq!(rebuilt, work.member);
+    }
+}
+
+#[test]
+fn lots_that_fall_due_together_share_an_entry() {
+    let programs = programs();
+    let mut work =
+        Working::on(&member(&vec![(5, 1, Some(9)), (7, 1, Some(9)), (11, 2, None)], &programs), context(&programs));
+    work.settle(hour(10)).unwrap();
+    let written: Vec<(Kind, Timestamp, usize)> =
+        work.entries.iter().map(|entry| (entry.kind, entry.effective_at, entry.postings.len())).collect();
+    let expected =
+        [(Kind::PointsActivated, hour(1), 2), (Kind::PointsActivated, hour(2), 1), (Kind::PointsExpired, hour(10), 2)];
+    assert_eq!(written, expected);
+}
+
+#[test]
+fn kinds_are_in_the_order_of_their_names() {
+    assert!(Kind::ALL.is_sorted_by_key(|kind| kind.name()));
+    assert!(Kind::PointsActivated < Kind::PointsExpired, "what falls due together is activated before it expires");
+}
+
+fn lots() -> impl Strategy<Value = Lots> {
+    prop::collection::vec((1..1_000_i64, 0..100_i64, prop::option::of(0..100_i64)), 0..12)
+}
+
+fn member(lots: &Lots, programs: &ProgramBook) -> Member {
+    let member = Member::new(MemberId::new(1, Uuid::now_v7()), hour(0));
+    let mut work = Working::on(&member, context(programs));
+    for (n, (points, active, expires)) in lots.iter().enumerate() {
+        let id = Uuid::from_u128(n as u128 + 1);
+        let lot = NewLot { id, active_at: hour(*active), expires_at: expires.map(|hours| hour(active + hours)) };
+        let credit = Account::Member(Part::Pending);
+        let posting = Posting { debit: Account::Issuance, credit, points: *points, lot: Some(id) };
+        work.post(Kind::PointsEarned, (hour(0), 1), Map::new(), vec![posting], &[lot]).unwrap();
+    }
+    work.member
+}
+
+fn programs() -> ProgramBook {
+    let document = ProgramDocument::from_toml(include_str!("../../cli/program.toml")).unwrap();
+    let program = Arc::new(Program::compile(&document).unwrap());
+    ProgramBook::new(vec![ProgramVersion { version: 1, effective_at: hour(0), program }]).unwrap()
+}
+
+fn context(programs: &ProgramBook) -> Context<'_> {
+    Context { now: hour(0), programs, command: Uuid::from_u128(7), actor: "client:test" }
+}
+
+fn hour(hours: i64) -> Timestamp {
+    time::parse("2026-01-01T00:00:00Z").unwrap() + TimeDelta::hours(hours)
+}

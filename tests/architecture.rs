@@ -1,0 +1,86 @@
+//! Dependencies point one way: cli → http → ledger, read → postgres → domain.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What each module may use of the others.
+const MAY_USE: [(&str, &[&str]); 6] = [
+    ("domain", &[]),
+    ("postgres", &["domain"]),
+    ("read", &["domain", "postgres"]),
+    ("ledger", &["domain", "postgres"]),
+    ("http", &["domain", "postgres", "ledger", "read"]),
+    ("cli", &["domain", "postgres", "ledger", "read", "http"]),
+];
+
+/// What the rules must not know of.
+const NOT_IN_DOMAIN: [&str; 8] =
+    ["diesel", "actix_web", "tokio", "ureq", "std::time", "Utc::now", "SystemTime", "rand::"];
+
+#[test]
+fn modules_use_only_what_lies_below_them() {
+    for (module, allowed) in MAY_USE {
+        for file in sources(&source().join(module)) {
+            let text = fs::read_to_string(&file).unwrap();
+            for (line, used) in uses(&text) {
+                let own = used == module;
+                assert!(own || allowed.contains(&used), "{}:{line}: {module} uses {used}", file.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_rules_know_no_database_no_network_and_no_clock() {
+    for file in sources(&source().join("domain")) {
+        let text = fs::read_to_string(&file).unwrap();
+        for word in NOT_IN_DOMAIN {
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let found = code.filter(|line| line.contains(word)).count();
+            assert_eq!(found, 0, "{} mentions {word}", file.display());
+        }
+    }
+}
+
+#[test]
+fn every_module_is_in_the_list() {
+    let mut modules: Vec<String> = fs::read_dir(source())
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    modules.sort_unstable();
+    let mut listed: Vec<&str> = MAY_USE.iter().map(|(module, _)| *module).collect();
+    listed.sort_unstable();
+    assert_eq!(modules, listed);
+}
+
+// Every `crate::module` in the code, with its line.
+fn uses(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let code = text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"));
+    code.flat_map(|(number, line)| {
+        line.match_indices("crate::").map(move |(at, found)| {
+            let rest = &line[at + found.len()..];
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            (number + 1, &rest[..end])
+        })
+    })
+}
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
