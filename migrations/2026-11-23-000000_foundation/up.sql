@@ -19,7 +19,8 @@ CREATE TABLE ledger (
     id uuid NOT NULL,
     created_at timestamptz NOT NULL,
     -- How many days the demonstration's orders were moved forward; null where none were loaded.
-    demo_shift_days integer
+    demo_shift_days integer,
+    demo_loaded boolean NOT NULL DEFAULT false
 );
 
 -- The heads. `next_seq` is the number that the next entry gets; `head_hash` the hash of the last one.
@@ -60,7 +61,7 @@ CREATE TABLE posting (
     points bigint NOT NULL CONSTRAINT posting_points_positive CHECK (points > 0),
     lot uuid,
     journal smallint NOT NULL,
-    n smallint NOT NULL,
+    n integer NOT NULL,
     debit text NOT NULL,
     credit text NOT NULL,
     PRIMARY KEY (journal, seq, n)
@@ -138,7 +139,8 @@ CREATE TABLE orders (
     CONSTRAINT orders_order_id_key UNIQUE (order_id)
 );
 
--- Keys of requests and what was answered, kept for good (invariant 4).
+-- Keys of requests and what was answered. The keys are kept for good (invariant 4); answers about a member hold what is
+-- personal, and are not part of the history that nothing may change.
 CREATE TABLE idempotency (
     recorded_at timestamptz NOT NULL,
     journal smallint NOT NULL,
@@ -171,8 +173,6 @@ $$;
 CREATE TRIGGER entry_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON entry
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER posting_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON posting
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER idempotency_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON idempotency
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER program_version_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON program_version
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

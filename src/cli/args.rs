@@ -152,7 +152,7 @@ pub struct ClaimArgs {
 pub struct MigrateArgs {
     /// How many journals members are spread over; else one for each core and at least two. More can be added later
     /// and then get new members; none is ever taken away.
-    #[arg(long, env = "ACCRUE_JOURNALS", value_name = "N", value_parser = clap::value_parser!(i16).range(1..=4095))]
+    #[arg(long, env = "ACCRUE_JOURNALS", value_name = "N", value_parser = clap::value_parser!(i16).range(2..=4095))]
     pub journals: Option<i16>,
 }
 
@@ -209,10 +209,10 @@ pub struct TokenArgs {
     #[arg(long = "as", id = "role", env = "ACCRUE_TOKEN_AS", value_name = "ROLE")]
     pub role: Option<Role>,
     /// The member, with `--as member`.
-    #[arg(long, env = "ACCRUE_TOKEN_MEMBER", value_name = "ID", required_if_eq("role", "member"))]
+    #[arg(long, env = "ACCRUE_TOKEN_MEMBER", value_name = "ID", required_if_eq("role", "member"), requires = "role")]
     pub member: Option<MemberId>,
     /// A client's token with these scopes, separated by spaces.
-    #[arg(long, env = "ACCRUE_TOKEN_SCOPE", value_name = "SCOPES")]
+    #[arg(long, env = "ACCRUE_TOKEN_SCOPE", value_name = "SCOPES", value_parser = scopes)]
     pub scope: Option<String>,
     /// How long it is good for: 30s, 15m, 1h, 7d.
     #[arg(long, env = "ACCRUE_TOKEN_TTL", default_value = "1h", value_name = "TIME", value_parser = span)]
@@ -236,6 +236,14 @@ pub enum Role {
 
 fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
     Ok(SecretString::from(text))
+}
+
+fn scopes(text: &str) -> Result<String, String> {
+    let known = crate::http::access::all_scopes();
+    match text.split(' ').find(|scope| !known.contains(scope)) {
+        Some(scope) => Err(format!("there is no scope {scope:?}; there are {}", known.join(", "))),
+        None => Ok(text.to_owned()),
+    }
 }
 
 fn span(text: &str) -> Result<Duration, &'static str> {

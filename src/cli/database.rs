@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use diesel::PgConnection;
 
 use super::args::DatabaseArgs;
@@ -13,11 +15,14 @@ use crate::domain::fields::Fault;
 use crate::domain::program::{Program, ProgramDocument};
 use crate::ledger::setup;
 use crate::postgres::clock::Clock;
-use crate::postgres::cluster::{Access, Cluster, ClusterConfig, Durability};
+use crate::postgres::cluster::{Access, Cluster, ClusterConfig, Durability, resolve_data_dir};
 use crate::postgres::{connect, migrate};
 
 /// The database of the private cluster.
 const PRIVATE: &str = "accrue";
+
+/// How often a service looks whether its private Postgres is still there.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A database to work on. Dropping it stops a private cluster that was started for it.
 pub struct Database {
@@ -25,33 +30,55 @@ pub struct Database {
     pub url: String,
     /// For the owner, where the command is the owner: on the private cluster.
     owner_url: Option<String>,
-    _access: Option<Access>,
-    _cluster: Option<Cluster>,
+    _cluster: Option<Private>,
+}
+
+/// What keeps a private cluster running for as long as the command works.
+enum Private {
+    Access { _access: Access },
+    Watched { _watched: Watched },
 }
 
 impl Database {
-    /// For a command that may work beside a running service.
+    /// For a command that writes and may work beside a running service: makes what is missing.
     pub fn beside(args: &DatabaseArgs) -> Result<Self> {
         if let Some(url) = &args.database_url {
-            return Ok(Self::of_url(url));
+            return Self::of_url(url);
         }
         let access = Access::open(&config(args))?;
         access.ensure_database(PRIVATE)?;
-        let (url, owner_url) = (access.service_url(PRIVATE), Some(access.owner_url(PRIVATE)));
-        let database = Self { url, owner_url, _access: Some(access), _cluster: None };
+        let database = Self::of_access(access);
         database.prepare(None)?;
         Ok(database)
     }
 
-    /// For a service: a private cluster is its own alone.
+    /// For a command that only reads: makes and changes nothing.
+    pub fn existing(args: &DatabaseArgs) -> Result<Self> {
+        let database = match &args.database_url {
+            Some(url) => Self::of_url(url)?,
+            None => {
+                let data_dir = resolve_data_dir(&args.data_dir)?;
+                if !data_dir.join("secrets").join("owner-password").exists() {
+                    bail!("there is no ledger in {}; name another folder with --data-dir", data_dir.display());
+                }
+                Self::of_access(Access::open(&config(args))?)
+            }
+        };
+        let mut connection = connect::plain(&database.url).map_err(unreachable)?;
+        setup::check_schema(&mut connection)?;
+        Ok(database)
+    }
+
+    /// For a service: a private cluster is its own alone, and started again if it dies.
     pub fn for_service(args: &DatabaseArgs) -> Result<Self> {
         if let Some(url) = &args.database_url {
-            return Ok(Self::of_url(url));
+            return Self::of_url(url);
         }
         let cluster = Cluster::start(&config(args))?;
         cluster.ensure_database(PRIVATE)?;
         let (url, owner_url) = (cluster.service_url(PRIVATE), Some(cluster.owner_url(PRIVATE)));
-        let database = Self { url, owner_url, _access: None, _cluster: Some(cluster) };
+        let watched = Watched::new(cluster, config(args));
+        let database = Self { url, owner_url, _cluster: Some(Private::Watched { _watched: watched }) };
         database.prepare(None)?;
         Ok(database)
     }
@@ -63,17 +90,16 @@ impl Database {
 
     /// A connection as the owner: the private cluster's, or else whoever the URL names.
     pub fn owner(&self) -> Result<PgConnection> {
-        let url = self.owner_url.as_ref().unwrap_or(&self.url);
-        connect::plain(url).map_err(|error| anyhow!("cannot connect to the database: {error}"))
+        connect::plain(self.owner_url.as_ref().unwrap_or(&self.url)).map_err(unreachable)
     }
 
-    /// Migrates, and adds journals up to `journals`, else as many as cores and at least two. Returns what was run.
+    /// Migrates, and at the first time makes journals: `journals`, else as many as cores and at least two. Later
+    /// they are added only when `journals` asks for more. Returns what was run.
     pub fn prepare(&self, journals: Option<i16>) -> Result<Vec<String>> {
         let mut owner = self.owner()?;
         let run = migrate::run(&mut owner)?;
         let cores = thread::available_parallelism().map_or(2, usize::from);
-        let journals = journals.unwrap_or_else(|| i16::try_from(cores).unwrap_or(i16::MAX).max(2));
-        setup::initialise(&mut owner, journals)?;
+        setup::initialise(&mut owner, i16::try_from(cores).unwrap_or(i16::MAX).max(2), journals)?;
         Ok(run)
     }
 
@@ -88,14 +114,70 @@ impl Database {
     pub fn seed(&self, text: &str) -> Result<()> {
         let document = ProgramDocument::from_toml(text).map_err(|faults| anyhow!(listed(&faults)))?;
         let program = Arc::new(Program::compile(&document).map_err(|faults| anyhow!(listed(&faults)))?);
-        let mut connection =
-            connect::plain(&self.url).map_err(|error| anyhow!("cannot connect to the database: {error}"))?;
+        let mut connection = connect::lane(&self.url).map_err(unreachable)?;
         Ok(setup::seed(&mut connection, &program, &Clock::database())?)
     }
 
-    fn of_url(url: &str) -> Self {
-        Self { url: url.to_owned(), owner_url: None, _access: None, _cluster: None }
+    // libpq takes what is no URL for a list of settings, and quotes it, password and all, when it cannot read it.
+    fn of_url(url: &str) -> Result<Self> {
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            bail!("the database's URL must begin with postgres:// or postgresql://");
+        }
+        Ok(Self { url: url.to_owned(), owner_url: None, _cluster: None })
     }
+
+    fn of_access(access: Access) -> Self {
+        let (url, owner_url) = (access.service_url(PRIVATE), Some(access.owner_url(PRIVATE)));
+        Self { url, owner_url, _cluster: Some(Private::Access { _access: access }) }
+    }
+}
+
+/// A private cluster that is started again when it dies under a running service. Its URLs stay the same.
+struct Watched {
+    stop: Option<mpsc::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watched {
+    fn new(mut cluster: Cluster, config: ClusterConfig) -> Self {
+        let (stop, stopped) = mpsc::channel::<()>();
+        let thread = thread::spawn(move || {
+            while stopped.recv_timeout(WATCH_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                if !cluster.has_exited() {
+                    continue;
+                }
+                tracing::error!("the private Postgres has died; starting it again");
+                // The folder is locked until the old one is dropped.
+                drop(cluster);
+                cluster = loop {
+                    match Cluster::start(&config) {
+                        Ok(cluster) => break cluster,
+                        Err(error) => {
+                            tracing::error!(error = &error as &dyn std::error::Error, "it does not start");
+                            if stopped.recv_timeout(WATCH_INTERVAL) != Err(RecvTimeoutError::Timeout) {
+                                return;
+                            }
+                        }
+                    }
+                };
+            }
+        });
+        Self { stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// No connection, in words: libpq's own never hold a password of a URL that it could read.
+pub fn unreachable(error: diesel::ConnectionError) -> anyhow::Error {
+    anyhow!("cannot connect to the database: {error}")
 }
 
 fn config(args: &DatabaseArgs) -> ClusterConfig {

@@ -4,12 +4,12 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Seek};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use chrono::Days;
+use chrono_tz::Tz;
 use csv::StringRecord;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rust_decimal::Decimal;
@@ -17,12 +17,13 @@ use serde_json::{Map, Value};
 use tokio::sync::oneshot::Receiver;
 
 use super::args::{DatabaseArgs, ImportArgs, ImportWhat};
-use super::database::Database;
+use super::database::{Database, unreachable};
 use crate::domain::enrolment::Enrolment;
 use crate::domain::fields::{self, Fault};
 use crate::domain::ids::MemberId;
+use crate::domain::money::Currency;
 use crate::domain::order::Order;
-use crate::domain::program::Program;
+use crate::domain::program::ProgramBook;
 use crate::domain::time::{self, Timestamp};
 use crate::http::input;
 use crate::ledger::{Answer, Command, Ledger, LedgerConfig, NoAnswer, Outcome, Priority, Request};
@@ -30,7 +31,7 @@ use crate::postgres::connect;
 use crate::read::members;
 
 /// Who posts imported orders, as entries name it.
-const ACTOR: &str = "client:import";
+const ACTOR: &str = "system:import";
 
 /// The columns of the file.
 const COLUMNS: [&str; 5] = ["order_id", "customer_id", "ordered_on", "items", "amount"];
@@ -100,8 +101,8 @@ pub fn summary(report: &Report, took: Duration) -> String {
 /// Errors: the source cannot be read or has other columns; the ledger gives no answer for long. What was
 /// acknowledged by then is kept: run it again.
 pub fn orders(ledger: &Ledger, url: &str, mut source: impl Read + Seek, shift_days: i32) -> Result<Report> {
-    let program = Arc::clone(&ledger.programs().book().latest_version().program);
-    let reader = Rows { program: &program, shift: Days::new(u64::try_from(shift_days)?) };
+    let programs = ledger.programs().book();
+    let reader = Rows { programs: &programs, shift: Days::new(u64::try_from(shift_days)?) };
     let mut import = Import { ledger, report: Report::default(), in_flight: VecDeque::new() };
     let (customers, lines) = import.customers(&reader, &mut source)?;
     let bar = progress(lines);
@@ -111,7 +112,7 @@ pub fn orders(ledger: &Ledger, url: &str, mut source: impl Read + Seek, shift_da
         // What is wrong with a line was said when the customers were read.
         let Ok(row) = row.map_err(|_| ()).and_then(|row| reader.read(&row).map_err(|_| ())) else { continue };
         if let Some(member_id) = members.get(&row.customer_id) {
-            import.submit(row.line, Command::CompleteOrder(row.order(*member_id, &program)))?;
+            import.submit(row.line, Command::CompleteOrder(row.order(*member_id)))?;
             bar.inc(1);
         }
     }
@@ -122,7 +123,7 @@ pub fn orders(ledger: &Ledger, url: &str, mut source: impl Read + Seek, shift_da
 
 /// How the lines of the file are read.
 struct Rows<'a> {
-    program: &'a Program,
+    programs: &'a ProgramBook,
     shift: Days,
 }
 
@@ -132,6 +133,7 @@ struct Row {
     order_id: String,
     customer_id: String,
     occurred_at: Timestamp,
+    currency: Currency,
     amount: Decimal,
 }
 
@@ -145,14 +147,17 @@ impl Rows<'_> {
             let ordered_on = row.required("ordered_on", fields::date);
             // How many articles it had is not kept: the ledger's items have an article each.
             let items = row.required("items", input::number(0..=1_000_000));
-            let amount = row.required("amount", fields::amount(self.program.currency));
             let day = ordered_on.and_then(|day| day.checked_add_days(self.shift));
+            // Zone and currency of the day's own version: a version that is published later changes no line.
+            let program = &self.programs.at(time::local_midnight(day.unwrap_or_default(), Tz::UTC)).program;
+            let amount = row.required("amount", fields::amount(program.currency));
             items?;
             Some(Row {
                 line: record.position().map_or(0, csv::Position::line),
                 order_id: order_id?,
                 customer_id: customer_id?,
-                occurred_at: time::local_midnight(day?, self.program.time_zone),
+                occurred_at: time::local_midnight(day?, program.time_zone),
+                currency: program.currency,
                 amount: amount?,
             })
         })
@@ -160,12 +165,12 @@ impl Rows<'_> {
 }
 
 impl Row {
-    fn order(self, member_id: MemberId, program: &Program) -> Order {
+    fn order(self, member_id: MemberId) -> Order {
         Order {
             order_id: self.order_id,
             member_id,
             occurred_at: self.occurred_at,
-            currency: program.currency,
+            currency: self.currency,
             amount: self.amount,
             discount: None,
             channel: None,
@@ -217,7 +222,7 @@ impl Import<'_> {
 
     // Enrols who is not a member yet, as of the first order, and returns the ids of all.
     fn enrol(&mut self, url: &str, customers: HashMap<String, Timestamp>) -> Result<HashMap<String, MemberId>> {
-        let mut connection = connect::plain(url).map_err(|error| anyhow!("cannot connect to the database: {error}"))?;
+        let mut connection = connect::plain(url).map_err(unreachable)?;
         let names: Vec<String> = customers.keys().cloned().collect();
         let mut members = members::ids_of(&mut connection, &names)?;
         let mut unknown: Vec<(String, Timestamp)> =
@@ -260,7 +265,10 @@ impl Import<'_> {
                     break;
                 }
                 // Nothing is lost by sending a command again: its key is the order's, or the customer's, own.
-                Err(NoAnswer::Fault) => bail!("line {line} met a fault; the log says more"),
+                Err(NoAnswer::Fault) => {
+                    self.reject(line, "an internal fault; the log says more".to_owned());
+                    break;
+                }
                 Err(no_answer) if tries >= MOST_TRIES => bail!("{no_answer}; run the import again to go on"),
                 Err(_) => {
                     thread::sleep(Duration::from_secs(1));

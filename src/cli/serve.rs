@@ -1,6 +1,6 @@
 //! `accrue serve`
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -21,6 +21,9 @@ use crate::read::Reader;
 /// How far the clocks of the service and of the issuer of tokens may differ.
 const LEEWAY: Duration = Duration::from_secs(30);
 
+/// How often the metrics' samples are summed up.
+const UPKEEP: Duration = Duration::from_secs(5);
+
 /// Serves until SIGTERM or SIGINT.
 pub fn run(database_args: &DatabaseArgs, args: &ServeArgs) -> Result<()> {
     let mut keys = auth_config(&args.keys);
@@ -28,6 +31,7 @@ pub fn run(database_args: &DatabaseArgs, args: &ServeArgs) -> Result<()> {
     if database_args.database_url.is_some() {
         auth::refuse_in_production(&keys)?;
     }
+    let listener = listen(&args.listen)?;
     let database = Database::for_service(database_args)?;
     database.seed_file(args.program.as_deref())?;
     if database.is_private() && args.keys.is_empty() {
@@ -35,9 +39,14 @@ pub fn run(database_args: &DatabaseArgs, args: &ServeArgs) -> Result<()> {
         tracing::warn!("tokens of the local development key are accepted; `accrue token` prints them");
     }
     let ledger = open(&database.url, &args.listen)?;
-    run_until_stopped(ledger, &database.url, keys, &args.listen, async |address| {
+    run_until_stopped(ledger, &database.url, keys, (listener, &args.listen), async |address| {
         tracing::info!("listening on http://{address}, documentation at http://{address}/docs/");
     })
+}
+
+/// Listens. Nothing is answered yet, but an address that is taken is known before anything else is done.
+pub fn listen(args: &ListenArgs) -> Result<TcpListener> {
+    TcpListener::bind(args.listen).with_context(|| format!("cannot listen on {}", args.listen))
 }
 
 /// Opens the ledger in `url`.
@@ -52,7 +61,7 @@ pub fn run_until_stopped(
     ledger: Arc<Ledger>,
     url: &str,
     keys: AuthConfig,
-    args: &ListenArgs,
+    (listener, args): (TcpListener, &ListenArgs),
     greet: impl AsyncFnOnce(SocketAddr),
 ) -> Result<()> {
     let authenticator = Arc::new(Authenticator::new(keys)?);
@@ -62,12 +71,20 @@ pub fn run_until_stopped(
         .set_buckets_for_metric(Matcher::Suffix("commands".into()), &COMMANDS)?
         .install_recorder()
         .context("metrics cannot be recorded")?;
+    let upkeep = metrics.clone();
     let service = Service::new(Arc::clone(&ledger), reader, authenticator, metrics, url.to_owned());
     let workers = args.workers.map_or_else(|| thread::available_parallelism().map_or(2, usize::from), usize::from);
-    let config = ServerConfig { listen: args.listen, workers };
+    let config = ServerConfig { listener, workers };
     let ran = actix_web::rt::System::new().block_on(async {
         let Running { address, server, handle } =
-            http::start(service, config).with_context(|| format!("cannot listen on {}", args.listen))?;
+            http::start(service, config).with_context(|| format!("cannot serve on {}", args.listen))?;
+        // Histograms keep every sample until someone reads them, or this runs.
+        actix_web::rt::spawn(async move {
+            loop {
+                tokio::time::sleep(UPKEEP).await;
+                upkeep.run_upkeep();
+            }
+        });
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         actix_web::rt::spawn(async move {
             tokio::select! {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::{DatabaseArgs, VerifyArgs};
-use super::database::Database;
+use super::database::{self, Database};
 use crate::postgres::connect;
 use crate::read::verify::{self, NotVerified, Verified};
 
@@ -20,6 +20,7 @@ pub fn run(database: &DatabaseArgs, args: &VerifyArgs) -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(Err(NotVerified::Unreadable(error))) => super::failed(&anyhow!(error)),
+        Ok(Err(NotVerified::Empty)) => super::failed(&anyhow!(NotVerified::Empty)),
         Ok(Err(wrong)) => {
             println!("wrong: {wrong}");
             ExitCode::from(1)
@@ -28,7 +29,7 @@ pub fn run(database: &DatabaseArgs, args: &VerifyArgs) -> ExitCode {
     }
 }
 
-fn check(database: &DatabaseArgs, args: &VerifyArgs) -> Result<Result<Verified, NotVerified>> {
+fn check(database_args: &DatabaseArgs, args: &VerifyArgs) -> Result<Result<Verified, NotVerified>> {
     let bar = progress();
     let result = match &args.file {
         Some(path) => {
@@ -41,9 +42,8 @@ fn check(database: &DatabaseArgs, args: &VerifyArgs) -> Result<Result<Verified, 
             verify::export(input, |entries| bar.set_position(entries))
         }
         None => {
-            let database = Database::beside(database)?;
-            let mut connection =
-                connect::auditor(&database.url).map_err(|error| anyhow!("cannot connect to the database: {error}"))?;
+            let database = Database::existing(database_args)?;
+            let mut connection = connect::auditor(&database.url).map_err(database::unreachable)?;
             verify::database(&mut connection, |entries| bar.set_position(entries))
         }
     };

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use rust_decimal::Decimal;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -33,6 +34,27 @@ pub struct Journal {
     pub members: HashMap<MemberId, Member>,
     /// Balances of the programme's accounts, credits less debits.
     pub accounts: BTreeMap<String, i128>,
+    /// What the entries say of orders, by id.
+    pub orders: HashMap<String, OrderFacts>,
+    /// The programme's versions: number, effective time, document.
+    pub versions: Vec<(i32, Timestamp, Value)>,
+}
+
+/// What an entry says of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderFacts {
+    /// The entry's number.
+    pub seq: i64,
+    /// Who ordered.
+    pub member: Uuid,
+    /// When.
+    pub occurred_at: Timestamp,
+    /// In which currency.
+    pub currency: String,
+    /// For how much.
+    pub amount: Decimal,
+    /// What it earned.
+    pub points: i64,
 }
 
 /// The first entry that is wrong, and why.
@@ -81,6 +103,12 @@ pub enum Fault {
     /// Invariant 2.
     #[error("posting {0} does not move points from one account to another")]
     Unbalanced(usize),
+    /// A payload without what its kind promises.
+    #[error("its payload lacks what its kind promises")]
+    Payload,
+    /// Invariant 4.
+    #[error("its order was recorded before")]
+    OrderTwice,
     /// A member of another journal, or postings that need a member.
     #[error("its member does not belong to it")]
     Member,
@@ -132,7 +160,15 @@ impl Auditor {
 
 impl Default for Journal {
     fn default() -> Self {
-        Self { next_seq: 1, head_hash: [0; 32], recorded_at: None, members: HashMap::new(), accounts: BTreeMap::new() }
+        Self {
+            next_seq: 1,
+            head_hash: [0; 32],
+            recorded_at: None,
+            members: HashMap::new(),
+            accounts: BTreeMap::new(),
+            orders: HashMap::new(),
+            versions: Vec::new(),
+        }
     }
 }
 
@@ -167,8 +203,10 @@ impl Journal {
             }
         }
         let Some(id) = entry.member else {
+            self.published(entry, payload)?;
             return if entry.postings.is_empty() { Ok(()) } else { Err(Fault::Member) };
         };
+        self.ordered(entry, payload)?;
         let id = MemberId::try_from(id).ok().filter(|id| id.journal() == entry.journal).ok_or(Fault::Member)?;
         if entry.kind == Kind::MemberEnrolled.name() {
             let joined_at = payload["joined_at"].as_str().and_then(|text| time::parse(text).ok());
@@ -181,5 +219,31 @@ impl Journal {
         member.apply(&entry.postings, &NewLot::all_from(payload)?)?;
         let stated: Option<Balances> = serde_json::from_value(payload["balance"].clone()).ok();
         if stated != Some(member.balances) { Err(Fault::Balance) } else { Ok(()) }
+    }
+
+    fn published(&mut self, entry: &Entry, payload: &Value) -> Result<(), Fault> {
+        if entry.kind == Kind::ProgramPublished.name() {
+            let effective_at = payload["effective_at"].as_str().and_then(|text| time::parse(text).ok());
+            let version = (entry.program_version, effective_at.ok_or(Fault::Payload)?, payload["document"].clone());
+            self.versions.push(version);
+        }
+        Ok(())
+    }
+
+    fn ordered(&mut self, entry: &Entry, payload: &Value) -> Result<(), Fault> {
+        let Some(order) = payload.get("order") else { return Ok(()) };
+        let text = |key: &str| order[key].as_str().ok_or(Fault::Payload);
+        let facts = OrderFacts {
+            seq: entry.seq,
+            member: entry.member.ok_or(Fault::Member)?,
+            occurred_at: time::parse(text("occurred_at")?).map_err(|_| Fault::Payload)?,
+            currency: text("currency")?.to_owned(),
+            amount: text("amount")?.parse().map_err(|_| Fault::Payload)?,
+            points: payload["points"].as_i64().unwrap_or_default(),
+        };
+        match self.orders.insert(text("order_id")?.to_owned(), facts) {
+            None => Ok(()),
+            Some(_) => Err(Fault::OrderTwice),
+        }
     }
 }

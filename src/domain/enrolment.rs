@@ -126,10 +126,10 @@ pub fn change_profile(work: &mut Working<'_>, profile: &mut Profile, change: &Pr
         profile.tags.clone_from(tags);
         fields.push("tags");
     }
+    work.settle(now)?;
     if fields.is_empty() {
         return Ok(());
     }
-    work.settle(now)?;
     let payload = Map::from_iter([("fields".to_owned(), json!(fields))]);
     Ok(work.post(Kind::MemberUpdated, (now, programs.at(now).version), payload, Vec::new(), &[])?)
 }

@@ -19,6 +19,9 @@ pub enum Unreadable {
     /// The line has no end.
     #[error("it was cut off")]
     CutOff,
+    /// Bytes that are no text, or a CSV row of another length.
+    #[error("it is damaged")]
+    Damaged,
     /// A CSV file with other columns than an export's.
     #[error("its columns are not those of an export")]
     Columns,

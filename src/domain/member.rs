@@ -168,6 +168,11 @@ impl Member {
                 lot.earned += posting.points;
             }
         }
+        // The limit is on the whole wallet, so that what time moves within it can never pass the limit.
+        let Balances { active, pending, held, .. } = self.balances;
+        if active.saturating_add(pending).saturating_add(held) > MAX_POINTS {
+            return Err(Misfit::TooLarge);
+        }
         Ok(())
     }
 

@@ -83,7 +83,7 @@ pub fn all_scopes() -> Vec<&'static str> {
 /// The methods that an address takes, as `Allow` lists them; none if there is no such address.
 pub fn methods(path: &str) -> Option<String> {
     let methods: Vec<&str> = ACCESS.iter().filter(|access| access.path == path).map(|access| access.method).collect();
-    (!methods.is_empty()).then(|| methods.join(", "))
+    (!methods.is_empty()).then(|| methods.join(", ").replace("GET", "GET, HEAD"))
 }
 
 /// Checks every request against the table before its handler sees it.
@@ -127,6 +127,11 @@ fn allowed(caller: &Caller, need: Need, id: Option<&str>) -> Result<Option<Membe
         Need::ScopeOrMember(scope) => (scope, true),
     };
     match &caller.subject {
+        Subject::Client(name) if !is_client_name(name) => Err(Problem::new(
+            "token_subject_invalid",
+            "a client's sub has 1 to 64 letters, digits, dots, dashes and underscores: it stands in the ledger for \
+             good, so it names a service and never a person",
+        )),
         Subject::Client(_) if caller.scopes.allows(scope) => {
             // An id that no member can have is an unknown member like any other.
             id.map(|id| id.parse().map_err(|_| Problem::member_not_found())).transpose()
@@ -143,6 +148,12 @@ fn allowed(caller: &Caller, need: Need, id: Option<&str>) -> Result<Option<Membe
         }
         Subject::Member(_) => Err(Problem::new("scope_missing", "this call is not open to members' tokens")),
     }
+}
+
+// Invariant 8: the name goes into the hashed bytes, where an address or a person's name could never be erased.
+fn is_client_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    (1..=64).contains(&name.len()) && name.bytes().all(plain)
 }
 
 /// A caller that the table lets through.

@@ -2,6 +2,7 @@
 
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
@@ -10,10 +11,14 @@ use actix_web::{FromRequest, HttpRequest};
 use serde_json::Value;
 
 use super::problem::Problem;
+use super::strict_json;
 use crate::domain::fields::{self, Fields, Wrong};
 
 /// The largest body that is read.
 pub const MAX_BODY: usize = 256 * 1024;
+
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Something that is read from a JSON object.
 pub trait Read: Sized {
@@ -39,13 +44,17 @@ impl<T: Read + 'static> FromRequest for Body<T> {
         }
         let bytes = Bytes::from_request(request, payload);
         Box::pin(async move {
-            let bytes = bytes.await.map_err(|error| match error.as_response_error().status_code().as_u16() {
+            let bytes = tokio::time::timeout(BODY_TIMEOUT, bytes).await.map_err(|_| {
+                Problem::new("body_timeout", format!("a body must arrive within {} seconds", BODY_TIMEOUT.as_secs()))
+            })?;
+            let bytes = bytes.map_err(|error| match error.as_response_error().status_code().as_u16() {
                 413 => Problem::new("body_too_large", format!("a body may have at most {MAX_BODY} bytes")),
                 _ => Problem::new("malformed_json", "the body could not be read to its end"),
             })?;
-            let value: Value = serde_json::from_slice(&bytes).map_err(|error| {
+            let value = strict_json::parse(&bytes).map_err(|error| {
+                let what = if error.is_data() { "has a key more than once" } else { "is not JSON" };
                 let (line, column) = (error.line(), error.column());
-                Problem::new("malformed_json", format!("the body is not JSON at line {line}, column {column}"))
+                Problem::new("malformed_json", format!("the body {what}, at line {line}, column {column}"))
             })?;
             fields::read(&value, T::read).map(Body).map_err(Problem::validation)
         })

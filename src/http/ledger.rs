@@ -1,5 +1,7 @@
 //! `/v1/ledger`: what finance audits.
 
+use std::time::Duration;
+
 use actix_web::http::header;
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, get, web};
@@ -24,6 +26,9 @@ const MAX_ENTRIES: i64 = 1_000;
 
 /// How many parts of an export wait for a slow reader.
 const EXPORT_BUFFER: usize = 4;
+
+/// How long an export waits for its reader to take the next part.
+const STALLED: Duration = Duration::from_secs(60);
 
 /// The journals.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -87,13 +92,13 @@ pub async fn get_ledger_entries(
 ) -> Result<HttpResponse, Problem> {
     let Query(EntriesQuery { journal, after_seq, limit }) = query;
     let ledger = service.ledger.id();
-    let read = service.reader.run(move |connection| {
-        let exists = entries::heads(connection)?.iter().any(|head| head.0 == journal);
-        let page = entries::page(connection, ledger, journal, (after_seq, i64::MAX), limit + 1)?;
-        Ok(exists.then_some(page))
-    });
-    let no_journal = || Problem::new("journal_not_found", format!("there is no journal {journal}"));
-    let mut page = read.await?.ok_or_else(no_journal)?;
+    let read = service
+        .reader
+        .run(move |connection| entries::page(connection, ledger, journal, (after_seq, i64::MAX), limit + 1));
+    let mut page = read.await?;
+    if page.is_empty() {
+        journal_exists(&service, journal).await?;
+    }
     let limit = usize::try_from(limit).unwrap_or_default();
     let more = page.len() > limit;
     page.truncate(limit);
@@ -127,10 +132,14 @@ pub async fn get_export(
     query: Query<ExportQuery>,
 ) -> Result<HttpResponse, Problem> {
     let Query(ExportQuery { format, journal }) = query;
+    if let Some(journal) = journal {
+        journal_exists(&service, journal).await?;
+    }
     let Ok(permit) = service.exports.clone().try_acquire_owned() else {
         return Err(Problem::new("busy", "as many exports as may run are running; try again when one has ended"));
     };
     let url = service.database_url.clone();
+    let runtime = tokio::runtime::Handle::current();
     let (parts, received) = mpsc::channel::<Result<Bytes, ReadError>>(EXPORT_BUFFER);
     // A long export has a connection of its own, so that the readers' pool stays free.
     tokio::task::spawn_blocking(move || {
@@ -139,8 +148,9 @@ pub async fn get_export(
             let mut connection = connect::auditor(&url).map_err(|_| ReadError::Unavailable)?;
             let mut export = Export::begin(&mut connection, format, journal)?;
             while let Some(part) = export.next(&mut connection)? {
-                if parts.blocking_send(Ok(part.into())).is_err() {
-                    break;
+                // Whoever stops reading must not keep a place for ever.
+                if runtime.block_on(parts.send_timeout(Ok(part.into()), STALLED)).is_err() {
+                    return Ok(());
                 }
             }
             Ok(())
@@ -167,6 +177,14 @@ pub async fn get_export(
     let mut response = HttpResponse::Ok();
     response.content_type(format.media_type()).insert_header((header::CONTENT_DISPOSITION, name));
     Ok(response.streaming(Box::pin(body)))
+}
+
+async fn journal_exists(service: &Service, journal: JournalId) -> Result<(), Problem> {
+    let heads = service.reader.run(entries::heads).await?;
+    match heads.iter().any(|head| head.0 == journal) {
+        true => Ok(()),
+        false => Err(Problem::new("journal_not_found", format!("there is no journal {journal}"))),
+    }
 }
 
 /// The parameters of a page of entries.

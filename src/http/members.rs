@@ -12,7 +12,7 @@ use super::{Service, created, json, polled};
 use crate::domain::enrolment::{Enrolment, MemberReply, ProfileChange};
 use crate::domain::fields::{self, Fields};
 use crate::ledger::{Answer, Command};
-use crate::read::entries::{self, StatementLine};
+use crate::read::entries::{self, DueLine, StatementLine};
 use crate::read::members::{self, WalletReply};
 
 /// Members found.
@@ -25,6 +25,8 @@ pub struct MemberList {
 /// A page of a member's statement, from the newest entry to the oldest.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct Statement {
+    /// What has fallen due and is not written yet, the newest first; on the first page alone. The wallet counts it.
+    due: Vec<DueLine>,
     /// The lines.
     entries: Vec<StatementLine>,
     /// The `cursor` of the next page; null on the last.
@@ -208,21 +210,20 @@ pub async fn get_entries(
 ) -> Result<HttpResponse, Problem> {
     let (Query(page), id) = (query, caller.member()?);
     let (clock, programs) = (service.reader.clock().clone(), service.ledger.programs().book());
-    let mut lines = service
-        .reader
-        .run(move |connection| {
+    let read = service.reader.run(move |connection| {
+        // One snapshot, so that what is due and what is written fit together.
+        connection.build_transaction().read_only().repeatable_read().run(|connection| {
+            let Some(due) = members::due(connection, id, (&clock, &programs))? else { return Ok(None) };
             let lines = entries::statement(connection, id, page.before, page.limit + 1)?;
-            // Every member has at least the entry of its enrolment; an empty page may be a late one.
-            let known = !lines.is_empty() || members::wallet(connection, id, (&clock, &programs))?.is_some();
-            Ok(known.then_some(lines))
+            Ok(Some((if page.before.is_none() { due } else { Vec::new() }, lines)))
         })
-        .await?
-        .ok_or_else(Problem::member_not_found)?;
+    });
+    let (due, mut lines) = read.await?.ok_or_else(Problem::member_not_found)?;
     let limit = usize::try_from(page.limit).unwrap_or_default();
     let more = lines.len() > limit;
     lines.truncate(limit);
     let next_cursor = lines.last().filter(|_| more).map(|line| page::cursor(line.seq));
-    json(&Statement { entries: lines, next_cursor })
+    json(&Statement { due, entries: lines, next_cursor })
 }
 
 /// The parameter that finds a member.

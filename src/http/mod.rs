@@ -12,6 +12,7 @@ mod page;
 pub mod problem;
 mod programs;
 mod server;
+mod strict_json;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,7 +31,7 @@ pub use self::openapi::{document, document_yaml};
 use self::problem::Problem;
 pub use self::server::{Running, ServerConfig, start};
 use crate::domain::entry::hex;
-use crate::ledger::{Answer, Command, Ledger, Outcome, Request};
+use crate::ledger::{Answer, Command, Ledger, NoAnswer, Outcome, Request};
 use crate::read::Reader;
 
 /// The header that marks an answer that was given before.
@@ -38,6 +39,9 @@ pub const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
 
 /// How long a command may wait in its queue before it is dropped.
 const DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long a command may take once it was taken.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What every handler works with.
 pub struct Service {
@@ -72,7 +76,10 @@ impl Service {
 
     async fn decide(&self, caller: &Authorised, key: Option<String>, command: Command) -> Result<Answer, Problem> {
         let deadline = Instant::now() + DEADLINE;
-        Ok(self.ledger.decide(Request::new(caller.actor(), key, deadline, command)).await?)
+        let decided = self.ledger.decide(Request::new(caller.actor(), key, deadline, command));
+        // A database that neither answers nor breaks the connection must not keep the caller for ever.
+        let answer = tokio::time::timeout(DEADLINE + PATIENCE, decided).await;
+        Ok(answer.unwrap_or(Err(NoAnswer::OutcomeUnknown))?)
     }
 }
 

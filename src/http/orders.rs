@@ -44,7 +44,7 @@ pub async fn post_order(
     body: Body<Order>,
 ) -> Result<HttpResponse, Problem> {
     let Body(order) = body;
-    let location = format!("/v1/orders/{}", order.order_id);
+    let location = format!("/v1/orders/{}", segment(&order.order_id));
     let answer = service.decide(&caller, key.optional(), Command::CompleteOrder(order)).await?;
     created(answer, Some(location))
 }
@@ -129,6 +129,12 @@ fn check_sum(order: &mut Fields<'_>, amount: Decimal, discount: Option<Decimal>,
         let message = format!("must be the sum of the items less the discount, which is {due}");
         order.fault("amount", Wrong::new("contradiction", message));
     }
+}
+
+// A path segment (RFC 3986, section 3.3) of visible ASCII.
+fn segment(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 fn is_channel(c: char) -> bool {

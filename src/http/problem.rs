@@ -42,6 +42,7 @@ pub const PROBLEMS: &[(&str, u16, &str)] = &[
     ("order_not_found", 404, "No such order"),
     ("journal_not_found", 404, "No such journal"),
     ("method_not_allowed", 405, "This address does not take this method"),
+    ("body_timeout", 408, "The body did not arrive in time"),
     ("order_conflict", 409, "The order was posted before with other content"),
     ("external_id_conflict", 409, "The customer was enrolled before with other content"),
     ("idempotency_key_conflict", 409, "The key was used for another request"),
@@ -62,10 +63,10 @@ pub const PROBLEMS: &[(&str, u16, &str)] = &[
 ];
 
 /// A problem: its document, and the headers that go with it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Problem(Box<Parts>);
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Parts {
     document: ProblemDocument,
     replayed: bool,
@@ -197,6 +198,13 @@ impl From<ReadError> for Problem {
 impl From<AuthRefusal> for Problem {
     fn from(refusal: AuthRefusal) -> Self {
         Self::new(refusal.code(), refusal.to_string())
+    }
+}
+
+/// Shows the code alone: details may quote what the client sent, and have no place in a log.
+impl fmt::Debug for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Problem").field(&self.0.document.code).finish()
     }
 }
 

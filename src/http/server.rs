@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{Server, ServerHandle, ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, Error, HttpMessage, HttpRequest, HttpServer, web};
@@ -16,16 +17,16 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::Problem;
-use super::{Service, access, input, ledger, members, openapi, operations, orders, programs};
+use super::{Service, access, input, ledger, members, operations, orders, programs};
 
 /// How long open requests may take when the server stops.
 const DRAIN: u64 = 30;
 
 /// How the server listens.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct ServerConfig {
-    /// Where; port 0 takes a free one.
-    pub listen: SocketAddr,
+    /// Where.
+    pub listener: TcpListener,
     /// How many threads take requests.
     pub workers: usize,
 }
@@ -42,12 +43,10 @@ pub struct Running {
 
 /// Listens, and returns what runs.
 ///
-/// Errors: the address cannot be listened on.
+/// Errors: the listener cannot be used.
 pub fn start(service: Service, config: ServerConfig) -> io::Result<Running> {
     let service = web::Data::new(service);
-    let document = openapi::document();
-    let listener = TcpListener::bind(config.listen)?;
-    let address = listener.local_addr()?;
+    let address = config.listener.local_addr()?;
     let server = HttpServer::new(move || {
         let docs = Config::from("/openapi.yaml").validator_url("none");
         App::new()
@@ -57,7 +56,7 @@ pub fn start(service: Service, config: ServerConfig) -> io::Result<Running> {
             .configure(routes)
             .map(|app| {
                 app.service(web::redirect("/docs", "/docs/"))
-                    .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", document.clone()).config(docs))
+                    .service(SwaggerUi::new("/docs/{_:.*}").config(docs))
                     .default_service(web::to(nothing_here))
                     .wrap(from_fn(access::check))
                     .wrap(from_fn(observe))
@@ -70,7 +69,7 @@ pub fn start(service: Service, config: ServerConfig) -> io::Result<Running> {
     .disable_signals()
     .client_request_timeout(Duration::from_secs(10))
     .keep_alive(Duration::from_secs(75))
-    .listen(listener)?
+    .listen(config.listener)?
     .run();
     Ok(Running { address, handle: server.handle(), server })
 }
@@ -107,11 +106,17 @@ async fn nothing_here(request: HttpRequest) -> Result<&'static str, Problem> {
 
 // Counts and times every request by its route, and gives every answer the request's id.
 async fn observe(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let began = Instant::now();
-    let method = request.method().as_str().to_owned();
+    // The encoder remembers that this was HEAD, and sends no body (RFC 9110, section 9.3.2).
+    if request.method() == Method::HEAD {
+        request.head_mut().method = Method::GET;
+    }
+    // A method that nobody has heard of must not become a series of its own.
+    let known = matches!(request.method().as_str(), "GET" | "POST" | "PATCH" | "PUT" | "DELETE" | "OPTIONS");
+    let method = if known { request.method().as_str().to_owned() } else { "other".to_owned() };
     let route = request.match_pattern().unwrap_or_else(|| "none".to_owned());
     let id = request.extensions().get::<RequestId>().copied();
     let mut response = next.call(request).await?;

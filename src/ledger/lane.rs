@@ -74,7 +74,7 @@ impl Lane {
                 let _ = job.reply.send(Err(NoAnswer::Expired));
             }
             let (requests, replies): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.request, job.reply)).unzip();
-            let answers = self.answers(&requests);
+            let answers = self.answers(&requests, false);
             for (reply, answer) in replies.into_iter().zip(answers) {
                 // A caller that has gone away loses nothing: its key answers when it comes back.
                 let _ = reply.send(answer);
@@ -84,16 +84,18 @@ impl Lane {
 
     // One answer for each request. A batch that the database finds fault with is decided in halves, so that one
     // command cannot fail its neighbours.
-    fn answers(&mut self, requests: &[Request]) -> Vec<Reply> {
+    //
+    // `unknown` says that a COMMIT of these requests was lost before, so that nobody is told that nothing was done.
+    fn answers(&mut self, requests: &[Request], unknown: bool) -> Vec<Reply> {
         if requests.is_empty() {
             return Vec::new();
         }
-        match self.commit(requests) {
+        match self.commit(requests, unknown) {
             Ok(answers) => answers,
-            Err(Verdict::Halve) => {
+            Err(Verdict::Halve { unknown }) => {
                 let (first, second) = requests.split_at(requests.len() / 2);
-                let mut answers = self.answers(first);
-                answers.extend(self.answers(second));
+                let mut answers = self.answers(first, unknown);
+                answers.extend(self.answers(second, unknown));
                 answers
             }
             Err(Verdict::Answer(no_answer)) => vec![Err(no_answer); requests.len()],
@@ -104,9 +106,8 @@ impl Lane {
     //
     // Trying again is also how an unknown outcome is found out: the head's lock waits for the lost backend, and then
     // every command's key shows whether it took effect (invariant 4).
-    fn commit(&mut self, requests: &[Request]) -> Result<Vec<Reply>, Verdict> {
+    fn commit(&mut self, requests: &[Request], mut unknown: bool) -> Result<Vec<Reply>, Verdict> {
         let mut reach = Reach::Journal;
-        let mut unknown = false;
         let mut tries = if self.away { MOST_TRIES - 1 } else { 0 };
         loop {
             let began = Instant::now();
@@ -133,14 +134,14 @@ impl Lane {
                     reach = Reach::AllJournals;
                     continue;
                 }
-                Meaning::Taken(_) | Meaning::BadData if requests.len() > 1 => return Err(Verdict::Halve),
-                Meaning::Taken(_) | Meaning::BadData | Meaning::Fault => return Err(Verdict::Answer(NoAnswer::Fault)),
-                Meaning::Timeout => tries = MOST_TRIES,
-                Meaning::TryAgain => {}
+                Meaning::Taken(_) | Meaning::BadData if requests.len() > 1 => return Err(Verdict::Halve { unknown }),
+                Meaning::BadData | Meaning::Fault => return Err(Verdict::of(NoAnswer::Fault, unknown)),
+                Meaning::Unavailable => tries = MOST_TRIES,
+                // Whoever took the key has committed by now: the next look at all journals finds it.
+                Meaning::Taken(_) | Meaning::TryAgain => {}
             }
             if tries >= MOST_TRIES {
-                let no_answer = if unknown { NoAnswer::OutcomeUnknown } else { NoAnswer::Unavailable };
-                return Err(Verdict::Answer(no_answer));
+                return Err(Verdict::of(NoAnswer::Unavailable, unknown));
             }
             thread::sleep(Duration::from_millis(10 << tries) + Duration::from_millis(rand::random_range(0..10)));
         }
@@ -170,8 +171,12 @@ impl Lane {
         match self.decide_and_write(connection, requests, reach) {
             Ok(committed) => {
                 AnsiTransactionManager::commit_transaction(connection).map_err(Failure::Commit)?;
-                if requests.iter().any(|request| matches!(request.command, Command::Publish(..))) {
-                    self.programs.refresh(connection)?;
+                if publishes(requests)
+                    && let Err(failure) = self.programs.refresh(connection)
+                {
+                    // What is committed is committed; the next batch and the watch read it again.
+                    let error = &failure as &dyn std::error::Error;
+                    tracing::warn!(error, "a published version was not read back at once");
                 }
                 Ok(committed)
             }
@@ -192,6 +197,10 @@ impl Lane {
     ) -> Result<Committed, Failure> {
         let head = load::head(connection, self.journal)?;
         let now = self.clock.read(head.clock).max(head.recorded_at);
+        if publishes(requests) {
+            // Another instance may have published a moment ago; its version is visible behind the head's lock.
+            self.programs.refresh(connection)?;
+        }
         let programs = self.programs.fresh(connection)?;
         let loaded = load::state(connection, self.journal, requests, now, reach)?;
         let before = loaded.state.members.clone();
@@ -210,6 +219,10 @@ impl Lane {
     }
 }
 
+fn publishes(requests: &[Request]) -> bool {
+    requests.iter().any(|request| matches!(request.command, Command::Publish(..)))
+}
+
 enum Committed {
     /// The answers, in the order of the requests.
     Batch(Vec<Reply>),
@@ -218,8 +231,14 @@ enum Committed {
 }
 
 enum Verdict {
-    Halve,
+    Halve { unknown: bool },
     Answer(NoAnswer),
+}
+
+impl Verdict {
+    fn of(no_answer: NoAnswer, unknown: bool) -> Self {
+        Verdict::Answer(if unknown { NoAnswer::OutcomeUnknown } else { no_answer })
+    }
 }
 
 fn count(commands: usize, elapsed: Duration) {

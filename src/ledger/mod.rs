@@ -154,11 +154,6 @@ impl Ledger {
         self.submit(request, Priority::Request)?.await.unwrap_or(Err(NoAnswer::Fault))
     }
 
-    /// Submits background work and waits for its answer, on a thread that may block.
-    pub fn decide_blocking(&self, request: Request) -> Result<Answer, NoAnswer> {
-        self.submit(request, Priority::Background)?.blocking_recv().unwrap_or(Err(NoAnswer::Fault))
-    }
-
     /// How many commands wait, by journal.
     pub fn queued(&self) -> Vec<(JournalId, usize)> {
         let lanes = self.shared.lanes.read().unwrap_or_else(PoisonError::into_inner);
@@ -218,7 +213,10 @@ impl Shared {
             };
             match looked() {
                 Ok(journals) => self.start_lanes(journals),
-                Err(error) => tracing::warn!(%error, "could not look for new journals and programme versions"),
+                Err(error) => tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "could not look for new journals and programme versions"
+                ),
             }
         }
     }
@@ -232,8 +230,8 @@ pub enum OpenError {
     Unreachable(#[source] diesel::ConnectionError),
     /// The database belongs to an older or newer program, or to none.
     #[error(
-        "the database's schema is at {found}, this program needs {needed}; run `accrue migrate` as the owner of the \
-         database"
+        "the database's schema is at {found}, this program needs {needed}; if the database is behind, run `accrue \
+         migrate` as its owner, else run a newer accrue"
     )]
     Schema {
         /// The last migration that was run.
@@ -315,8 +313,12 @@ impl Failure {
                 errors::meaning(error, elapsed, connect::LOCK_TIMEOUT)
             }
             Failure::Connect(_) => Meaning::ConnectionLost,
-            Failure::NotCanonical | Failure::TooMuchDue | Failure::Panicked | Failure::Rows { .. } => Meaning::BadData,
-            Failure::NoJournal(_) | Failure::UnreadableRow(_) | Failure::UnreadableProgram(_) => Meaning::Fault,
+            Failure::NotCanonical
+            | Failure::TooMuchDue
+            | Failure::Panicked
+            | Failure::Rows { .. }
+            | Failure::UnreadableRow(_) => Meaning::BadData,
+            Failure::NoJournal(_) | Failure::UnreadableProgram(_) => Meaning::Fault,
         }
     }
 }

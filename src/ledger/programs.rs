@@ -40,11 +40,15 @@ impl Programs {
     /// Reads versions that were published since.
     pub(super) fn refresh(&self, connection: &mut PgConnection) -> Result<(), Failure> {
         let read_at = Instant::now();
-        let mut book = ProgramBook::clone(&self.book());
-        for version in load::program_versions(connection, book.latest_version().version)? {
-            book.add(version);
+        let published = load::program_versions(connection, self.book().latest_version().version)?;
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have read more in the meantime: versions are only ever added.
+        if !published.is_empty() {
+            let mut book = ProgramBook::clone(&known.0);
+            published.into_iter().for_each(|version| book.add(version));
+            known.0 = Arc::new(book);
         }
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = (Arc::new(book), read_at);
+        known.1 = known.1.max(read_at);
         Ok(())
     }
 }

@@ -47,6 +47,7 @@ diesel::table! {
         id -> Uuid,
         created_at -> Timestamptz,
         demo_shift_days -> Nullable<Int4>,
+        demo_loaded -> Bool,
     }
 }
 
@@ -108,7 +109,7 @@ diesel::table! {
         points -> Int8,
         lot -> Nullable<Uuid>,
         journal -> Int2,
-        n -> Int2,
+        n -> Int4,
         debit -> Text,
         credit -> Text,
     }

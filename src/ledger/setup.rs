@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Integer, SmallInt, Text, Timestamptz};
+use diesel::sql_types::{Bool, Integer, Nullable, SmallInt, Text, Timestamptz};
 use uuid::Uuid;
 
 use super::load;
@@ -19,14 +19,19 @@ use crate::postgres::clock::Clock;
 use crate::postgres::migrate;
 use crate::postgres::statement::statement;
 
-/// Gives a migrated database its ledger's id and its journals: number 0 and `members` more. A database that has
-/// more keeps them; missing ones are added and get new members a minute later, when every instance knows them.
+/// Gives a migrated database its ledger's id and its journals: number 0 and, at the first time, `journals` more or
+/// else `default`. Later, journals are only added, up to `journals` if it is given; they get new members a minute
+/// later, when every instance knows them.
 ///
 /// Runs as the owner. Errors: the database's.
-pub fn initialise(connection: &mut PgConnection, members: JournalId) -> Result<(), OpenError> {
-    let last = members.clamp(1, MAX_JOURNAL);
+pub fn initialise(
+    connection: &mut PgConnection,
+    default: JournalId,
+    journals: Option<JournalId>,
+) -> Result<(), OpenError> {
+    let in_range = |journals: JournalId| journals.clamp(1, MAX_JOURNAL);
     AddLedger { id: Uuid::new_v4() }.execute(connection)?;
-    AddJournals { last }.execute(connection)?;
+    AddJournals { first: in_range(default), more: journals.map(in_range) }.execute(connection)?;
     Ok(())
 }
 
@@ -34,6 +39,7 @@ pub fn initialise(connection: &mut PgConnection, members: JournalId) -> Result<(
 ///
 /// Errors: [`OpenError::OtherProgram`]; the database's.
 pub fn seed(connection: &mut PgConnection, program: &Arc<Program>, clock: &Clock) -> Result<(), OpenError> {
+    check_schema(connection)?;
     let ledger = ledger_id(connection)?;
     // The first programme is written by no lane: lanes start when there is a programme.
     #[expect(clippy::disallowed_methods, reason = "runs before any lane, on a connection of its own")]
@@ -73,6 +79,17 @@ pub fn now(connection: &mut PgConnection, clock: &Clock) -> Result<Timestamp, Op
     Ok(clock.read(now.into_iter().next().ok_or(diesel::result::Error::NotFound)?))
 }
 
+/// Were the demonstration's orders all posted?
+pub fn demo_loaded(connection: &mut PgConnection) -> Result<bool, OpenError> {
+    Ok(schema::ledger::table.select(schema::ledger::demo_loaded).first(connection)?)
+}
+
+/// Remembers that they were. Runs as the owner.
+pub fn set_demo_loaded(connection: &mut PgConnection) -> Result<(), OpenError> {
+    SetDemoLoaded {}.execute(connection)?;
+    Ok(())
+}
+
 /// A journal.
 #[derive(Debug, Clone, Copy)]
 pub struct JournalRow {
@@ -91,7 +108,8 @@ pub(super) fn ledger_id(connection: &mut PgConnection) -> Result<Uuid, OpenError
     Ok(schema::ledger::table.select(schema::ledger::id).first(connection)?)
 }
 
-pub(super) fn check_schema(connection: &mut PgConnection) -> Result<(), OpenError> {
+/// Checks that the schema is this program's.
+pub fn check_schema(connection: &mut PgConnection) -> Result<(), OpenError> {
     let exists: Vec<bool> = SchemaExists {}.load(connection)?;
     let found = match exists.contains(&true) {
         true => LoadSchemaVersion {}.load::<String>(connection)?.into_iter().next(),
@@ -120,15 +138,22 @@ statement! {
 
 statement! {
     // The first journals are open at once: no other instance can be running yet.
-    AddJournals { last: JournalId => SmallInt } -> (),
+    AddJournals { first: JournalId => SmallInt, more: Option<JournalId> => Nullable<SmallInt> } -> (),
     "INSERT INTO journal (id, recorded_at, created_at)
-     SELECT n, 'epoch', CASE WHEN EXISTS (SELECT FROM journal) THEN clock_timestamp() ELSE 'epoch' END
-     FROM generate_series(0, $1) AS n ON CONFLICT DO NOTHING"
+     SELECT n, 'epoch', CASE WHEN any_yet THEN clock_timestamp() ELSE 'epoch' END
+     FROM (SELECT EXISTS (SELECT FROM journal) AS any_yet) AS now
+     CROSS JOIN generate_series(0, CASE WHEN any_yet THEN COALESCE($2, 0) ELSE COALESCE($2, $1) END) AS n
+     ON CONFLICT DO NOTHING"
 }
 
 statement! {
     KeepDemoShift { days: i32 => Integer } -> Integer,
     "UPDATE ledger SET demo_shift_days = COALESCE(demo_shift_days, $1) RETURNING demo_shift_days"
+}
+
+statement! {
+    SetDemoLoaded {} -> (),
+    "UPDATE ledger SET demo_loaded = true"
 }
 
 statement! {
@@ -153,12 +178,12 @@ statement! {
 
 statement! {
     TooStrong {} -> (Text, Text),
+    // Every role that the session could become counts, whether or not it inherits it.
     "SELECT session_user::text, t.relname::text
      FROM pg_class t, pg_roles r
-     WHERE t.oid IN ('entry'::regclass, 'posting'::regclass) AND r.rolname = session_user
-       AND (r.rolsuper
-            OR pg_has_role(session_user, t.relowner, 'MEMBER')
-            OR has_table_privilege(session_user, t.oid, 'UPDATE, DELETE, TRUNCATE, TRIGGER')
-            OR has_any_column_privilege(session_user, t.oid, 'UPDATE'))
+     WHERE t.oid IN ('entry'::regclass, 'posting'::regclass) AND pg_has_role(session_user, r.oid, 'MEMBER')
+       AND (r.rolsuper OR r.rolcreaterole OR r.oid = t.relowner
+            OR has_table_privilege(r.oid, t.oid, 'UPDATE, DELETE, TRUNCATE, TRIGGER')
+            OR has_any_column_privilege(r.oid, t.oid, 'UPDATE'))
      ORDER BY 2"
 }

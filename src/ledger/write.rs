@@ -85,10 +85,15 @@ fn enrolled(
     changes: &Changes,
 ) -> Result<(), Failure> {
     let mut rows = InsertMembers { journal, ..InsertMembers::default() };
+    let mut enrolled = Vec::new();
     for new in &changes.enrolled {
         let (Some(member), Some(profile)) = (state.members.get(&new.id), state.profiles.get(&new.id)) else {
             return Err(Failure::Rows { table: "member", meant: 1, written: 0 });
         };
+        enrolled.push((new, member, profile));
+    }
+    enrolled.sort_unstable_by_key(|(_, _, profile)| &profile.external_id);
+    for (new, member, profile) in enrolled {
         rows.ids.push(new.id.uuid());
         rows.statuses.push(member.status.name().to_owned());
         rows.joined.push(member.joined_at);
@@ -121,7 +126,10 @@ fn changed_profiles(
 
 fn orders(connection: &mut PgConnection, place: &Place<'_>, changes: &Changes) -> Result<(), Failure> {
     let mut rows = InsertOrders { journal: place.journal, ..InsertOrders::default() };
-    for new in &changes.orders {
+    // Sorted, so that two lanes that meet in the index over all journals meet in the same order.
+    let mut orders: Vec<_> = changes.orders.iter().collect();
+    orders.sort_unstable_by_key(|new| &new.order.order_id);
+    for new in orders {
         let order = &new.order;
         rows.seqs.push(place.head.next_seq + new.entry as i64);
         rows.occurred.push(order.occurred_at);
@@ -141,7 +149,9 @@ fn orders(connection: &mut PgConnection, place: &Place<'_>, changes: &Changes) -
 
 fn keys(connection: &mut PgConnection, place: &Place<'_>, changes: &Changes) -> Result<(), Failure> {
     let mut rows = InsertKeys { journal: place.journal, recorded_at: place.now, ..InsertKeys::default() };
-    for (key, remembered) in &changes.keys {
+    let mut keys: Vec<_> = changes.keys.iter().collect();
+    keys.sort_unstable_by_key(|(key, _)| (&key.caller, &key.operation, &key.key));
+    for (key, remembered) in keys {
         rows.callers.push(key.caller.clone());
         rows.operations.push(key.operation.clone());
         rows.keys.push(key.key.clone());
@@ -388,7 +398,7 @@ statement! {
     InsertPostings {
         journal: JournalId => SmallInt,
         seqs: Vec<i64> => Array<BigInt>,
-        ns: Vec<i16> => Array<SmallInt>,
+        ns: Vec<i32> => Array<Integer>,
         points: Vec<i64> => Array<BigInt>,
         lots: Vec<Option<Uuid>> => Array<Nullable<SqlUuid>>,
         debits: Vec<String> => Array<Text>,

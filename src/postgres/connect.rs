@@ -46,7 +46,7 @@ pub fn lane(url: &str) -> Result<PgConnection, ConnectionError> {
     Ok(connection)
 }
 
-/// A connection that reads a whole ledger in one snapshot-free pass, without the readers' time limit.
+/// A connection that reads a whole ledger, without the readers' time limit.
 pub fn auditor(url: &str) -> Result<PgConnection, ConnectionError> {
     let mut connection = plain(url)?;
     let settings = "SET default_transaction_read_only = on; SET enable_seqscan = off; SET jit = off";

@@ -9,8 +9,8 @@ use diesel::result::{DatabaseErrorKind, Error};
 pub enum Meaning {
     /// The connection is gone; what was under way is rolled back, unless it was a COMMIT.
     ConnectionLost,
-    /// A lock, statement or idle timeout. Trying parts of the work would wait just as long.
-    Timeout,
+    /// A timeout, or a server that cannot write: trying parts of the work would fare no better.
+    Unavailable,
     /// Another transaction was in the way; the same work may pass now.
     TryAgain,
     /// A unique constraint, by name.
@@ -37,7 +37,7 @@ pub fn meaning(error: &Error, elapsed: Duration, timeout: Duration) -> Meaning {
             | DatabaseErrorKind::CheckViolation
             | DatabaseErrorKind::ForeignKeyViolation
             | DatabaseErrorKind::ExclusionViolation => Meaning::BadData,
-            DatabaseErrorKind::ReadOnlyTransaction => Meaning::Fault,
+            DatabaseErrorKind::ReadOnlyTransaction => Meaning::Unavailable,
             _ => unnamed(information.message(), elapsed >= timeout),
         },
         Error::BrokenTransactionManager => Meaning::ConnectionLost,
@@ -47,12 +47,23 @@ pub fn meaning(error: &Error, elapsed: Duration, timeout: Duration) -> Meaning {
     }
 }
 
+/// What the server says when it has no more time, room or connections (SQLSTATE classes 53 and 57).
+const EXHAUSTED: [&str; 7] = [
+    "canceling statement due to",
+    "No space left",
+    "could not extend file",
+    "could not write",
+    "out of memory",
+    "too many connections",
+    "remaining connection slots",
+];
+
 fn unnamed(message: &str, slow: bool) -> Meaning {
     let says = |part: &str| message.contains(part);
     if says("server closed the connection") || says("terminating connection") || says("the database system is") {
         Meaning::ConnectionLost
-    } else if slow || says("canceling statement due to") {
-        Meaning::Timeout
+    } else if slow || EXHAUSTED.iter().any(|sign| says(sign)) {
+        Meaning::Unavailable
     } else if says("deadlock detected") {
         Meaning::TryAgain
     } else if says("permission denied") || says("does not exist") {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{ReadError, schema};
 use crate::domain::account::Account;
-use crate::domain::entry::{Entry, Hash, Posting, hex};
+use crate::domain::entry::{Draft, Entry, Hash, Posting, hex};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::member::Balances;
 use crate::domain::time::{self, Timestamp};
@@ -27,6 +27,33 @@ pub struct JournalHead {
     pub next_seq: i64,
     /// The hash of the last entry, 64 hexadecimal digits; zeros before the first.
     pub head_hash: String,
+}
+
+/// Something that has fallen due by time and is not written yet: the next command of the member will write it.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct DueLine {
+    /// What happened: `points.activated` or `points.expired`.
+    pub kind: String,
+    /// When it counts from.
+    #[serde(with = "time::serde_canonical")]
+    #[schema(value_type = String, format = DateTime)]
+    pub effective_at: Timestamp,
+    /// What the member gained (more than zero) or lost.
+    pub points: i64,
+    /// The wallet after it.
+    pub balance_after: Balances,
+}
+
+impl DueLine {
+    /// The line of an entry that settling would write.
+    pub fn of(draft: &Draft) -> Self {
+        Self {
+            kind: draft.kind.name().to_owned(),
+            effective_at: draft.effective_at,
+            points: draft.postings.iter().map(gain).sum(),
+            balance_after: serde_json::from_value(draft.payload["balance"].clone()).unwrap_or_default(),
+        }
+    }
 }
 
 /// A line of a member's statement.
@@ -143,7 +170,7 @@ fn postings(
     seqs: Vec<i64>,
 ) -> Result<HashMap<i64, Vec<Posting>>, ReadError> {
     let rows: Vec<PostingRow> = LoadPostings { journal, seqs }.load(connection)?;
-    by_entry(rows)
+    by_entry(journal, rows)
 }
 
 fn posting_range(
@@ -158,13 +185,14 @@ fn posting_range(
         .order((dsl::seq, dsl::n))
         .select((dsl::seq, dsl::points, dsl::lot, dsl::debit, dsl::credit))
         .load(connection)?;
-    by_entry(rows)
+    by_entry(journal, rows)
 }
 
-fn by_entry(rows: Vec<PostingRow>) -> Result<HashMap<i64, Vec<Posting>>, ReadError> {
-    let account = |name: String| name.parse().map_err(|_| ReadError::Corrupt("a posting to an unknown account"));
+fn by_entry(journal: JournalId, rows: Vec<PostingRow>) -> Result<HashMap<i64, Vec<Posting>>, ReadError> {
     let mut postings: HashMap<i64, Vec<Posting>> = HashMap::new();
     for (seq, points, lot, debit, credit) in rows {
+        let fault = "a posting names an unknown account";
+        let account = |name: String| name.parse().map_err(|_| ReadError::CorruptEntry { journal, seq, fault });
         let posting = Posting { debit: account(debit)?, credit: account(credit)?, points, lot };
         postings.entry(seq).or_default().push(posting);
     }
@@ -172,7 +200,8 @@ fn by_entry(rows: Vec<PostingRow>) -> Result<HashMap<i64, Vec<Posting>>, ReadErr
 }
 
 fn entry(ledger: Uuid, postings: Vec<Posting>, row: EntryRow) -> Result<(Entry, Hash), ReadError> {
-    let hash = row.hash.try_into().map_err(|_| ReadError::Corrupt("a hash that is not SHA-256"))?;
+    let (journal, seq, fault) = (row.journal, row.seq, "its hash is not SHA-256");
+    let hash = row.hash.try_into().map_err(|_| ReadError::CorruptEntry { journal, seq, fault })?;
     let entry = Entry {
         v: row.v,
         ledger,
@@ -193,7 +222,8 @@ fn entry(ledger: Uuid, postings: Vec<Posting>, row: EntryRow) -> Result<(Entry, 
 }
 
 fn line(postings: Vec<Posting>, row: EntryRow) -> Result<StatementLine, ReadError> {
-    let unreadable = || ReadError::Corrupt("an entry whose payload cannot be read");
+    let (journal, seq, fault) = (row.journal, row.seq, "its payload cannot be read");
+    let unreadable = || ReadError::CorruptEntry { journal, seq, fault };
     let mut details: Value = serde_json::from_str(&row.payload).map_err(|_| unreadable())?;
     let balance = details.as_object_mut().and_then(|payload| payload.remove("balance")).ok_or_else(unreadable)?;
     Ok(StatementLine {

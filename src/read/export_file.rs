@@ -25,13 +25,14 @@ fn from_ndjson(
     mut input: impl BufRead,
     mut each: impl FnMut(u64, &Entry, &Hash) -> Result<(), NotVerified>,
 ) -> Result<(), NotVerified> {
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     for line in 1.. {
-        text.clear();
-        let read = input.by_ref().take(LONGEST_LINE).read_line(&mut text).map_err(unreadable)?;
+        bytes.clear();
+        let read = input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut bytes).map_err(unreadable)?;
         if read == 0 {
             break;
         }
+        let text = str::from_utf8(&bytes).map_err(|_| NotVerified::Line { line, fault: Unreadable::Damaged })?;
         let Some(text) = text.strip_suffix('\n') else {
             // The export ends every line; one without an end was cut off.
             return Err(NotVerified::Line { line, fault: Unreadable::CutOff });
@@ -64,7 +65,10 @@ fn from_csv(
         each(line, &entry, &hash)
     };
     for record in reader.records() {
-        let record = record.map_err(unreadable)?;
+        let record = record.map_err(|error| match error.position().map(csv::Position::line) {
+            Some(line) if !error.is_io_error() => wrong(line, Unreadable::Damaged),
+            _ => unreadable(error),
+        })?;
         let line = record.position().map_or(0, csv::Position::line);
         let same = rows.first().is_some_and(|first| first.iter().take(FACTS).eq(record.iter().take(FACTS)));
         if !same {

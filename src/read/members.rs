@@ -8,6 +8,7 @@ use diesel::sql_types::{Array, BigInt, Date, Nullable, SmallInt, Text, Timestamp
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::entries::DueLine;
 use super::{ReadError, schema};
 use crate::domain::decide::{Context, Working};
 use crate::domain::enrolment::{MemberReply, Profile};
@@ -37,8 +38,8 @@ pub fn wallet(
     id: MemberId,
     (clock, programs): (&Clock, &ProgramBook),
 ) -> Result<Option<WalletReply>, ReadError> {
-    let found = member(connection, id, clock, programs)?;
-    Ok(found.map(|(member, as_of)| WalletReply { balances: member.balances, as_of }))
+    let found = settled(connection, id, clock, programs)?;
+    Ok(found.map(|(work, as_of)| WalletReply { balances: work.member.balances, as_of }))
 }
 
 /// A member with what is personal; none if there is no such member.
@@ -47,11 +48,21 @@ pub fn by_id(
     id: MemberId,
     (clock, programs): (&Clock, &ProgramBook),
 ) -> Result<Option<MemberReply>, ReadError> {
-    let Some((member, _)) = member(connection, id, clock, programs)? else { return Ok(None) };
+    let Some((work, _)) = settled(connection, id, clock, programs)? else { return Ok(None) };
     let rows: Vec<(String, Option<NaiveDate>, Vec<String>)> =
         LoadProfile { journal: id.journal(), member: id.uuid() }.load(connection)?;
     let profile = rows.into_iter().next().map(|(external_id, birthday, tags)| Profile { external_id, birthday, tags });
-    Ok(profile.map(|profile| MemberReply::of(&member, &profile)))
+    Ok(profile.map(|profile| MemberReply::of(&work.member, &profile)))
+}
+
+/// What has fallen due for a member and is not written yet, the newest first; none if there is no such member.
+pub fn due(
+    connection: &mut PgConnection,
+    id: MemberId,
+    (clock, programs): (&Clock, &ProgramBook),
+) -> Result<Option<Vec<DueLine>>, ReadError> {
+    let found = settled(connection, id, clock, programs)?;
+    Ok(found.map(|(work, _)| work.entries.iter().rev().map(DueLine::of).collect()))
 }
 
 /// The member enrolled under `external_id`.
@@ -85,12 +96,12 @@ type DueRow = (i64, i64, i64, i64, Option<Uuid>, Option<i64>, Option<i64>, Optio
 type DueTimes = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
 
 // The member settled in memory up to now, and now.
-fn member(
+fn settled<'p>(
     connection: &mut PgConnection,
     id: MemberId,
     clock: &Clock,
-    programs: &ProgramBook,
-) -> Result<Option<(Member, Timestamp)>, ReadError> {
+    programs: &'p ProgramBook,
+) -> Result<Option<(Working<'p>, Timestamp)>, ReadError> {
     let (journal, member) = (id.journal(), id.uuid());
     let rows: Vec<WalletRow> = LoadWallet { journal, member }.load(connection)?;
     let Some((status, joined_at, active, pending, held, debt, due_beyond, now)) = rows.into_iter().next() else {
@@ -103,14 +114,13 @@ fn member(
     let now = clock.read(now);
     let balances = Balances { active, pending, held, debt };
     let mut member = Member { id, status, joined_at, balances, lots: Default::default(), due_beyond };
-    if due_beyond.is_none_or(|due_at| due_at > now) {
-        return Ok(Some((member, now)));
+    if due_beyond.is_some_and(|due_at| due_at <= now) {
+        load_due(connection, &mut member, now)?;
     }
-    load_due(connection, &mut member, now)?;
     let context = Context { now, programs, command: Uuid::nil(), actor: "system" };
     let mut work = Working::on(&member, context);
     work.settle(now).map_err(|_| ReadError::Corrupt("a wallet that its lots do not make"))?;
-    Ok(Some((work.member, now)))
+    Ok(Some((work, now)))
 }
 
 // One statement, so that wallet and lots are of one moment.

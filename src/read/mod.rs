@@ -1,6 +1,7 @@
 //! Queries for answers and reports. Connections here are read-only, and nothing here decides anything: what is due
 //! and not yet written is shown by the same pure `settle` that the lanes write by.
 
+mod compare;
 pub mod entries;
 pub mod export;
 pub mod export_file;
@@ -11,16 +12,25 @@ mod schema;
 pub mod verify;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use diesel::PgConnection;
-use tokio::sync::Semaphore;
+use diesel::connection::SimpleConnection;
+use tokio::sync::{Mutex, Semaphore};
 
+use crate::domain::ids::JournalId;
 use crate::postgres::clock::Clock;
 use crate::postgres::connect::{self, ReadPool};
 use crate::postgres::errors::{self, Meaning};
 
 /// How many requests wait for a reader, for each reader there is.
 const WAITING_PER_READER: usize = 64;
+
+/// How long an answer about readiness is good for.
+const READINESS_AGE: Duration = Duration::from_secs(1);
+
+/// How long the database may take to show that it is there.
+const READINESS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs queries for requests, a bounded number at a time.
 #[derive(Clone)]
@@ -29,6 +39,8 @@ pub struct Reader {
     clock: Clock,
     running: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+    url: Arc<str>,
+    readiness: Arc<Mutex<Option<(bool, Instant)>>>,
 }
 
 impl Reader {
@@ -36,7 +48,8 @@ impl Reader {
     pub fn new(url: &str, clock: Clock, size: u32) -> Self {
         let permits = usize::try_from(size).unwrap_or(1);
         let waiting = Arc::new(Semaphore::new(permits * WAITING_PER_READER));
-        Self { pool: connect::readers(url, size), clock, running: Arc::new(Semaphore::new(permits)), waiting }
+        let (running, readiness) = (Arc::new(Semaphore::new(permits)), Arc::default());
+        Self { pool: connect::readers(url, size), clock, running, waiting, url: url.into(), readiness }
     }
 
     /// The programme's clock.
@@ -61,12 +74,20 @@ impl Reader {
         ran.await.unwrap_or(Err(ReadError::Corrupt("a query that panicked")))
     }
 
-    /// Can the database be reached?
+    /// Can the database be reached? Asks on a connection of its own, so that readers who wait do not count as a
+    /// database that is away; answers within two seconds, and asks at most once a second.
     pub async fn ready(&self) -> bool {
-        let ping = |connection: &mut PgConnection| {
-            Ok(diesel::connection::SimpleConnection::batch_execute(connection, "SELECT 1")?)
-        };
-        self.run(ping).await.is_ok()
+        let mut last = self.readiness.lock().await;
+        if let Some((ready, _)) = last.filter(|(_, asked)| asked.elapsed() < READINESS_AGE) {
+            return ready;
+        }
+        let url = self.url.clone();
+        let ping = tokio::task::spawn_blocking(move || {
+            connect::plain(&url).is_ok_and(|mut connection| connection.batch_execute("SELECT 1").is_ok())
+        });
+        let ready = matches!(tokio::time::timeout(READINESS_PATIENCE, ping).await, Ok(Ok(true)));
+        *last = Some((ready, Instant::now()));
+        ready
     }
 }
 
@@ -85,6 +106,16 @@ pub enum ReadError {
     /// The database holds what the program cannot have written.
     #[error("the database holds {0}")]
     Corrupt(&'static str),
+    /// An entry is not one that the program can have written.
+    #[error("journal {journal}, entry {seq}: {fault}")]
+    CorruptEntry {
+        /// Its journal.
+        journal: JournalId,
+        /// Its number.
+        seq: i64,
+        /// Why.
+        fault: &'static str,
+    },
 }
 
 impl ReadError {
@@ -93,10 +124,10 @@ impl ReadError {
         match self {
             ReadError::Unavailable => true,
             ReadError::Database(error) => {
-                let meaning = errors::meaning(error, std::time::Duration::ZERO, connect::LOCK_TIMEOUT);
-                matches!(meaning, Meaning::ConnectionLost | Meaning::Timeout)
+                let meaning = errors::meaning(error, Duration::ZERO, connect::LOCK_TIMEOUT);
+                matches!(meaning, Meaning::ConnectionLost | Meaning::Unavailable)
             }
-            ReadError::Busy | ReadError::Corrupt(_) => false,
+            ReadError::Busy | ReadError::Corrupt(_) | ReadError::CorruptEntry { .. } => false,
         }
     }
 }

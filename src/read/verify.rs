@@ -1,18 +1,15 @@
 //! Verification: of a database, by rebuilding it from its journals, and of an export, by its own bytes.
 
-use std::collections::HashMap;
 use std::io::BufRead;
 
-use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use uuid::Uuid;
 
-use super::{ReadError, entries, schema};
-use crate::domain::audit::{Auditor, Journal, Wrong};
+use super::{ReadError, compare, entries};
+use crate::domain::audit::{Auditor, Wrong};
 use crate::domain::entry::{Entry, Hash, hex};
 use crate::domain::export::Unreadable;
-use crate::domain::ids::{JournalId, MemberId};
-use crate::domain::member::{Balances, Lot, Member};
+use crate::domain::ids::JournalId;
 
 /// How many entries are read at a time.
 const PAGE: i64 = 5_000;
@@ -60,6 +57,12 @@ pub enum NotVerified {
         /// How it disagrees.
         fault: String,
     },
+    /// Something else that the program cannot have written.
+    #[error("the database holds {0}")]
+    Corrupt(&'static str),
+    /// There is nothing in it.
+    #[error("it holds no entry")]
+    Empty,
     /// It could not be checked.
     #[error("could not read what was to be verified")]
     Unreadable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -67,7 +70,13 @@ pub enum NotVerified {
 
 impl From<ReadError> for NotVerified {
     fn from(error: ReadError) -> Self {
-        NotVerified::Unreadable(Box::new(error))
+        match error {
+            ReadError::Corrupt(what) => NotVerified::Corrupt(what),
+            ReadError::CorruptEntry { journal, seq, fault } => {
+                NotVerified::Projection { journal, fault: format!("entry {seq}: {fault}") }
+            }
+            error => NotVerified::Unreadable(Box::new(error)),
+        }
     }
 }
 
@@ -77,8 +86,8 @@ impl From<diesel::result::Error> for NotVerified {
     }
 }
 
-/// Checks a database: the chain of every journal, the form of every entry, the heads, and wallets and lots against
-/// what the journals rebuild (invariants 2, 3, 6 and 7). `progress` hears how many entries were checked.
+/// Checks a database: the chain of every journal, the form of every entry, the heads, and wallets, lots, orders and
+/// programme versions against what the journals say (invariants 2, 3, 6 and 7). `progress` hears how many entries were checked.
 ///
 /// Reads one snapshot, so it may run beside a service. Memory: the members and lots of one journal.
 pub fn database(connection: &mut PgConnection, mut progress: impl FnMut(u64)) -> Result<Verified, NotVerified> {
@@ -105,7 +114,7 @@ pub fn database(connection: &mut PgConnection, mut progress: impl FnMut(u64)) ->
             if (rebuilt.next_seq, rebuilt.head_hash.as_slice()) != (next_seq, head_hash.as_slice()) {
                 return Err(fault(format!("its head is at {next_seq}, its entries end before {}", rebuilt.next_seq)));
             }
-            compare(connection, journal, &rebuilt).map_err(fault)?;
+            compare::projections(connection, journal, &rebuilt)?;
             transit += rebuilt.accounts.get("transit").copied().unwrap_or_default();
             verified.members += rebuilt.members.len();
             verified.lots += rebuilt.members.values().map(|member| member.lots.len()).sum::<usize>();
@@ -141,80 +150,13 @@ pub fn export(input: impl BufRead, mut progress: impl FnMut(u64)) -> Result<Veri
         Ok(())
     })?;
     let journals = auditor.journals();
+    if journals.is_empty() {
+        return Err(NotVerified::Empty);
+    }
     Ok(Verified {
         ledger: auditor.ledger(),
         journals: journals.iter().map(|(id, j)| (*id, j.next_seq - 1, hex(&j.head_hash))).collect(),
         members: journals.values().map(|journal| journal.members.len()).sum(),
         lots: journals.values().flat_map(|journal| journal.members.values()).map(|member| member.lots.len()).sum(),
     })
-}
-
-// The tables of a journal against what its entries rebuild, to the last column.
-fn compare(connection: &mut PgConnection, journal: JournalId, rebuilt: &Journal) -> Result<(), String> {
-    let stored = stored_members(connection, journal).map_err(|error| error.to_string())?;
-    if stored.len() != rebuilt.members.len() {
-        return Err(format!("{} members are stored, {} were enrolled", stored.len(), rebuilt.members.len()));
-    }
-    let mut lots = stored_lots(connection, journal).map_err(|error| error.to_string())?;
-    for (id, (joined_at, balances, next_due_at)) in stored {
-        let known = MemberId::try_from(id).ok().and_then(|id| rebuilt.members.get(&id));
-        let member: &Member = known.ok_or_else(|| format!("member {id} is stored and was never enrolled"))?;
-        if (balances, joined_at) != (member.balances, member.joined_at) {
-            return Err(format!("the wallet of member {id} is {balances:?}, its entries give {:?}", member.balances));
-        }
-        if next_due_at != member.next_due_at() {
-            return Err(format!("the wallet of member {id} has another due time than its lots"));
-        }
-        let mut stored_lots = lots.remove(&id).unwrap_or_default();
-        stored_lots.sort_unstable_by_key(|lot| lot.id);
-        if !stored_lots.iter().eq(member.lots.values()) {
-            return Err(format!("the lots of member {id} are not those that its entries give"));
-        }
-    }
-    match lots.keys().next() {
-        Some(id) => Err(format!("lots are stored for {id}, which is no member")),
-        None => Ok(()),
-    }
-}
-
-type Stored = (DateTime<Utc>, Balances, Option<DateTime<Utc>>);
-type StoredRow = (Uuid, DateTime<Utc>, (i64, i64, i64, i64), Option<DateTime<Utc>>);
-
-fn stored_members(connection: &mut PgConnection, journal: JournalId) -> QueryResult<HashMap<Uuid, Stored>> {
-    use schema::{member, wallet};
-    let rows: Vec<StoredRow> = member::table
-        .inner_join(wallet::table.on(wallet::journal.eq(member::journal).and(wallet::member.eq(member::id))))
-        .filter(member::journal.eq(journal))
-        .select((
-            member::id,
-            member::joined_at,
-            (wallet::active, wallet::pending, wallet::held, wallet::debt),
-            wallet::next_due_at,
-        ))
-        .load(connection)?;
-    let row = |(id, joined_at, (active, pending, held, debt), due_at)| {
-        (id, (joined_at, Balances { active, pending, held, debt }, due_at))
-    };
-    Ok(rows.into_iter().map(row).collect())
-}
-
-type LotRow = (Uuid, Uuid, (i64, i64, i64, i64), DateTime<Utc>, Option<DateTime<Utc>>);
-
-fn stored_lots(connection: &mut PgConnection, journal: JournalId) -> QueryResult<HashMap<Uuid, Vec<Lot>>> {
-    use schema::lot::dsl;
-    let rows: Vec<LotRow> = dsl::lot
-        .filter(dsl::journal.eq(journal))
-        .select((
-            dsl::member,
-            dsl::id,
-            (dsl::earned, dsl::pending, dsl::active, dsl::held),
-            dsl::active_at,
-            dsl::expires_at,
-        ))
-        .load(connection)?;
-    let mut lots: HashMap<Uuid, Vec<Lot>> = HashMap::new();
-    for (member, id, (earned, pending, active, held), active_at, expires_at) in rows {
-        lots.entry(member).or_default().push(Lot { id, earned, pending, active, held, active_at, expires_at });
-    }
-    Ok(lots)
 }

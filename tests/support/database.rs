@@ -1,5 +1,6 @@
 //! One private cluster for the run, and a database for each test, cloned from a migrated and seeded template.
 
+use std::path::PathBuf;
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -58,10 +59,12 @@ impl Database {
 
     /// Invariant 1: neither the service nor the owner can change what is written.
     pub fn check_append_only(&self) {
-        for table in ["entry", "posting"] {
-            for change in
-                [format!("UPDATE {table} SET seq = seq"), format!("DELETE FROM {table}"), format!("TRUNCATE {table}")]
-            {
+        for table in ["entry", "posting", "program_version"] {
+            for change in [
+                format!("UPDATE {table} SET journal = journal"),
+                format!("DELETE FROM {table}"),
+                format!("TRUNCATE {table}"),
+            ] {
                 assert!(self.service().batch_execute(&change).is_err(), "the service could: {change}");
                 assert!(self.owner().batch_execute(&change).is_err(), "the owner could: {change}");
             }
@@ -87,6 +90,7 @@ fn with_cluster<T>(work: impl FnOnce(&Cluster) -> T) -> T {
         extern "C" fn stop() {
             if let Some(cluster) = CLUSTER.get() {
                 drop(cluster.lock().unwrap_or_else(PoisonError::into_inner).take());
+                let _ = std::fs::remove_dir_all(data_dir());
             }
         }
         // SAFETY: the handler unwinds nowhere and touches only a static that is never freed.
@@ -99,15 +103,19 @@ fn with_cluster<T>(work: impl FnOnce(&Cluster) -> T) -> T {
     work(cluster.as_ref().expect("no test runs after the last one"))
 }
 
+// One for each run, so that two runs at once do not meet.
+fn data_dir() -> PathBuf {
+    scratch().join(format!("cluster-{}", process::id()))
+}
+
 fn start() -> Cluster {
-    let data_dir = scratch().join(format!("cluster-{}", process::id() % 2));
-    let _ = std::fs::remove_dir_all(&data_dir);
+    let data_dir = data_dir();
     let config = ClusterConfig { data_dir, durability: Durability::None, binaries: None };
     let cluster = Cluster::start(&config).expect("a private cluster starts");
     cluster.ensure_database("accrue_template").expect("a database can be made");
     let mut owner = connect::plain(&cluster.owner_url("accrue_template")).expect("the database answers");
     migrate::run(&mut owner).expect("the migrations run");
-    setup::initialise(&mut owner, JOURNALS).expect("the journals are made");
+    setup::initialise(&mut owner, JOURNALS, None).expect("the journals are made");
     let document = ProgramDocument::from_toml(PROGRAM).expect("the programme is right");
     let program = Arc::new(Program::compile(&document).expect("the programme is right"));
     // Tests with a stopped clock may stand anywhere after this.

@@ -3,7 +3,7 @@
 mod client;
 mod database;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::{self, JoinHandle};
@@ -69,8 +69,8 @@ impl App {
         let (sender, started) = mpsc::channel();
         let thread = thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-                let running = http::start(service, ServerConfig { listen, workers: 2 }).expect("a port is free");
+                let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+                let running = http::start(service, ServerConfig { listener, workers: 2 }).expect("it can be used");
                 sender.send((running.address, running.handle)).expect("the test waits");
                 running.server.await.expect("the server runs");
             });
