@@ -1,6 +1,11 @@
 //! One binary for all tests that need a database, a server or the program itself.
 
+mod access;
 mod auth;
+mod bad_input;
 mod cluster;
+mod ledger_reads;
+mod members;
+mod openapi;
 mod orders;
 mod support;

@@ -92,8 +92,7 @@ pub async fn get_ledger_entries(
         let page = entries::page(connection, ledger, journal, (after_seq, i64::MAX), limit + 1)?;
         Ok(exists.then_some(page))
     });
-    let no_journal = || Problem::new("journal_not_found", format!("there is no journal {journal}"));
-    let mut page = read.await?.ok_or_else(no_journal)?;
+    let mut page = read.await?.ok_or_else(|| no_journal(journal))?;
     let limit = usize::try_from(limit).unwrap_or_default();
     let more = page.len() > limit;
     page.truncate(limit);
@@ -116,7 +115,9 @@ pub async fn get_ledger_entries(
     ),
     responses(
         (status = 200, description = "The export", content((String = "application/x-ndjson"), (String = "text/csv"))),
-        (status = "default", description = "A problem", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "`journal_not_found`", body = Problem, content_type = "application/problem+json"),
+        (status = "default", description = "Another problem", body = Problem,
+         content_type = "application/problem+json"),
     ),
     security(("bearer" = ["ledger:read"])),
 )]
@@ -127,6 +128,10 @@ pub async fn get_export(
     query: Query<ExportQuery>,
 ) -> Result<HttpResponse, Problem> {
     let Query(ExportQuery { format, journal }) = query;
+    if let Some(journal) = journal {
+        let heads = service.reader.run(entries::heads).await?;
+        heads.iter().find(|head| head.0 == journal).ok_or_else(|| no_journal(journal))?;
+    }
     let Ok(permit) = service.exports.clone().try_acquire_owned() else {
         return Err(Problem::new("busy", "as many exports as may run are running; try again when one has ended"));
     };
@@ -167,6 +172,10 @@ pub async fn get_export(
     let mut response = HttpResponse::Ok();
     response.content_type(format.media_type()).insert_header((header::CONTENT_DISPOSITION, name));
     Ok(response.streaming(Box::pin(body)))
+}
+
+fn no_journal(journal: JournalId) -> Problem {
+    Problem::new("journal_not_found", format!("there is no journal {journal}"))
 }
 
 /// The parameters of a page of entries.

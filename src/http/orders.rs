@@ -44,7 +44,7 @@ pub async fn post_order(
     body: Body<Order>,
 ) -> Result<HttpResponse, Problem> {
     let Body(order) = body;
-    let location = format!("/v1/orders/{}", order.order_id);
+    let location = location_of(&order.order_id);
     let answer = service.decide(&caller, key.optional(), Command::CompleteOrder(order)).await?;
     created(answer, Some(location))
 }
@@ -75,6 +75,15 @@ pub async fn get_order(
         None => None,
     };
     json(&order.ok_or_else(|| Problem::new("order_not_found", "no order with this id was posted with success"))?)
+}
+
+// An id may hold any visible ASCII; in an address all but the unreserved characters of RFC 3986 are encoded.
+fn location_of(order_id: &str) -> String {
+    let encoded = order_id.bytes().map(|byte| match byte {
+        byte if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    });
+    format!("/v1/orders/{}", encoded.collect::<String>())
 }
 
 impl Read for Order {
