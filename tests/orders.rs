@@ -203,6 +203,37 @@ fn fifty_connections_posting_the_same_order_at_once_earn_once() {
 }
 
 #[test]
+fn an_order_id_is_taken_once_when_two_journals_race_for_it() {
+    let app = App::at(NOON);
+    let (one, other) = members_of_two_journals(&app);
+    for round in 0..5 {
+        let ready = Barrier::new(20);
+        let order_id = format!("A-{round}");
+        let post = |member: &str| {
+            let (checkout, order) = (app.checkout(), app.order(member, &order_id, NOON, "10"));
+            ready.wait();
+            (member.to_owned(), checkout.post("/v1/orders", &order))
+        };
+        let post = &post;
+        let answers: Vec<_> = thread::scope(|scope| {
+            let members = [one.as_str(), other.as_str()].into_iter().cycle().take(20);
+            let threads: Vec<_> = members.map(|member| scope.spawn(move || post(member))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let winner = app.checkout().get(&format!("/v1/orders/{order_id}")).body["member_id"].clone();
+        for (member, answer) in &answers {
+            match winner == **member {
+                true => assert_eq!(answer.status, 201, "{answer:?}"),
+                false => answer.assert_problem(409, "order_conflict"),
+            }
+        }
+        assert_eq!(answers.iter().filter(|(_, answer)| answer.status == 201 && !answer.replayed()).count(), 1);
+    }
+    let (one, other) = (wallet(&app.checkout(), &one), wallet(&app.checkout(), &other));
+    assert_eq!(one["pending"].as_i64().unwrap() + other["pending"].as_i64().unwrap(), 50);
+}
+
+#[test]
 fn an_order_can_be_read_as_it_was_posted() {
     let app = App::at(NOON);
     let (checkout, member) = (app.checkout(), app.enrol("ana"));
