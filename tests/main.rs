@@ -2,6 +2,10 @@
 
 mod architecture;
 mod auth;
+mod bad_input;
 mod cluster;
+mod ledger_reads;
+mod members;
+mod openapi;
 mod orders;
 mod support;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use accrue::http::problem::PROBLEMS;
 use serde_json::Value;
 use ureq::http::{Request, Response};
 use ureq::{Agent, Body};
@@ -32,6 +33,25 @@ impl Answer {
     /// The code of a problem.
     pub fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
+    }
+
+    /// Panics unless it is a whole problem document with this status and code, as the table of problems has them.
+    #[track_caller]
+    pub fn assert_problem(&self, status: u16, code: &str) {
+        let row = PROBLEMS.iter().find(|row| row.0 == code).unwrap_or_else(|| panic!("{code} is in no table"));
+        assert_eq!((self.status, self.code()), (status, code), "{self:?}");
+        assert_eq!(self.headers["content-type"], "application/problem+json", "{self:?}");
+        assert_eq!(self.body["type"], format!("urn:accrue:problem:{code}"), "{self:?}");
+        assert_eq!((self.body["title"].as_str(), self.body["status"].as_u64()), (Some(row.2), Some(u64::from(row.1))));
+        assert!(self.body["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{self:?}");
+    }
+
+    /// The faults that a problem lists: path and code, in order.
+    pub fn faults(&self) -> Vec<(&str, &str)> {
+        let text = |fault: &'_ Value, key: &str| fault[key].as_str().map(str::len).unwrap_or_default();
+        let faults = self.body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+        assert!(faults.iter().all(|fault| text(fault, "message") > 0), "{self:?}");
+        faults.iter().map(|fault| (fault["path"].as_str().unwrap(), fault["code"].as_str().unwrap())).collect()
     }
 
     /// Was it given before?
@@ -107,6 +127,7 @@ fn answer(mut response: Response<Body>) -> Result<Answer, ureq::Error> {
     let headers =
         headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
     let (status, headers) = (response.status().as_u16(), headers.collect());
-    let text = response.body_mut().with_config().limit(1 << 30).read_to_string()?;
+    let bytes = response.body_mut().with_config().limit(1 << 30).read_to_vec()?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
     Ok(Answer { status, headers, body: serde_json::from_str(&text).unwrap_or_default(), text })
 }

@@ -17,7 +17,7 @@ use accrue::ledger::{Ledger, LedgerConfig};
 use accrue::postgres::clock::Clock;
 use accrue::postgres::connect;
 use accrue::read::{Reader, verify};
-use diesel::PgConnection;
+use diesel::{PgConnection, RunQueryDsl};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
 
@@ -127,6 +127,18 @@ impl App {
     /// A connection as the owner of the database, for looking and for breaking things.
     pub fn owner(&self) -> PgConnection {
         self.database.owner()
+    }
+
+    /// How many rows each of the tables has that a request may write.
+    pub fn rows(&self) -> Vec<(&'static str, i64)> {
+        const TABLES: [&str; 8] =
+            ["entry", "posting", "member", "member_profile", "lot", "orders", "idempotency", "program_version"];
+        let mut owner = self.owner();
+        let mut count = |table| {
+            let count = diesel::dsl::sql::<diesel::sql_types::BigInt>(&format!("(SELECT count(*) FROM {table})"));
+            (table, diesel::select(count).get_result(&mut owner).expect("the table can be counted"))
+        };
+        TABLES.into_iter().map(&mut count).collect()
     }
 
     /// Checks the ledger: invariants 1, 2, 3, 6 and 7 over all that the test did.
