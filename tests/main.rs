@@ -1,5 +1,6 @@
 //! One binary for all tests that need a database, a server or the program itself.
 
+mod access;
 mod architecture;
 mod auth;
 mod bad_input;

@@ -77,15 +77,6 @@ pub async fn get_order(
     json(&order.ok_or_else(|| Problem::new("order_not_found", "no order with this id was posted with success"))?)
 }
 
-// An id may hold any visible ASCII; in an address all but the unreserved characters of RFC 3986 are encoded.
-fn location_of(order_id: &str) -> String {
-    let encoded = order_id.bytes().map(|byte| match byte {
-        byte if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => char::from(byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    });
-    format!("/v1/orders/{}", encoded.collect::<String>())
-}
-
 impl Read for Order {
     fn read(order: &mut Fields<'_>) -> Option<Self> {
         // Without a currency the amounts are still read, by the widest form, so that their faults are found.
