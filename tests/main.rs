@@ -9,4 +9,5 @@ mod ledger_reads;
 mod members;
 mod openapi;
 mod orders;
+mod recompute;
 mod support;
