@@ -280,13 +280,13 @@ fn every_code_stands_in_the_table_of_problems_once() {
     }
     for refusal in refusals() {
         let problem = Problem::refused(&refusal, false);
-        assert_eq!(problem.code, refusal.code());
+        assert_eq!(problem.document().code, refusal.code());
         // What is remembered and what is shown is one name.
         assert_eq!(serde_json::to_value(&refusal).unwrap()["code"], refusal.code());
     }
     for refusal in AUTH_REFUSALS {
         let problem = Problem::from(refusal);
-        assert_eq!((problem.code.as_str(), problem.status), (refusal.code(), 401));
+        assert_eq!((problem.document().code.as_str(), problem.document().status), (refusal.code(), 401));
     }
     for (no_answer, status) in [
         (NoAnswer::Busy, 503),
@@ -295,7 +295,7 @@ fn every_code_stands_in_the_table_of_problems_once() {
         (NoAnswer::OutcomeUnknown, 503),
         (NoAnswer::Fault, 500),
     ] {
-        assert_eq!(Problem::from(no_answer).status, status);
+        assert_eq!(Problem::from(no_answer).document().status, status);
     }
     assert!(
         document()["info"]["description"].as_str().is_some_and(|text| codes.iter().all(|code| text.contains(code)))

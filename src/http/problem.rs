@@ -117,6 +117,11 @@ impl Problem {
         Self(Box::new(Parts { document, replayed: false, allow: None }))
     }
 
+    /// What the client is sent.
+    pub fn document(&self) -> &ProblemDocument {
+        &self.0.document
+    }
+
     /// Faults of a body.
     pub fn validation(errors: Vec<Fault>) -> Self {
         let detail = match errors.as_slice() {
