@@ -5,7 +5,7 @@ mod config_file;
 mod database;
 mod demo;
 mod export;
-mod import;
+pub mod import;
 mod logs;
 mod migrate;
 mod serve;

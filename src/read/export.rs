@@ -121,7 +121,7 @@ impl Export {
 }
 
 // Every row repeats the entry; rows of one entry follow each other.
-fn csv_rows(entry: &Entry, hash: &Hash) -> Vec<Vec<String>> {
+pub(super) fn csv_rows(entry: &Entry, hash: &Hash) -> Vec<Vec<String>> {
     let id = |id: Option<Uuid>| id.map(|id| id.to_string()).unwrap_or_default();
     let facts = vec![
         entry.v.to_string(),

@@ -1,10 +1,10 @@
 //! Reading an export back from a file, NDJSON or CSV.
 
-use std::io::{BufRead, Read};
+use std::io::{self, BufRead, Read};
 
 use serde_json::{Value, json};
 
-use super::export::COLUMNS;
+use super::export::{COLUMNS, csv_rows};
 use super::verify::NotVerified;
 use crate::domain::entry::{Entry, Hash};
 use crate::domain::export::{self, Unreadable};
@@ -25,13 +25,14 @@ fn from_ndjson(
     mut input: impl BufRead,
     mut each: impl FnMut(u64, &Entry, &Hash) -> Result<(), NotVerified>,
 ) -> Result<(), NotVerified> {
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     for line in 1.. {
-        text.clear();
-        let read = input.by_ref().take(LONGEST_LINE).read_line(&mut text).map_err(unreadable)?;
+        bytes.clear();
+        let read = input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut bytes).map_err(unreadable)?;
         if read == 0 {
             break;
         }
+        let text = str::from_utf8(&bytes).map_err(|_| NotVerified::Line { line, fault: Unreadable::NotJson })?;
         let Some(text) = text.strip_suffix('\n') else {
             // The export ends every line; one without an end was cut off.
             return Err(NotVerified::Line { line, fault: Unreadable::CutOff });
@@ -48,9 +49,15 @@ fn from_csv(
     input: impl BufRead,
     mut each: impl FnMut(u64, &Entry, &Hash) -> Result<(), NotVerified>,
 ) -> Result<(), NotVerified> {
-    let mut reader = csv::Reader::from_reader(input);
+    let mut input = Ended { input, last: b'\n' };
+    let mut reader = csv::Reader::from_reader(&mut input);
     let wrong = |line: u64, fault: Unreadable| NotVerified::Line { line, fault };
-    if reader.headers().map_err(unreadable)?.iter().ne(COLUMNS) {
+    // A file that cannot be read leaves nothing to say; one that is not an export's CSV is wrong.
+    let failed = |error: csv::Error| match error.position().map(csv::Position::line) {
+        _ if error.is_io_error() => unreadable(error),
+        line => wrong(line.unwrap_or(1), Unreadable::Columns),
+    };
+    if reader.headers().map_err(failed)?.iter().ne(COLUMNS) {
         return Err(wrong(1, Unreadable::Columns));
     }
     let mut rows: Vec<csv::StringRecord> = Vec::new();
@@ -64,7 +71,7 @@ fn from_csv(
         each(line, &entry, &hash)
     };
     for record in reader.records() {
-        let record = record.map_err(unreadable)?;
+        let record = record.map_err(failed)?;
         let line = record.position().map_or(0, csv::Position::line);
         let same = rows.first().is_some_and(|first| first.iter().take(FACTS).eq(record.iter().take(FACTS)));
         if !same {
@@ -73,7 +80,25 @@ fn from_csv(
         }
         rows.push(record);
     }
+    drop(reader);
+    if input.last != b'\n' {
+        return Err(wrong(first_line, Unreadable::CutOff));
+    }
     finish(&mut rows, first_line)
+}
+
+/// Remembers the last byte that was read: the export ends every line, the last one too.
+struct Ended<R> {
+    input: R,
+    last: u8,
+}
+
+impl<R: Read> Read for Ended<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        self.last = buffer[..read].last().copied().unwrap_or(self.last);
+        Ok(read)
+    }
 }
 
 /// How many columns tell of the entry; those after them tell of the posting.
@@ -103,7 +128,10 @@ fn entry(rows: &[csv::StringRecord]) -> Result<(Entry, Hash), Unreadable> {
         }));
     }
     value["postings"] = postings.into();
-    export::read_value(&value)
+    let (entry, hash) = export::read_value(&value)?;
+    // As with a line of the other form: the fields must be what the export would write.
+    let same = csv_rows(&entry, &hash).iter().zip(rows).all(|(written, row)| row.iter().eq(written));
+    if same { Ok((entry, hash)) } else { Err(Unreadable::NotCanonical) }
 }
 
 fn number(name: &'static str, text: &str) -> Result<Value, Unreadable> {

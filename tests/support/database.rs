@@ -21,7 +21,12 @@ const JOURNALS: i16 = 2;
 #[derive(Clone)]
 pub struct Database(Arc<Name>);
 
-struct Name(String);
+enum Name {
+    /// A database of the run's cluster, which goes away with its last clone.
+    Cloned(String),
+    /// A database of another cluster: the service's URL and the owner's.
+    Elsewhere(String, String),
+}
 
 impl Database {
     /// A database with the programme of the tests and nothing else.
@@ -33,17 +38,30 @@ impl Database {
             let clone = format!("CREATE DATABASE {name} TEMPLATE accrue_template");
             admin.batch_execute(&clone).expect("the template can be cloned");
         });
-        Self(Arc::new(Name(name)))
+        Self(Arc::new(Name::Cloned(name)))
+    }
+
+    /// A database as [`Self::new`] makes it, on a cluster of the test's own.
+    pub fn on(cluster: &Cluster) -> Self {
+        const NAME: &str = "shop";
+        prepare(cluster, NAME);
+        Self(Arc::new(Name::Elsewhere(cluster.service_url(NAME), cluster.owner_url(NAME))))
     }
 
     /// The service's URL.
     pub fn service_url(&self) -> String {
-        with_cluster(|cluster| cluster.service_url(&self.0.0))
+        match &*self.0 {
+            Name::Cloned(name) => with_cluster(|cluster| cluster.service_url(name)),
+            Name::Elsewhere(service, _) => service.clone(),
+        }
     }
 
     /// The owner's URL.
     pub fn owner_url(&self) -> String {
-        with_cluster(|cluster| cluster.owner_url(&self.0.0))
+        match &*self.0 {
+            Name::Cloned(name) => with_cluster(|cluster| cluster.owner_url(name)),
+            Name::Elsewhere(_, owner) => owner.clone(),
+        }
     }
 
     /// A connection as the owner.
@@ -69,9 +87,35 @@ impl Database {
     }
 }
 
+/// The heads of all journals, locked: every lane waits until this is dropped.
+pub struct HeldHeads(PgConnection);
+
+impl Database {
+    /// Locks every journal's head.
+    pub fn hold_heads(&self) -> HeldHeads {
+        let mut owner = self.owner();
+        owner.batch_execute("BEGIN; SELECT FROM journal ORDER BY id FOR UPDATE").expect("the heads are free");
+        HeldHeads(owner)
+    }
+
+    /// Ends every connection of the service, as an administrator or a failing machine might.
+    pub fn end_backends(&self) {
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                   WHERE datname = current_database() AND usename = 'accrue'";
+        self.owner().batch_execute(end).expect("a superuser may");
+    }
+}
+
+impl Drop for HeldHeads {
+    fn drop(&mut self) {
+        let _ = self.0.batch_execute("ROLLBACK");
+    }
+}
+
 impl Drop for Name {
     fn drop(&mut self) {
-        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.0);
+        let Name::Cloned(name) = self else { return };
+        let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
         with_cluster(|cluster| {
             // A database that is left over goes with the next run's cluster.
             if let Ok(mut admin) = connect::plain(&cluster.owner_url("postgres")) {
@@ -99,18 +143,28 @@ fn with_cluster<T>(work: impl FnOnce(&Cluster) -> T) -> T {
 
 fn start() -> Cluster {
     let data_dir = scratch().join(format!("cluster-{}", process::id() % 2));
-    let _ = std::fs::remove_dir_all(&data_dir);
     let config = ClusterConfig { data_dir, durability: Durability::None, binaries: None };
+    // A run that was killed leaves its Postgres behind; later that would remove the socket of this run's.
+    let folders = std::fs::read_dir(&config.data_dir).into_iter().flatten().flatten();
+    if folders.into_iter().any(|folder| folder.path().join("postmaster.pid").exists()) {
+        drop(Cluster::start(&config));
+    }
+    let _ = std::fs::remove_dir_all(&config.data_dir);
     let cluster = Cluster::start(&config).expect("a private cluster starts");
-    cluster.ensure_database("accrue_template").expect("a database can be made");
-    let mut owner = connect::plain(&cluster.owner_url("accrue_template")).expect("the database answers");
+    prepare(&cluster, "accrue_template");
+    cluster
+}
+
+// A migrated database with the programme of the tests.
+fn prepare(cluster: &Cluster, name: &str) {
+    cluster.ensure_database(name).expect("a database can be made");
+    let mut owner = connect::plain(&cluster.owner_url(name)).expect("the database answers");
     migrate::run(&mut owner).expect("the migrations run");
     setup::initialise(&mut owner, JOURNALS).expect("the journals are made");
     let document = ProgramDocument::from_toml(PROGRAM).expect("the programme is right");
     let program = Arc::new(Program::compile(&document).expect("the programme is right"));
     // Tests with a stopped clock may stand anywhere after this.
     let clock = Clock::stopped_at(instant("2000-01-01T00:00:00Z"));
-    let mut service = connect::plain(&cluster.service_url("accrue_template")).expect("the database answers");
+    let mut service = connect::plain(&cluster.service_url(name)).expect("the database answers");
     setup::seed(&mut service, &program, &clock).expect("the programme is published");
-    cluster
 }

@@ -2,6 +2,8 @@
 
 mod client;
 mod database;
+mod program;
+pub mod sql;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,6 +25,7 @@ use serde_json::{Value, json};
 
 pub use self::client::{Answer, Client};
 pub use self::database::Database;
+pub use self::program::{Place, Running};
 
 /// The programme of the tests: a point for a dollar, pending for 14 days, good until the end of the month twelve
 /// months later, in New York.

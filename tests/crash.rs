@@ -1,0 +1,101 @@
+//! The program is killed again and again while it imports; in the end the books are those of a run that was not.
+
+use std::env;
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use accrue::postgres::cluster::{Access, ClusterConfig, Durability};
+use accrue::postgres::connect;
+use diesel::PgConnection;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::support::{Database, PROGRAM, Place, sql};
+
+/// How often it is killed, unless `ACCRUE_CRASHES` says otherwise.
+const CRASHES: u32 = 20;
+
+/// 30 June 1998, in days since 1970.
+const LAST_PURCHASE: u64 = 10_407;
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/cdnow_orders.csv");
+
+#[test]
+fn an_import_that_is_killed_twenty_times_ends_as_one_that_was_not() {
+    let crashes = env::var("ACCRUE_CRASHES").map_or(CRASHES, |text| text.parse().expect("a number"));
+    let mut random = StdRng::seed_from_u64(1_997);
+    let place = Place::new();
+    place.file("program.toml", PROGRAM);
+    // The last purchase was a week ago: some points are pending, some active, some expired.
+    let today = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 86_400;
+    let shift = (today - LAST_PURCHASE - 7).to_string();
+    let import = ["import", "orders", FILE, "--program", "program.toml", "--shift-days", &shift];
+    let mut ended = 0;
+    for _ in 0..crashes {
+        let mut command = place.command(&import);
+        let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        thread::sleep(Duration::from_millis(random.random_range(300..4_000)));
+        ended += u32::from(process.try_wait().unwrap().is_some());
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+    assert!(ended <= crashes / 2, "{ended} of {crashes} imports ended before they were killed");
+    let last = place.run(&import).expect(0);
+    println!("{} of {crashes} ended first; the last run: {}", ended, last.out);
+    place.run(&["verify"]).expect(0);
+
+    let whole = Database::new();
+    let url = whole.service_url();
+    let output = place.command(&import).env("DATABASE_URL", &url).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+
+    let config = ClusterConfig { data_dir: place.data_dir(), durability: Durability::Full, binaries: None };
+    let access = Access::open(&config).unwrap();
+    let mut crashed = connect::plain(&access.owner_url("accrue")).unwrap();
+    let mut whole = whole.owner();
+    for (what, query) in TOTALS {
+        let query = query.replace("{today}", &format!("(timestamptz 'epoch' + {today} * interval '1 day')"));
+        let (crashed, whole) = (sql::texts(&mut crashed, &query), sql::texts(&mut whole, &query));
+        println!("{what}: {}", whole.first().map_or("", String::as_str));
+        assert_eq!(crashed.len(), whole.len(), "{what}");
+        for (crashed, whole) in crashed.iter().zip(&whole) {
+            assert_eq!(crashed, whole, "{what}");
+        }
+    }
+    assert_eq!(count(&mut crashed, "orders"), 69_659);
+    assert_eq!(count(&mut crashed, "member"), 23_570);
+}
+
+fn count(connection: &mut PgConnection, table: &str) -> i64 {
+    sql::number(connection, &format!("SELECT count(*) FROM {table}"))
+}
+
+const TOTALS: [(&str, &str); 4] = [
+    (
+        "entries by kind",
+        "SELECT concat_ws(' ', kind, count(*)) FROM entry
+         WHERE kind NOT IN ('points.activated', 'points.expired') GROUP BY kind ORDER BY kind",
+    ),
+    (
+        "orders and points",
+        "SELECT concat_ws(' ', (SELECT count(*) FROM orders), (SELECT sum(amount) FROM orders),
+         (SELECT sum(points) FROM posting WHERE debit = 'issuance'), (SELECT sum(earned) FROM lot))",
+    ),
+    (
+        "orders by customer",
+        "SELECT concat_ws(' ', p.external_id, o.order_id, o.occurred_at AT TIME ZONE 'UTC', o.amount)
+         FROM orders o JOIN member_profile p ON p.member = o.member ORDER BY o.order_id",
+    ),
+    // What each customer has at instants before, among and after the lots' own, whenever it was written.
+    (
+        "wallets by customer",
+        "SELECT concat_ws(' ', p.external_id, days, sum(l.earned),
+             sum(l.earned) FILTER (WHERE l.active_at > {today} + days * interval '1 day'),
+             sum(l.earned) FILTER (WHERE l.active_at <= {today} + days * interval '1 day'
+                 AND l.expires_at > {today} + days * interval '1 day'))
+         FROM lot l JOIN member_profile p ON p.member = l.member
+         CROSS JOIN (VALUES (-365), (-10), (1), (120)) AS instants (days)
+         GROUP BY p.external_id, days ORDER BY p.external_id, days",
+    ),
+];

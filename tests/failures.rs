@@ -1,0 +1,227 @@
+//! What callers hear when something else fails, and that nothing is lost or doubled by it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use accrue::ledger::NoAnswer;
+use accrue::postgres::clock::Clock;
+use accrue::postgres::cluster::{Cluster, ClusterConfig, Durability};
+use diesel::connection::SimpleConnection;
+
+use crate::invariants::{code, enrol, member, order, queue, request};
+use crate::support::{App, Database, Place, instant, sql};
+
+const NOW: &str = "2026-03-10T12:00:00Z";
+
+fn wait_for(what: &str, seconds: u64, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    while !done() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_full_queue_answers_busy_at_once_and_what_is_queued_is_done() {
+    let app = App::with(Clock::stopped_at(instant(NOW)), |config| config.queue_capacity = 2);
+    let id = member(1, 1);
+    queue(&app.ledger, request("client:checkout", None, enrol(id, "ana"))).blocking_recv().unwrap().unwrap();
+    let held = app.database.hold_heads();
+    let mut waiting = Vec::new();
+    for n in 0..3 {
+        waiting.push(queue(&app.ledger, request("client:checkout", None, order(id, &format!("A-{n}"), NOW, "5"))));
+        // The lane takes the first and waits with it; the two others fill the queue.
+        wait_for("the lane to take the first", 5, || n > 0 || app.ledger.queued().iter().all(|queue| queue.1 == 0));
+    }
+    let began = Instant::now();
+    let answer = app.checkout().post("/v1/orders", &app.order(&id.to_string(), "A-3", NOW, "5"));
+    assert_eq!((answer.status, answer.code()), (503, "busy"), "{answer:?}");
+    assert!(answer.headers["retry-after"].parse::<u32>().is_ok_and(|seconds| seconds > 0), "{answer:?}");
+    assert!(began.elapsed() < Duration::from_secs(2));
+    drop(held);
+    for answer in waiting {
+        assert_eq!(code(&answer.blocking_recv().unwrap().unwrap()), "done");
+    }
+    assert_eq!(sql::number(&mut app.owner(), "SELECT count(*) FROM orders"), 3);
+    assert_eq!(app.checkout().post("/v1/orders", &app.order(&id.to_string(), "A-3", NOW, "5")).status, 201);
+}
+
+#[test]
+fn a_command_that_waited_past_its_deadline_is_dropped_before_it_is_taken() {
+    let app = App::at(NOW);
+    let id = member(1, 1);
+    queue(&app.ledger, request("client:checkout", None, enrol(id, "ana"))).blocking_recv().unwrap().unwrap();
+    let held = app.database.hold_heads();
+    let first = queue(&app.ledger, request("client:checkout", None, order(id, "A-1", NOW, "5")));
+    wait_for("the lane to take the first", 5, || app.ledger.queued().iter().all(|queue| queue.1 == 0));
+    let mut late = request("client:checkout", Some("key"), order(id, "A-2", NOW, "5"));
+    late.deadline = Instant::now() + Duration::from_millis(50);
+    let late = queue(&app.ledger, late);
+    let patient = queue(&app.ledger, request("client:checkout", None, order(id, "A-3", NOW, "5")));
+    thread::sleep(Duration::from_millis(100));
+    drop(held);
+    assert_eq!(late.blocking_recv().unwrap(), Err(NoAnswer::Expired));
+    assert_eq!(code(&first.blocking_recv().unwrap().unwrap()), "done");
+    assert_eq!(code(&patient.blocking_recv().unwrap().unwrap()), "done");
+    assert_eq!(sql::texts(&mut app.owner(), "SELECT order_id FROM orders ORDER BY 1"), ["A-1", "A-3"]);
+    assert_eq!(sql::number(&mut app.owner(), "SELECT count(*) FROM idempotency"), 0);
+}
+
+#[test]
+fn a_service_whose_database_goes_away_says_so_and_recovers_by_itself() {
+    let place = Place::new();
+    let config = ClusterConfig { data_dir: place.data_dir(), durability: Durability::None, binaries: None };
+    let cluster = Cluster::start(&config).unwrap();
+    let app = App::on(Database::on(&cluster), Clock::database(), |_| {});
+    let member = app.enrol("ana");
+    let (at, path) = ("2026-03-10T11:00:00Z", format!("/v1/members/{member}/wallet"));
+    assert_eq!(app.checkout().post("/v1/orders", &app.order(&member, "A-1", at, "5")).status, 201);
+    assert_eq!(app.client(None).get("/readyz").status, 200);
+    cluster.stop().unwrap();
+
+    let began = Instant::now();
+    let answers = [app.checkout().post("/v1/orders", &app.order(&member, "A-2", at, "5")), app.checkout().get(&path)];
+    for answer in answers {
+        assert_eq!((answer.status, answer.code()), (503, "database_unavailable"), "{answer:?}");
+        assert!(answer.headers.contains_key("retry-after"), "{answer:?}");
+    }
+    assert_eq!(app.client(None).get("/readyz").status, 503);
+    assert_eq!(app.client(None).get("/livez").status, 200);
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+
+    let cluster = Cluster::start(&config).unwrap();
+    wait_for("the service to be ready", 20, || app.client(None).get("/readyz").status == 200);
+    let mut answer = app.checkout().post("/v1/orders", &app.order(&member, "A-2", at, "5"));
+    wait_for("orders to be taken again", 20, || {
+        answer = app.checkout().post("/v1/orders", &app.order(&member, "A-2", at, "5"));
+        answer.status == 201
+    });
+    wait_for("members to be read again", 20, || app.checkout().get(&path).status == 200);
+    assert_eq!(sql::texts(&mut app.owner(), "SELECT order_id FROM orders ORDER BY 1"), ["A-1", "A-2"]);
+    drop(app);
+    cluster.stop().unwrap();
+}
+
+#[test]
+fn lanes_cut_off_under_load_lose_nothing_that_was_acknowledged_and_double_nothing() {
+    const THREADS: usize = 12;
+    const EACH: usize = 30;
+    let app = App::at(NOW);
+    let members: Vec<String> = (0..THREADS).map(|n| app.enrol(&format!("customer-{n}"))).collect();
+    let done = AtomicBool::new(false);
+    let again: usize = thread::scope(|scope| {
+        let (app, done) = (&app, &done);
+        let threads: Vec<_> = members
+            .iter()
+            .enumerate()
+            .map(|(n, member)| scope.spawn(move || post_until_acknowledged(app, member, n, EACH)))
+            .collect();
+        let ended = scope.spawn(move || {
+            let mut ended = 0;
+            while !done.load(Ordering::SeqCst) {
+                app.database.end_backends();
+                ended += 1;
+                thread::sleep(Duration::from_millis(100));
+            }
+            ended
+        });
+        let again = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
+        done.store(true, Ordering::SeqCst);
+        assert!(ended.join().unwrap() >= 3, "the load lasted for a while");
+        again
+    });
+    println!("{again} orders were sent again");
+    let mut owner = app.owner();
+    let orders = i64::try_from(THREADS * EACH).unwrap();
+    assert_eq!(sql::number(&mut owner, "SELECT count(*) FROM orders"), orders);
+    assert_eq!(sql::number(&mut owner, "SELECT count(*) FROM entry WHERE kind = 'points.earned'"), orders);
+    assert_eq!(sql::number(&mut owner, "SELECT sum(points) FROM posting WHERE debit = 'issuance'"), 5 * orders);
+    assert_eq!(sql::number(&mut owner, "SELECT sum(pending) FROM wallet"), 5 * orders);
+}
+
+#[test]
+fn readers_that_were_cut_off_are_replaced() {
+    let app = App::at(NOW);
+    let path = format!("/v1/members/{}/wallet", app.enrol("ana"));
+    let checkout = app.checkout();
+    for _ in 0..5 {
+        app.database.end_backends();
+        let answers: Vec<u16> = (0..6).map(|_| checkout.get(&path).status).collect();
+        assert!(answers.iter().all(|status| [200, 503].contains(status)), "{answers:?}");
+        // Each of the four readers may be found out once.
+        assert!(answers.ends_with(&[200, 200]), "{answers:?}");
+    }
+}
+
+fn post_until_acknowledged(app: &App, member: &str, n: usize, orders: usize) -> usize {
+    let checkout = app.checkout();
+    let mut again = 0;
+    for m in 0..orders {
+        let order = app.order(member, &format!("{n}-{m}"), NOW, "5");
+        loop {
+            let answer = checkout.post("/v1/orders", &order);
+            match (answer.status, answer.code()) {
+                (201, _) => break,
+                (503, "database_unavailable" | "outcome_unknown" | "expired_in_queue") => again += 1,
+                _ => panic!("{answer:?}"),
+            }
+        }
+        let there = format!("/v1/orders/{n}-{m}");
+        // Readers are cut off as well.
+        wait_for("an acknowledged order", 10, || checkout.get(&there).status == 200);
+    }
+    again
+}
+
+#[test]
+fn a_lock_that_is_held_too_long_fails_the_batch_once_and_whole() {
+    let app = App::at(NOW);
+    let id = member(1, 1);
+    queue(&app.ledger, request("client:checkout", None, enrol(id, "ana"))).blocking_recv().unwrap().unwrap();
+    let held = app.database.hold_heads();
+    let began = Instant::now();
+    let first = queue(&app.ledger, request("client:checkout", None, order(id, "A-0", NOW, "5")));
+    wait_for("the lane to take the first", 5, || app.ledger.queued().iter().all(|queue| queue.1 == 0));
+    let batch: Vec<_> = (1..=8)
+        .map(|n| queue(&app.ledger, request("client:checkout", None, order(id, &format!("A-{n}"), NOW, "5"))))
+        .collect();
+    assert_eq!(first.blocking_recv().unwrap(), Err(NoAnswer::Unavailable));
+    let waited = began.elapsed();
+    assert!((4..8).contains(&waited.as_secs()), "{waited:?}");
+    for answer in batch {
+        assert_eq!(answer.blocking_recv().unwrap(), Err(NoAnswer::Unavailable));
+    }
+    // Eight commands waited for the lock once more, not once for each half.
+    assert!(began.elapsed() - waited < Duration::from_secs(8), "{:?}", began.elapsed());
+    drop(held);
+    assert_eq!(sql::number(&mut app.owner(), "SELECT count(*) FROM orders"), 0);
+    assert_eq!(app.checkout().post("/v1/orders", &app.order(&id.to_string(), "A-0", NOW, "5")).status, 201);
+}
+
+#[test]
+fn a_command_that_the_database_refuses_does_not_fail_its_neighbours() {
+    let app = App::at(NOW);
+    let id = member(1, 1);
+    queue(&app.ledger, request("client:checkout", None, enrol(id, "ana"))).blocking_recv().unwrap().unwrap();
+    let refuse = "ALTER TABLE orders ADD CONSTRAINT orders_poison CHECK (order_id <> 'poison')";
+    app.owner().batch_execute(refuse).unwrap();
+    let held = app.database.hold_heads();
+    let names: Vec<String> = (0..21).map(|n| if n == 13 { "poison".to_owned() } else { format!("A-{n}") }).collect();
+    let waiting: Vec<_> = names
+        .iter()
+        .map(|name| queue(&app.ledger, request("client:checkout", Some(name), order(id, name, NOW, "5"))))
+        .collect();
+    drop(held);
+    for (name, answer) in names.iter().zip(waiting) {
+        match answer.blocking_recv().unwrap() {
+            Err(no_answer) => assert_eq!((name.as_str(), no_answer), ("poison", NoAnswer::Fault)),
+            Ok(answer) => assert!(name != "poison" && code(&answer) == "done", "{name}: {answer:?}"),
+        }
+    }
+    let answer = app.checkout().post("/v1/orders", &app.order(&id.to_string(), "poison", NOW, "5"));
+    assert_eq!((answer.status, answer.code()), (500, "internal"), "{answer:?}");
+    assert!(!answer.text.contains("orders_poison"), "{answer:?}");
+    assert_eq!(sql::number(&mut app.owner(), "SELECT count(*) FROM orders"), 20);
+    assert_eq!(sql::number(&mut app.owner(), "SELECT count(*) FROM idempotency"), 20);
+}

@@ -1,0 +1,132 @@
+//! Invariant 4: one request, one effect.
+
+use std::sync::Barrier;
+use std::thread;
+
+use serde_json::json;
+
+use super::{code, decide, enrol, member, order, request};
+use crate::support::{App, sql};
+
+const NOW: &str = "2026-03-10T12:00:00Z";
+
+#[test]
+fn the_same_key_from_two_callers_is_two_requests() {
+    let app = App::at(NOW);
+    let first = app.checkout().post_keyed("/v1/members", "key", &json!({ "external_id": "ana" }));
+    let second = app.operator().post_keyed("/v1/members", "key", &json!({ "external_id": "ben" }));
+    assert_eq!((first.status, second.status), (201, 201), "{second:?}");
+    assert_ne!(first.body["id"], second.body["id"]);
+    let again = app.checkout().post_keyed("/v1/members", "key", &json!({ "external_id": "ana" }));
+    assert!(again.replayed() && again.text == first.text, "{again:?}");
+    let other = app.checkout().post_keyed("/v1/members", "key", &json!({ "external_id": "ben" }));
+    assert_eq!((other.status, other.code()), (409, "idempotency_key_conflict"), "{other:?}");
+    // Of members, each one is a caller of its own.
+    let (ana, ben) = (member(1, 1), member(1, 2));
+    for (id, name) in [(ana, "ana-2"), (ben, "ben-2")] {
+        decide(&app.ledger, request("client:checkout", None, enrol(id, name)));
+        let answer = decide(&app.ledger, request(&format!("member:{id}"), Some("key"), order(id, name, NOW, "5")));
+        assert_eq!((code(&answer), answer.replayed), ("done", false));
+    }
+}
+
+#[test]
+fn a_key_belongs_to_its_operation() {
+    let app = App::at(NOW);
+    let answer = app.checkout().post_keyed("/v1/members", "key", &json!({ "external_id": "ana" }));
+    let path = format!("/v1/members/{}", answer.body["id"].as_str().unwrap());
+    let change = app.checkout().patch(&path, "key", &json!({ "tags": ["vip"] }));
+    assert_eq!((change.status, change.replayed()), (200, false), "{change:?}");
+    let again = app.checkout().patch(&path, "key", &json!({ "tags": ["vip"] }));
+    assert_eq!((again.status, again.replayed(), &again.text), (200, true, &change.text));
+    let other = app.checkout().patch(&path, "key", &json!({ "tags": ["vip", "app"] }));
+    assert_eq!(other.code(), "idempotency_key_conflict", "{other:?}");
+}
+
+#[test]
+fn a_refusal_under_a_key_is_remembered_and_one_without_is_not() {
+    let app = App::at(NOW);
+    let id = member(1, 7);
+    let keyed = || request("client:checkout", Some("key"), order(id, "A-1", NOW, "5"));
+    let bare = || request("client:checkout", None, order(id, "A-1", NOW, "5"));
+    let first = decide(&app.ledger, keyed());
+    assert_eq!((code(&first), first.replayed), ("member_not_found", false));
+    assert_eq!(code(&decide(&app.ledger, bare())), "member_not_found");
+    decide(&app.ledger, request("client:checkout", None, enrol(id, "ana")));
+    let again = decide(&app.ledger, keyed());
+    assert_eq!((code(&again), again.replayed), ("member_not_found", true));
+    let earned = decide(&app.ledger, bare());
+    assert_eq!((code(&earned), earned.replayed), ("done", false));
+    // Over HTTP a remembered refusal has the status and the body that it had.
+    let order = app.order(&id.to_string(), "A-1", NOW, "7.00");
+    let first = app.checkout().post_keyed("/v1/orders", "other", &order);
+    let again = app.checkout().post_keyed("/v1/orders", "other", &order);
+    assert_eq!((first.status, first.code(), first.replayed()), (409, "order_conflict", false), "{first:?}");
+    assert_eq!((again.status, &again.text, again.replayed()), (409, &first.text, true));
+}
+
+#[test]
+fn a_key_an_order_and_a_customer_are_found_in_whichever_journal_they_stand() {
+    let app = App::at(NOW);
+    let (ana, ben) = (member(1, 1), member(2, 2));
+    decide(&app.ledger, request("client:checkout", None, enrol(ana, "ana")));
+    decide(&app.ledger, request("client:checkout", None, enrol(ben, "ben")));
+    let first = decide(&app.ledger, request("client:checkout", Some("key"), order(ana, "A-1", NOW, "5")));
+    assert_eq!(code(&first), "done");
+
+    let key = decide(&app.ledger, request("client:checkout", Some("key"), order(ben, "B-1", NOW, "5")));
+    assert_eq!((code(&key), key.replayed), ("idempotency_key_conflict", false));
+    let taken = decide(&app.ledger, request("client:checkout", None, order(ben, "A-1", NOW, "5")));
+    assert_eq!((code(&taken), taken.replayed), ("order_conflict", false));
+    // The refusal is remembered where the second key stands, beside the first order.
+    let keyed = || request("client:checkout", Some("other"), order(ben, "A-1", NOW, "5"));
+    let refused = decide(&app.ledger, keyed());
+    assert_eq!((code(&refused), refused.replayed), ("order_conflict", false));
+    assert!(decide(&app.ledger, keyed()).replayed);
+
+    let again = decide(&app.ledger, request("client:checkout", None, enrol(member(2, 9), "ana")));
+    assert_eq!((code(&again), again.replayed), ("done", true));
+    let super::Outcome::Done(body) = again.outcome else { panic!("it was done") };
+    assert!(body.contains(&ana.to_string()), "{body}");
+    assert_eq!(sql::number(&mut app.owner(), "SELECT count(*) FROM orders"), 1);
+    assert_eq!(sql::number(&mut app.owner(), "SELECT count(*) FROM member"), 2);
+}
+
+#[test]
+fn a_customer_enrolled_by_twenty_at_once_is_one_member_even_over_two_journals() {
+    let app = App::at(NOW);
+    let start = Barrier::new(20);
+    let answers: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..20_u8)
+            .map(|n| {
+                let (app, start) = (&app, &start);
+                scope.spawn(move || {
+                    let enrolment = enrol(member(1 + i16::from(n % 2), n), "ana");
+                    start.wait();
+                    decide(&app.ledger, request("client:checkout", None, enrolment))
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(answers.iter().all(|answer| answer.outcome == answers[0].outcome), "{answers:?}");
+    assert_eq!(answers.iter().filter(|answer| !answer.replayed).count(), 1);
+    for table in ["member", "member_profile", "wallet", "entry WHERE kind = 'member.enrolled'"] {
+        assert_eq!(sql::number(&mut app.owner(), &format!("SELECT count(*) FROM {table}")), 1, "{table}");
+    }
+}
+
+#[test]
+fn what_is_refused_at_the_edge_leaves_no_trace() {
+    let app = App::at(NOW);
+    let member = app.enrol("ana");
+    let before = sql::dump(&mut app.owner());
+    let good = app.order(&member, "A-1", NOW, "5");
+    let mut bad = good.clone();
+    bad["amount"] = json!("-5");
+    assert_eq!(app.checkout().post_keyed("/v1/orders", "key", &bad).status, 422);
+    assert_eq!(app.client(None).post_keyed("/v1/orders", "key", &good).status, 401);
+    assert_eq!(app.finance().post_keyed("/v1/orders", "key", &good).status, 403);
+    assert_eq!(sql::dump(&mut app.owner()), before);
+    assert_eq!(app.checkout().post_keyed("/v1/orders", "key", &good).status, 201);
+}

@@ -1,0 +1,72 @@
+//! DESIGN.md's invariants 1 to 5, 7 and 10: each test fails when the mechanism behind it is taken away.
+
+mod append_only;
+mod batches;
+mod chain;
+mod commits;
+mod exports;
+mod keys;
+mod tables;
+
+use std::time::{Duration, Instant};
+
+use accrue::domain::enrolment::Enrolment;
+use accrue::domain::ids::MemberId;
+use accrue::domain::order::Order;
+use accrue::ledger::{Answer, Command, Ledger, NoAnswer, Outcome, Priority, Request};
+use tokio::sync::oneshot::Receiver;
+use uuid::Uuid;
+
+use crate::support::instant;
+
+/// A member's id in `journal`, the same at every call.
+pub fn member(journal: i16, n: u8) -> MemberId {
+    let mut seed = [n; 16];
+    seed[..6].copy_from_slice(&[1, 0x9c, 0, 0, 0, n]);
+    seed[8] = 0x80;
+    MemberId::new(journal, Uuid::from_bytes(seed))
+}
+
+/// An enrolment of [`member`] under an external id.
+pub fn enrol(id: MemberId, external_id: &str) -> Command {
+    let external_id = external_id.to_owned();
+    Command::Enrol(id, Enrolment { external_id, birthday: None, joined_at: None })
+}
+
+/// An order.
+pub fn order(member_id: MemberId, order_id: &str, occurred_at: &str, amount: &str) -> Command {
+    Command::CompleteOrder(Order {
+        order_id: order_id.to_owned(),
+        member_id,
+        occurred_at: instant(occurred_at),
+        currency: "USD".parse().expect("a currency"),
+        amount: amount.parse().expect("an amount"),
+        discount: None,
+        channel: None,
+        items: None,
+    })
+}
+
+/// A request that may wait for a minute.
+pub fn request(actor: &str, key: Option<&str>, command: Command) -> Request {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    Request::new(actor.to_owned(), key.map(str::to_owned), deadline, command)
+}
+
+/// Queues a request.
+pub fn queue(ledger: &Ledger, request: Request) -> Receiver<Result<Answer, NoAnswer>> {
+    ledger.submit(request, Priority::Request).expect("the queue has room")
+}
+
+/// Decides a request.
+pub fn decide(ledger: &Ledger, request: Request) -> Answer {
+    queue(ledger, request).blocking_recv().expect("the lane lives").expect("there is an answer")
+}
+
+/// The code of a refusal; `done` for a success.
+pub fn code(answer: &Answer) -> &'static str {
+    match &answer.outcome {
+        Outcome::Done(_) => "done",
+        Outcome::Refused(refusal) => refusal.code(),
+    }
+}

@@ -1,0 +1,193 @@
+//! Invariants 2 and 3: whatever is changed in the tables behind the ledger's back, verification says where.
+
+use accrue::domain::audit::{Fault, Wrong};
+use accrue::postgres::connect;
+use accrue::read::verify::{self, NotVerified, Verified};
+use diesel::connection::SimpleConnection;
+
+use crate::support::{App, Database, sql};
+
+/// A database with history, and a copy of its tables to go back to.
+struct Books {
+    database: Database,
+    journal: i16,
+    member: String,
+    /// The number of the member's first earn, and that of the journal's last entry, which brought points too.
+    earned: i64,
+    last: i64,
+}
+
+const TABLES: [&str; 5] = ["entry", "posting", "wallet", "lot", "journal"];
+
+impl Books {
+    fn new() -> Self {
+        let app = App::at("2026-03-10T12:00:00Z");
+        let member = app.enrol("ana");
+        let other = app.enrol("ben");
+        for (n, at) in ["2024-01-31T11:00:00Z", "2026-02-01T11:00:00Z", "2026-03-10T11:00:00Z"].into_iter().enumerate()
+        {
+            for member in [&other, &member] {
+                let order = app.order(member, &format!("{n}-{member}"), at, "21.90");
+                assert_eq!(app.checkout().post("/v1/orders", &order).status, 201);
+            }
+        }
+        app.audit();
+        let journal = member.parse::<accrue::domain::ids::MemberId>().expect("a member's id").journal();
+        let database = app.stop();
+        let mut owner = database.owner();
+        owner.batch_execute("CREATE SCHEMA keep").expect("a superuser may");
+        for table in TABLES {
+            owner.batch_execute(&format!("CREATE TABLE keep.{table} AS TABLE {table}")).expect("a superuser may");
+        }
+        let earned = format!("SELECT min(seq) FROM entry WHERE member = '{member}' AND kind = 'points.earned'");
+        let earned = sql::number(&mut owner, &earned);
+        let last = sql::number(&mut owner, &format!("SELECT max(seq) FROM entry WHERE journal = {journal}"));
+        Self { database, journal, member, earned, last }
+    }
+
+    fn verify(&self) -> Result<Verified, NotVerified> {
+        let mut connection = connect::auditor(&self.database.service_url()).expect("the database answers");
+        verify::database(&mut connection, |_| {})
+    }
+
+    /// What verification says after `change`. The tables are as before when this returns.
+    fn after(&self, change: &str) -> NotVerified {
+        let change = change
+            .replace("{journal}", &self.journal.to_string())
+            .replace("{member}", &self.member)
+            .replace("{earned}", &self.earned.to_string())
+            .replace("{last}", &self.last.to_string());
+        let mut owner = self.database.owner();
+        let triggers = |word: &str| {
+            format!(
+                "ALTER TABLE entry {word} TRIGGER entry_append_only; ALTER TABLE posting {word} TRIGGER posting_append_only"
+            )
+        };
+        owner.batch_execute(&triggers("DISABLE")).expect("a superuser may");
+        let before = sql::dump(&mut owner);
+        owner.batch_execute(&change).unwrap_or_else(|error| panic!("{change}: {error}"));
+        assert_ne!(sql::dump(&mut owner), before, "{change} changes something");
+        let said = self.verify();
+        for table in TABLES {
+            let restore = format!("TRUNCATE {table}; INSERT INTO {table} SELECT * FROM keep.{table}");
+            owner.batch_execute(&restore).expect("a superuser may");
+        }
+        owner.batch_execute(&triggers("ENABLE")).expect("a superuser may");
+        self.verify().expect("the tables are as they were");
+        said.map(|_| panic!("verification found nothing wrong after {change}")).unwrap_err()
+    }
+
+    /// Asserts that the entry `seq` is the first that is said to be wrong after `change`.
+    fn expect_entry(&self, change: &str, seq: i64, is: impl Fn(&Fault) -> bool) {
+        match self.after(change) {
+            NotVerified::Entry(Wrong { journal, seq: found, fault }) => {
+                assert_eq!((journal, found), (self.journal, seq), "{change}: {fault}");
+                assert!(is(&fault), "{change}: {fault}");
+            }
+            other => panic!("{change}: {other:?}"),
+        }
+    }
+
+    /// Asserts that the projection of the journal is said to be wrong after `change`, in words that contain `part`.
+    fn expect_projection(&self, change: &str, part: &str) {
+        match self.after(change) {
+            NotVerified::Projection { journal, fault } => {
+                assert_eq!(journal, self.journal, "{change}: {fault}");
+                assert!(fault.contains(&part.replace("{member}", &self.member)), "{change}: {fault}");
+            }
+            other => panic!("{change}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_change_of_what_is_written_is_named_by_its_entry() {
+    let books = Books::new();
+    let (earned, last) = (books.earned, books.last);
+    let hash = |fault: &Fault| matches!(fault, Fault::Hash { .. });
+    let entry = "journal = {journal} AND seq = {earned}";
+    for column in [
+        "payload = replace(payload, '21', '22')",
+        "actor = 'client:other'",
+        "kind = 'points.given'",
+        "effective_at = effective_at - interval '1 microsecond'",
+        "id = gen_random_uuid()",
+        "command = NULL",
+        "program_version = 2",
+        "hash = decode(repeat('ab', 32), 'hex')",
+    ] {
+        books.expect_entry(&format!("UPDATE entry SET {column} WHERE {entry}"), earned, hash);
+    }
+    for column in ["points = points + 1", "lot = gen_random_uuid()", "credit = 'active', debit = 'pending'"] {
+        books.expect_entry(&format!("UPDATE posting SET {column} WHERE {entry}"), earned, hash);
+    }
+    books.expect_entry(&format!("DELETE FROM posting WHERE {entry}"), earned, hash);
+    books.expect_entry(
+        "INSERT INTO posting (journal, seq, n, debit, credit, points) VALUES ({journal}, {earned}, 1, 'issuance', 'active', 1)",
+        earned,
+        hash,
+    );
+    let version = |fault: &Fault| *fault == Fault::Version(2);
+    books.expect_entry(&format!("UPDATE entry SET v = 2 WHERE {entry}"), earned, version);
+    let backwards = |fault: &Fault| *fault == Fault::Backwards;
+    let earlier = "UPDATE entry SET recorded_at = recorded_at - interval '1 day' WHERE {entry}";
+    books.expect_entry(&earlier.replace("{entry}", entry), earned, backwards);
+    // A stranger's entry in a journal: nobody can have hashed it into the chain.
+    let append = "INSERT INTO entry SELECT seq + 1, effective_at, recorded_at, gen_random_uuid(), member, command,
+         program_version, journal, v, kind, actor, payload, hash FROM entry WHERE journal = {journal} AND seq = {last}";
+    books.expect_entry(append, last + 1, hash);
+}
+
+#[test]
+fn entries_that_are_missing_or_out_of_place_are_named() {
+    let books = Books::new();
+    let (earned, last) = (books.earned, books.last);
+    let delete = "DELETE FROM entry WHERE journal = {journal} AND seq = {earned}";
+    books.expect_entry(delete, earned + 1, |fault| *fault == Fault::Gap { found: earned + 1, expected: earned });
+    let swap = "CREATE TEMP TABLE two AS SELECT * FROM entry WHERE journal = {journal} AND seq IN ({earned}, {last});
+         DELETE FROM entry WHERE journal = {journal} AND seq IN ({earned}, {last});
+         UPDATE two SET seq = {earned} + {last} - seq; INSERT INTO entry SELECT * FROM two";
+    books.expect_entry(swap, earned, |fault| matches!(fault, Fault::Hash { .. }));
+    let delete_last = "DELETE FROM posting WHERE journal = {journal} AND seq = {last};
+         DELETE FROM entry WHERE journal = {journal} AND seq = {last}";
+    books.expect_projection(delete_last, &format!("its head is at {}, its entries end before {last}", last + 1));
+    // Who also moves the head back is caught by what the entry did.
+    let unwind = format!(
+        "{delete_last}; UPDATE journal SET next_seq = {{last}}, head_hash = (SELECT hash FROM entry
+         WHERE journal = {{journal}} AND seq = {{last}} - 1) WHERE id = {{journal}}"
+    );
+    books.expect_projection(&unwind, "the wallet of member");
+    let head = "UPDATE journal SET head_hash = decode(repeat('00', 32), 'hex') WHERE id = {journal}";
+    books.expect_projection(head, "its head");
+}
+
+#[test]
+fn wallets_and_lots_that_their_entries_do_not_give_are_named() {
+    let books = Books::new();
+    let wallet = "UPDATE wallet SET {set} WHERE member = '{member}'";
+    for set in ["active = active + 1", "pending = 0", "held = 1", "debt = 1"] {
+        books.expect_projection(&wallet.replace("{set}", set), "the wallet of member {member} is");
+    }
+    for set in ["next_due_at = NULL", "next_due_at = next_due_at + interval '1 microsecond'"] {
+        books.expect_projection(&wallet.replace("{set}", set), "the wallet of member {member} has another due time");
+    }
+    let lot = "UPDATE lot SET {set} WHERE member = '{member}'";
+    for set in [
+        "active = active + 1",
+        "pending = pending + 1",
+        "held = 1",
+        "earned = earned + 1",
+        "expires_at = NULL",
+        "active_at = active_at - interval '1 hour'",
+        "id = gen_random_uuid()",
+    ] {
+        books.expect_projection(&lot.replace("{set}", set), "the lots of member {member}");
+    }
+    let last_lot = "(SELECT id FROM lot WHERE member = '{member}' ORDER BY active_at DESC LIMIT 1)";
+    books.expect_projection(&format!("DELETE FROM lot WHERE id = {last_lot}"), "the lots of member {member}");
+    books.expect_projection("UPDATE lot SET member = gen_random_uuid() WHERE member = '{member}'", "lots");
+    books.expect_projection("DELETE FROM wallet WHERE member = '{member}'", "members are stored");
+    let stray = "INSERT INTO lot SELECT journal, gen_random_uuid(), gen_random_uuid(), 1, 0, 0, 0, active_at FROM lot
+         WHERE member = '{member}' LIMIT 1";
+    books.expect_projection(stray, "which is no member");
+}

@@ -1,0 +1,131 @@
+//! The program itself, as a process with a data folder of its own.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::{env, fs};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A folder below `/tmp`, which other users may enter: Postgres does not run as root. It goes away with its value.
+pub struct Place(PathBuf);
+
+impl Place {
+    /// A new folder.
+    pub fn new() -> Self {
+        let path = PathBuf::from(format!("/tmp/accrue-test-{:08x}", rand::random::<u32>()));
+        fs::create_dir(&path).expect("a folder can be made");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("the folder is ours");
+        Self(path)
+    }
+
+    /// A name in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// A file with this text.
+    pub fn file(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, text).expect("the file can be written");
+        path
+    }
+
+    /// The folder of the private cluster.
+    pub fn data_dir(&self) -> PathBuf {
+        self.path("data")
+    }
+
+    /// The program with these arguments, on this folder's cluster, and nothing of the environment that it would read.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_accrue"));
+        let ours = |name: &str| name.starts_with("ACCRUE_") || name == "DATABASE_URL";
+        env::vars().filter(|(name, _)| ours(name)).for_each(|(name, _)| {
+            command.env_remove(name);
+        });
+        command.env("ACCRUE_DATA_DIR", self.data_dir()).args(arguments).current_dir(&self.0).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program to its end.
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::of(self.command(arguments).output().expect("the program can be run"))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What a run of the program gave.
+#[derive(Debug)]
+pub struct Ran {
+    /// Its exit code; none if a signal ended it.
+    pub code: Option<i32>,
+    /// What it printed.
+    pub out: String,
+    /// What it complained of.
+    pub err: String,
+}
+
+impl Ran {
+    fn of(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program prints UTF-8");
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// Panics with everything unless the exit code is `code`.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        self
+    }
+}
+
+/// A service that runs beside the test. It is killed if the test ends before it does.
+pub struct Running {
+    process: Child,
+    stderr: Option<BufReader<ChildStderr>>,
+    /// `http://host:port`
+    pub base: String,
+}
+
+impl Running {
+    /// Starts `accrue serve` on a free port and waits until it listens.
+    pub fn serve(place: &Place, program: &Path) -> Self {
+        let program = program.to_str().expect("a path in UTF-8");
+        let mut command = place.command(&["serve", "--listen", "127.0.0.1:0", "--program", program]);
+        let mut process = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the program can be run");
+        let mut stderr = BufReader::new(process.stderr.take().expect("it is piped"));
+        let (mut said, mut line) = (String::new(), String::new());
+        let base = loop {
+            line.clear();
+            assert_ne!(stderr.read_line(&mut line).expect("it can be read"), 0, "the service ended: {said}");
+            said.push_str(&line);
+            if let Some((_, rest)) = line.split_once("listening on ") {
+                break rest.split([',', '\n']).next().unwrap_or_default().to_owned();
+            }
+        };
+        Self { process, stderr: Some(stderr), base }
+    }
+
+    /// Asks it to stop, as an operating system does, and waits for its end.
+    pub fn terminate(mut self) -> Option<i32> {
+        let id = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw).expect("a process has an id");
+        kill_process(id, Signal::TERM).expect("it runs");
+        if let Some(stderr) = self.stderr.take() {
+            stderr.lines().for_each(drop);
+        }
+        self.process.wait().expect("it ends").code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
