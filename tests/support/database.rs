@@ -155,6 +155,12 @@ fn data_dir() -> PathBuf {
 fn start() -> Cluster {
     let data_dir = data_dir();
     let config = ClusterConfig { data_dir, durability: Durability::None, binaries: None };
+    // A run that was killed leaves its Postgres behind; later that would remove the socket of this run's.
+    let folders = std::fs::read_dir(&config.data_dir).into_iter().flatten().flatten();
+    if folders.into_iter().any(|folder| folder.path().join("postmaster.pid").exists()) {
+        drop(Cluster::start(&config));
+    }
+    let _ = std::fs::remove_dir_all(&config.data_dir);
     let cluster = Cluster::start(&config).expect("a private cluster starts");
     prepare(&cluster, "accrue_template");
     cluster
