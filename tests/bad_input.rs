@@ -280,12 +280,12 @@ fn another_address_is_not_found_and_another_method_is_told_which_are_taken() {
         }
         for (method, address, allow) in [
             ("GET", "/v1/orders".to_owned(), "POST"),
-            ("DELETE", "/v1/orders/A-1".to_owned(), "GET"),
-            ("PUT", "/v1/members".to_owned(), "POST, GET"),
-            ("DELETE", format!("/v1/members/{member}"), "GET, PATCH"),
-            ("POST", format!("/v1/members/{member}/wallet"), "GET"),
-            ("DELETE", "/v1/ledger/entries".to_owned(), "GET"),
-            ("POST", "/livez".to_owned(), "GET"),
+            ("DELETE", "/v1/orders/A-1".to_owned(), "GET, HEAD"),
+            ("PUT", "/v1/members".to_owned(), "POST, GET, HEAD"),
+            ("DELETE", format!("/v1/members/{member}"), "GET, HEAD, PATCH"),
+            ("POST", format!("/v1/members/{member}/wallet"), "GET, HEAD"),
+            ("DELETE", "/v1/ledger/entries".to_owned(), "GET, HEAD"),
+            ("POST", "/livez".to_owned(), "GET, HEAD"),
         ] {
             let body = (method != "GET" && method != "DELETE").then_some("{}");
             let answer = operator.send(method, &address, &[], body);

@@ -1,5 +1,4 @@
 //! Real private clusters, each in a folder of its own below `/tmp`.
-#![expect(clippy::disallowed_methods, reason = "questions to the server are asked once, as text")]
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -1,6 +1,7 @@
 //! The program is killed again and again while it imports; in the end the books are those of a run that was not.
 
 use std::env;
+use std::fs;
 use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,6 +16,9 @@ use crate::support::{Database, PROGRAM, Place, sql};
 
 /// How often it is killed, unless `ACCRUE_CRASHES` says otherwise.
 const CRASHES: u32 = 20;
+
+/// How many entries are written before the last kill, at most: less than the file's orders and customers give.
+const SHARE: u32 = 80_000;
 
 /// 30 June 1998, in days since 1970.
 const LAST_PURCHASE: u64 = 10_407;
@@ -31,18 +35,22 @@ fn an_import_that_is_killed_twenty_times_ends_as_one_that_was_not() {
     let today = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 86_400;
     let shift = (today - LAST_PURCHASE - 7).to_string();
     let import = ["import", "orders", FILE, "--program", "program.toml", "--shift-days", &shift];
-    let mut ended = 0;
-    for _ in 0..crashes {
+    let mut written = 0;
+    for n in 0..crashes {
         let mut command = place.command(&import);
         let mut process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        thread::sleep(Duration::from_millis(random.random_range(300..4_000)));
-        ended += u32::from(process.try_wait().unwrap().is_some());
+        // Killed in the midst of writing, and so soon that the import cannot end before the last time.
+        let until = written + i64::from(SHARE / crashes) * random.random_range(1..20) / 20;
+        while written <= until {
+            assert!(process.try_wait().unwrap().is_none(), "import {n} ended after {written} entries");
+            thread::sleep(Duration::from_millis(random.random_range(1..20)));
+            written = entries(&place).unwrap_or(written);
+        }
         process.kill().unwrap();
         process.wait().unwrap();
     }
-    assert!(ended <= crashes / 2, "{ended} of {crashes} imports ended before they were killed");
     let last = place.run(&import).expect(0);
-    println!("{} of {crashes} ended first; the last run: {}", ended, last.out);
+    println!("killed {crashes} times, the last time after {written} entries; then: {}", last.out);
     place.run(&["verify"]).expect(0);
 
     let whole = Database::new();
@@ -65,6 +73,16 @@ fn an_import_that_is_killed_twenty_times_ends_as_one_that_was_not() {
     }
     assert_eq!(count(&mut crashed, "orders"), 69_659);
     assert_eq!(count(&mut crashed, "member"), 23_570);
+}
+
+// How many entries there are, as long as the database answers.
+fn entries(place: &Place) -> Option<i64> {
+    let password = fs::read_to_string(place.data_dir().join("secrets/owner-password")).ok()?;
+    let socket = place.data_dir().join("socket").display().to_string().replace('/', "%2F");
+    let url = format!("postgresql://accrue_owner:{}@{socket}:5432/accrue", password.trim());
+    let mut owner = connect::plain(&url).ok()?;
+    let rows: Vec<String> = sql::try_texts(&mut owner, "SELECT sum(next_seq - 1)::text FROM journal").ok()?;
+    rows.first()?.parse().ok()
 }
 
 fn count(connection: &mut PgConnection, table: &str) -> i64 {

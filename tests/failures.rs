@@ -126,8 +126,9 @@ fn lanes_cut_off_under_load_lose_nothing_that_was_acknowledged_and_double_nothin
             }
             ended
         });
-        let again = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
+        let joined: Vec<_> = threads.into_iter().map(|thread| thread.join()).collect();
         done.store(true, Ordering::SeqCst);
+        let again = joined.into_iter().map(|thread| thread.unwrap()).sum();
         assert!(ended.join().unwrap() >= 3, "the load lasted for a while");
         again
     });

@@ -1,4 +1,5 @@
 //! One binary for all tests that need a database, a server or the program itself.
+#![expect(clippy::disallowed_methods, reason = "tests ask the database once, as text")]
 
 mod access;
 mod architecture;

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use diesel::PgConnection;
-use diesel::connection::{AnsiTransactionManager, TransactionManager};
+use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -120,7 +120,10 @@ impl Lane {
                 Ok(Committed::Part) => continue,
                 Err(failure) => failure,
             };
-            let meaning = failure.meaning(began.elapsed());
+            let meaning = match failure.meaning(began.elapsed()) {
+                meaning if matches!(failure, Failure::Panicked) || self.is_connected() => meaning,
+                _ => Meaning::ConnectionLost,
+            };
             let error = &failure as &dyn std::error::Error;
             tracing::warn!(journal = self.journal, commands = requests.len(), ?meaning, error, "a batch failed");
             tries += 1;
@@ -145,6 +148,11 @@ impl Lane {
             }
             thread::sleep(Duration::from_millis(10 << tries) + Duration::from_millis(rand::random_range(0..10)));
         }
+    }
+
+    // Asked after a failure: what an error says of a lost connection differs between places and languages.
+    fn is_connected(&mut self) -> bool {
+        self.connection.as_mut().is_some_and(|connection| connection.batch_execute("SELECT 1").is_ok())
     }
 
     fn attempt(&mut self, requests: &[Request], reach: Reach) -> Result<Committed, Failure> {

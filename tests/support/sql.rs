@@ -1,7 +1,7 @@
 //! Looking at tables as they are.
 
 use diesel::sql_types::{Nullable, Text};
-use diesel::{PgConnection, QueryableByName, RunQueryDsl, sql_query};
+use diesel::{PgConnection, QueryResult, QueryableByName, RunQueryDsl, sql_query};
 
 #[derive(QueryableByName)]
 struct Row {
@@ -11,9 +11,13 @@ struct Row {
 
 /// The texts of a query with one column; an empty text for NULL.
 pub fn texts(connection: &mut PgConnection, sql: &str) -> Vec<String> {
-    let rows = sql_query(format!("SELECT value::text FROM ({sql}) AS query (value)"));
-    let rows: Vec<Row> = rows.load(connection).unwrap_or_else(|error| panic!("{error}: {sql}"));
-    rows.into_iter().map(|row| row.value.unwrap_or_default()).collect()
+    try_texts(connection, sql).unwrap_or_else(|error| panic!("{error}: {sql}"))
+}
+
+/// As [`texts`], of a database that may be away.
+pub fn try_texts(connection: &mut PgConnection, sql: &str) -> QueryResult<Vec<String>> {
+    let rows: Vec<Row> = sql_query(format!("SELECT value::text FROM ({sql}) AS query (value)")).load(connection)?;
+    Ok(rows.into_iter().map(|row| row.value.unwrap_or_default()).collect())
 }
 
 /// The text of a query with one row and one column.
