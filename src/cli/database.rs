@@ -35,7 +35,7 @@ pub struct Database {
 
 /// What keeps a private cluster running for as long as the command works.
 enum Private {
-    Access { _access: Access },
+    Access { _access: Box<Access> },
     Watched { _watched: Watched },
 }
 
@@ -128,7 +128,7 @@ impl Database {
 
     fn of_access(access: Access) -> Self {
         let (url, owner_url) = (access.service_url(PRIVATE), Some(access.owner_url(PRIVATE)));
-        Self { url, owner_url, _cluster: Some(Private::Access { _access: access }) }
+        Self { url, owner_url, _cluster: Some(Private::Access { _access: Box::new(access) }) }
     }
 }
 

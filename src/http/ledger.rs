@@ -27,6 +27,12 @@ const MAX_ENTRIES: i64 = 1_000;
 /// How many parts of an export wait for a slow reader.
 const EXPORT_BUFFER: usize = 4;
 
+/// A part of an export. The end is said, so that a writer that breaks off is not taken for one.
+enum Part {
+    Text(Bytes),
+    End,
+}
+
 /// How long an export waits for its reader to take the next part.
 const STALLED: Duration = Duration::from_secs(60);
 
@@ -140,7 +146,7 @@ pub async fn get_export(
     };
     let url = service.database_url.clone();
     let runtime = tokio::runtime::Handle::current();
-    let (parts, received) = mpsc::channel::<Result<Bytes, ReadError>>(EXPORT_BUFFER);
+    let (parts, received) = mpsc::channel::<Result<Part, ReadError>>(EXPORT_BUFFER);
     // A long export has a connection of its own, so that the readers' pool stays free.
     tokio::task::spawn_blocking(move || {
         let _permit = permit;
@@ -149,10 +155,11 @@ pub async fn get_export(
             let mut export = Export::begin(&mut connection, format, journal)?;
             while let Some(part) = export.next(&mut connection)? {
                 // Whoever stops reading must not keep a place for ever.
-                if runtime.block_on(parts.send_timeout(Ok(part.into()), STALLED)).is_err() {
+                if runtime.block_on(parts.send_timeout(Ok(Part::Text(part.into())), STALLED)).is_err() {
                     return Ok(());
                 }
             }
+            let _ = runtime.block_on(parts.send_timeout(Ok(Part::End), STALLED));
             Ok(())
         };
         if let Err(error) = write() {
@@ -162,13 +169,9 @@ pub async fn get_export(
     });
     let mut received = received;
     // The first part decides the status: a database that is away is a 503, not a broken 200.
-    let first = match received.recv().await {
-        Some(Ok(part)) => Some(Ok(part)),
-        Some(Err(error)) => return Err(error.into()),
-        None => None,
-    };
-    let rest = stream::unfold(received, async |mut received| Some((received.recv().await?, received)));
-    let body = stream::StreamExt::chain(stream::iter(first), rest);
+    let first = next_part(&mut received).await.transpose()?;
+    let rest = stream::unfold(received, async |mut received| Some((next_part(&mut received).await?, received)));
+    let body = stream::StreamExt::chain(stream::iter(first.map(Ok)), rest);
     let body = stream::StreamExt::map(body, |part: Result<Bytes, ReadError>| part.map_err(std::io::Error::other));
     let name = match format {
         Format::Ndjson => "attachment; filename=\"ledger.ndjson\"",
@@ -177,6 +180,16 @@ pub async fn get_export(
     let mut response = HttpResponse::Ok();
     response.content_type(format.media_type()).insert_header((header::CONTENT_DISPOSITION, name));
     Ok(response.streaming(Box::pin(body)))
+}
+
+// The next part; none at the end. A writer that is gone without having said so broke off.
+async fn next_part(received: &mut mpsc::Receiver<Result<Part, ReadError>>) -> Option<Result<Bytes, ReadError>> {
+    match received.recv().await {
+        Some(Ok(Part::Text(text))) => Some(Ok(text)),
+        Some(Ok(Part::End)) => None,
+        Some(Err(error)) => Some(Err(error)),
+        None => Some(Err(ReadError::Corrupt("an export that broke off"))),
+    }
 }
 
 async fn journal_exists(service: &Service, journal: JournalId) -> Result<(), Problem> {

@@ -91,7 +91,8 @@ pub async fn get_versions(
     query: Query<Page>,
 ) -> Result<HttpResponse, Problem> {
     let Query(page) = query;
-    let before = page.before.and_then(|before| i32::try_from(before).ok());
+    let forged = |_| Problem::new("invalid_parameter", "the cursor is not the next_cursor of an earlier page");
+    let before = page.before.map(i32::try_from).transpose().map_err(forged)?;
     let load = move |connection: &mut diesel::PgConnection| programs::page(connection, before, page.limit + 1);
     let mut versions = service.reader.run(load).await?;
     let limit = usize::try_from(page.limit).unwrap_or_default();
