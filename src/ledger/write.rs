@@ -186,26 +186,27 @@ fn entries(connection: &mut PgConnection, place: &Place<'_>, changes: Changes) -
     if changes.entries.is_empty() {
         return Ok(());
     }
-    let mut rows = InsertEntries { journal, recorded_at: now, ..InsertEntries::default() };
-    let mut postings = InsertPostings { journal, ..InsertPostings::default() };
+    let mut rows = Record { journal, recorded_at: now, ..Record::default() };
     let mut hash: Hash = head.hash;
     for (seq, draft) in (head.next_seq..).zip(changes.entries) {
         let entry = Entry::record(draft, (ledger, journal, seq), now).map_err(|_| Failure::NotCanonical)?;
         hash = entry.hash(&hash);
-        for (n, posting) in (0..).zip(&entry.postings) {
-            postings.seqs.push(seq);
-            postings.ns.push(n);
-            postings.points.push(posting.points);
-            postings.lots.push(posting.lot);
-            postings.debits.push(posting.debit.to_string());
-            postings.credits.push(posting.credit.to_string());
-        }
         rows.push(entry, &hash);
     }
-    let next_seq = head.next_seq + rows.seqs.len() as i64;
-    run(connection, "entry", rows.seqs.len(), rows)?;
-    run(connection, "posting", postings.seqs.len(), postings)?;
-    run(connection, "journal", 1, MoveHead { journal, next_seq, head_hash: hash.to_vec(), recorded_at: now })
+    let (entries, postings) = (rows.seqs.len(), rows.posting_seqs.len());
+    rows.next_seq = head.next_seq + entries as i64;
+    rows.head_hash = hash.to_vec();
+    let written: Vec<(i64, i64, i64)> = rows.load(connection)?;
+    let written = written.first().copied().unwrap_or_default();
+    for (table, meant, written) in
+        [("entry", entries, written.0), ("posting", postings, written.1), ("journal", 1, written.2)]
+    {
+        let written = usize::try_from(written).unwrap_or_default();
+        if written != meant {
+            return Err(Failure::Rows { table, meant, written });
+        }
+    }
+    Ok(())
 }
 
 fn run<S>(connection: &mut PgConnection, table: &'static str, meant: usize, statement: S) -> Result<(), Failure>
@@ -358,9 +359,12 @@ statement! {
 }
 
 statement! {
-    InsertEntries {
+    // Entries, their postings and the head in one statement: two round trips less for every batch.
+    Record {
         journal: JournalId => SmallInt,
         recorded_at: Timestamp => Timestamptz,
+        next_seq: i64 => BigInt,
+        head_hash: Vec<u8> => Bytea,
         seqs: Vec<i64> => Array<BigInt>,
         effective: Vec<Timestamp> => Array<Timestamptz>,
         ids: Vec<Uuid> => Array<SqlUuid>,
@@ -372,14 +376,38 @@ statement! {
         actors: Vec<String> => Array<Text>,
         payloads: Vec<String> => Array<Text>,
         hashes: Vec<Vec<u8>> => Array<Bytea>,
-    } -> (),
-    "INSERT INTO entry (journal, recorded_at, seq, effective_at, id, member, command, program_version, v, kind, actor,
-         payload, hash)
-     SELECT $1, $2, * FROM UNNEST($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+        posting_seqs: Vec<i64> => Array<BigInt>,
+        ns: Vec<i32> => Array<Integer>,
+        points: Vec<i64> => Array<BigInt>,
+        lots: Vec<Option<Uuid>> => Array<Nullable<SqlUuid>>,
+        debits: Vec<String> => Array<Text>,
+        credits: Vec<String> => Array<Text>,
+    } -> (BigInt, BigInt, BigInt),
+    "WITH recorded AS (
+         INSERT INTO entry (journal, recorded_at, seq, effective_at, id, member, command, program_version, v, kind,
+             actor, payload, hash)
+         SELECT $1, $2, * FROM UNNEST($5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+         RETURNING 1
+     ), posted AS (
+         INSERT INTO posting (journal, seq, n, points, lot, debit, credit)
+         SELECT $1, * FROM UNNEST($16, $17, $18, $19, $20, $21)
+         RETURNING 1
+     ), moved AS (
+         UPDATE journal SET next_seq = $3, head_hash = $4, recorded_at = $2 WHERE id = $1 RETURNING 1
+     )
+     SELECT (SELECT count(*) FROM recorded), (SELECT count(*) FROM posted), (SELECT count(*) FROM moved)"
 }
 
-impl InsertEntries {
+impl Record {
     fn push(&mut self, entry: Entry, hash: &Hash) {
+        for (n, posting) in (0..).zip(&entry.postings) {
+            self.posting_seqs.push(entry.seq);
+            self.ns.push(n);
+            self.points.push(posting.points);
+            self.lots.push(posting.lot);
+            self.debits.push(posting.debit.to_string());
+            self.credits.push(posting.credit.to_string());
+        }
         self.seqs.push(entry.seq);
         self.effective.push(entry.effective_at);
         self.ids.push(entry.id);
@@ -392,28 +420,4 @@ impl InsertEntries {
         self.payloads.push(entry.payload);
         self.hashes.push(hash.to_vec());
     }
-}
-
-statement! {
-    InsertPostings {
-        journal: JournalId => SmallInt,
-        seqs: Vec<i64> => Array<BigInt>,
-        ns: Vec<i32> => Array<Integer>,
-        points: Vec<i64> => Array<BigInt>,
-        lots: Vec<Option<Uuid>> => Array<Nullable<SqlUuid>>,
-        debits: Vec<String> => Array<Text>,
-        credits: Vec<String> => Array<Text>,
-    } -> (),
-    "INSERT INTO posting (journal, seq, n, points, lot, debit, credit)
-     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7)"
-}
-
-statement! {
-    MoveHead {
-        journal: JournalId => SmallInt,
-        next_seq: i64 => BigInt,
-        head_hash: Vec<u8> => Bytea,
-        recorded_at: Timestamp => Timestamptz,
-    } -> (),
-    "UPDATE journal SET next_seq = $2, head_hash = $3, recorded_at = $4 WHERE id = $1"
 }
