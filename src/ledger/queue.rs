@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Who waits for a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +87,12 @@ impl<T> Queue<T> {
         batch.extend(inner.background.drain(..background));
         self.emptied.notify_all();
         (!batch.is_empty()).then_some(batch)
+    }
+
+    /// Waits until `wanted` items are queued, but no longer than `patience`.
+    pub fn gather(&self, wanted: usize, patience: Duration) {
+        let few = |inner: &mut Inner<T>| !inner.closed && inner.requests.len() + inner.background.len() < wanted;
+        drop(self.filled.wait_timeout_while(self.lock(), patience, few));
     }
 
     /// Takes no more in; what is queued is still taken out.
