@@ -86,7 +86,7 @@ impl Lane {
             // Under load, those who were just answered are about to ask again, and a batch costs about a millisecond
             // whatever is in it: a moment's wait for them makes fewer and fuller batches. With few callers nobody waits.
             if requests.len() >= BUSY {
-                self.queue.gather(2 * requests.len(), GATHER);
+                self.queue.gather(self.batch_limit.min(2 * requests.len()), GATHER);
             }
         }
     }

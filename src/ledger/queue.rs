@@ -29,7 +29,15 @@ pub struct Queue<T> {
 struct Inner<T> {
     requests: VecDeque<T>,
     background: VecDeque<T>,
+    /// How many items wake the lane: one while it is idle, more while it gathers.
+    wake_at: usize,
     closed: bool,
+}
+
+impl<T> Inner<T> {
+    fn len(&self) -> usize {
+        self.requests.len() + self.background.len()
+    }
 }
 
 /// The command was not taken in.
@@ -44,7 +52,7 @@ pub enum Full {
 impl<T> Queue<T> {
     /// A queue with `capacity` places for each priority.
     pub fn new(capacity: usize) -> Self {
-        let inner = Inner { requests: VecDeque::new(), background: VecDeque::new(), closed: false };
+        let inner = Inner { requests: VecDeque::new(), background: VecDeque::new(), wake_at: 1, closed: false };
         Self { inner: Mutex::new(inner), filled: Condvar::new(), emptied: Condvar::new(), capacity }
     }
 
@@ -58,7 +66,7 @@ impl<T> Queue<T> {
             return Err(Full::Full);
         }
         inner.requests.push_back(item);
-        self.filled.notify_one();
+        self.wake(&inner);
         Ok(())
     }
 
@@ -71,14 +79,14 @@ impl<T> Queue<T> {
             return Err(Full::Closed);
         }
         inner.background.push_back(item);
-        self.filled.notify_one();
+        self.wake(&inner);
         Ok(())
     }
 
     /// Takes the first item, waiting for it, and with it whatever else is queued, up to `limit`. None once the queue
     /// is closed and empty.
     pub fn take(&self, limit: usize) -> Option<Vec<T>> {
-        let idle = |inner: &mut Inner<T>| !inner.closed && inner.requests.is_empty() && inner.background.is_empty();
+        let idle = |inner: &mut Inner<T>| !inner.closed && inner.len() == 0;
         let mut inner = self.filled.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
         let reserved = inner.background.len().min(limit / BACKGROUND_SHARE);
         let requests = inner.requests.len().min(limit - reserved);
@@ -89,10 +97,13 @@ impl<T> Queue<T> {
         (!batch.is_empty()).then_some(batch)
     }
 
-    /// Waits until `wanted` items are queued, but no longer than `patience`.
+    /// Waits until `wanted` items are queued, but no longer than `patience`. Fewer do not wake the lane.
     pub fn gather(&self, wanted: usize, patience: Duration) {
-        let few = |inner: &mut Inner<T>| !inner.closed && inner.requests.len() + inner.background.len() < wanted;
-        drop(self.filled.wait_timeout_while(self.lock(), patience, few));
+        let few = |inner: &mut Inner<T>| !inner.closed && inner.len() < wanted;
+        let mut inner = self.lock();
+        inner.wake_at = wanted;
+        let waited = self.filled.wait_timeout_while(inner, patience, few);
+        waited.unwrap_or_else(PoisonError::into_inner).0.wake_at = 1;
     }
 
     /// Takes no more in; what is queued is still taken out.
@@ -104,8 +115,13 @@ impl<T> Queue<T> {
 
     /// How many wait.
     pub fn len(&self) -> usize {
-        let inner = self.lock();
-        inner.requests.len() + inner.background.len()
+        self.lock().len()
+    }
+
+    fn wake(&self, inner: &Inner<T>) {
+        if inner.len() >= inner.wake_at {
+            self.filled.notify_one();
+        }
     }
 
     // A queue is whole after any panic: every change of it is one call on a VecDeque.
@@ -127,6 +143,26 @@ mod tests {
         assert_eq!(batch.iter().filter(|n| **n > 0).count(), 14);
         assert_eq!(batch.iter().filter(|n| **n <= 0).count(), 2);
         assert_eq!(batch[0], 1);
+    }
+
+    #[test]
+    fn gathering_ends_with_as_many_as_are_wanted_or_with_the_patience() {
+        let (queue, long) = (Queue::new(100), Duration::from_secs(60));
+        std::thread::scope(|scope| {
+            let gathered = scope.spawn(|| queue.gather(3, long));
+            (0..3).for_each(|n| queue.push(n).unwrap());
+            gathered.join().unwrap();
+        });
+        assert_eq!(queue.take(8), Some(vec![0, 1, 2]));
+        queue.push(4).unwrap();
+        queue.gather(2, Duration::from_millis(1));
+        assert_eq!(queue.take(8), Some(vec![4]));
+        // One item wakes an idle lane again.
+        std::thread::scope(|scope| {
+            let taken = scope.spawn(|| queue.take(8));
+            queue.push(5).unwrap();
+            assert_eq!(taken.join().unwrap(), Some(vec![5]));
+        });
     }
 
     #[test]
