@@ -3,9 +3,12 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
+use accrue::ledger::setup;
+use accrue::postgres::cluster::{Access, ClusterConfig, Durability};
+use accrue::postgres::connect;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Client, Place};
+use crate::support::{Client, PROGRAM, Place};
 
 #[test]
 fn the_demonstration_is_loaded_once_and_its_calls_answer() {
@@ -23,6 +26,35 @@ fn the_demonstration_is_loaded_once_and_its_calls_answer() {
     let second = demo(&place);
     assert!(!second.contains("orders posted"), "{second}");
     assert_eq!(place.run(&["verify"]).expect(0).out, before);
+}
+
+#[test]
+fn a_demonstration_keeps_the_programme_of_the_version_that_made_it() {
+    let place = Place::new();
+    let older = PROGRAM.split("[redemption]").next().unwrap();
+    place.file("older.toml", older);
+    // The demonstration's last customer, and no others: loading all would take long.
+    place.file("orders.csv", "order_id,customer_id,ordered_on,items,amount\nA-1,23149,1998-06-30,1,20.00\n");
+    let import = ["import", "orders", "orders.csv", "--program", "older.toml", "--shift-days", "10000"];
+    place.run(&import).expect(0);
+    // A ledger that no demonstration made is not its own to fill.
+    let refused = place.run(&["demo", "--listen", "127.0.0.1:0"]).expect(2);
+    assert!(refused.err.contains("it is another one"), "{refused:?}");
+
+    begin_demonstration(&place, 10_000);
+    let out = demo(&place);
+    assert!(out.contains("moved forward by 10000 days") && !out.contains("orders posted"), "{out}");
+    let verified = place.run(&["verify"]).expect(0).out;
+    assert!(verified.contains("1 members"), "{verified}");
+}
+
+// Marks the ledger as one that a demonstration has loaded.
+fn begin_demonstration(place: &Place, shift: i32) {
+    let config = ClusterConfig { data_dir: place.data_dir(), durability: Durability::Full, binaries: None };
+    let access = Access::open(&config).unwrap();
+    let mut owner = connect::plain(&access.owner_url("accrue")).unwrap();
+    setup::demo_shift(&mut owner, shift).unwrap();
+    setup::set_demo_loaded(&mut owner).unwrap();
 }
 
 // Runs the demonstration until it has printed everything, looks at its page, and stops it as Ctrl-C does.

@@ -38,7 +38,10 @@ pub fn run(database_args: &DatabaseArgs, args: &DemoArgs) -> Result<()> {
     }
     let listener = serve::listen(&args.listen)?;
     let database = Database::for_service(database_args)?;
-    database.seed(PROGRAM)?;
+    // A demonstration that an older version of this program made has that version's programme, and keeps it.
+    if !setup::is_demonstration(&mut database.owner()?)? {
+        database.seed(PROGRAM)?;
+    }
     let ledger = serve::open(&database.url, &args.listen)?;
     let shift = load(&database, &ledger)?;
 

@@ -252,12 +252,8 @@ fn read_expiry(value: &Value) -> Result<Option<Period>, Wrong> {
 
 /// An amount above zero; of the widest form where the currency is not known.
 fn read_maximum(value: &Value, currency: Option<Currency>) -> Result<Decimal, Wrong> {
-    let maximum = match currency {
-        Some(currency) => fields::amount(currency)(value)?,
-        None => fields::decimal(money::MAX_MINOR_UNITS, money::MAX_AMOUNT)(value)?,
-    };
-    if maximum.is_zero() {
-        return Err(Wrong::new("out_of_range", "must be above zero"));
+    match currency {
+        Some(currency) => fields::above_zero(fields::amount(currency))(value),
+        None => fields::above_zero(fields::decimal(money::MAX_MINOR_UNITS, money::MAX_AMOUNT))(value),
     }
-    Ok(maximum)
 }

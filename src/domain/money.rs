@@ -141,6 +141,14 @@ pub fn in_minor_units(amount: Decimal, currency: Currency) -> Decimal {
     amount
 }
 
+/// The product of an amount and a factor, neither negative, rounded down to the currency's scale. `None` where the exact product does not fit a [`Decimal`].
+pub fn product_rounded_down(amount: Decimal, factor: Decimal, currency: Currency) -> Option<Decimal> {
+    // The operators of `Decimal` round a product that is too long; to the nearest, which may be up.
+    let digits = amount.mantissa().checked_mul(factor.mantissa())?;
+    let product = Decimal::try_from_i128_with_scale(digits, amount.scale() + factor.scale()).ok()?;
+    Some(in_minor_units(product.round_dp_with_strategy(currency.minor_units(), RoundingStrategy::ToZero), currency))
+}
+
 /// Why a text is not an amount, or not another decimal that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyFault {

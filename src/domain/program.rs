@@ -2,11 +2,16 @@
 //!
 //! The document is TOML in a file and JSON over the API, of one shape; both become a [`serde_json::Value`] and
 //! go through [`Program::read`]. A bad document is refused whole, with every fault. Each rule is read where it
-//! lives: earning in [`earning`](super::earning).
+//! lives: earning in [`earning`](super::earning), the others in files beside this one.
+//!
+//! Documents are stored and read again for good, so every section that came later is optional.
 
 mod book;
+mod redemption;
+mod refunds;
 #[cfg(test)]
 mod tests;
+mod transfers;
 
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -17,6 +22,9 @@ use super::fields::{self, Fault};
 use super::money::Currency;
 
 pub use book::{BookFault, ProgramBook, ProgramVersion};
+pub use redemption::{RedemptionDocument, RedemptionRules};
+pub use refunds::{RefundDocument, RefundPolicy, RefundRules};
+pub use transfers::{TransferDocument, TransferRules};
 
 /// The most characters of a programme's name.
 pub const MAX_NAME: usize = 100;
@@ -36,6 +44,18 @@ pub struct ProgramDocument {
     pub time_zone: String,
     /// How orders earn points.
     pub earning: EarningDocument,
+    /// What points can pay. Absent: they have no value in money.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub redemption: Option<RedemptionDocument>,
+    /// What a refund takes back. Absent: what the member has, by the policy `within_balance`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub refunds: Option<RefundDocument>,
+    /// How members give points to each other. Absent: they cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub transfers: Option<TransferDocument>,
 }
 
 impl ProgramDocument {
@@ -64,6 +84,12 @@ pub struct Program {
     pub time_zone: Tz,
     /// How orders earn points.
     pub earning: EarningRules,
+    /// What points can pay.
+    pub redemption: RedemptionRules,
+    /// What a refund takes back.
+    pub refunds: RefundRules,
+    /// How members give points to each other. `None`: they cannot.
+    pub transfers: Option<TransferRules>,
     /// The document this was read from.
     document: Value,
 }
@@ -80,11 +106,17 @@ impl Program {
             let currency = program.required("currency", fields::parsed);
             let time_zone = program.required("time_zone", fields::time_zone);
             let earning = program.object("earning", |earning| EarningRules::read(earning, currency));
+            let redemption = program.optional_object("redemption", RedemptionRules::read);
+            let refunds = program.optional_object("refunds", RefundRules::read);
+            let transfers = program.optional_object("transfers", TransferRules::read);
             Some(Self {
                 name: name?,
                 currency: currency?,
                 time_zone: time_zone?,
                 earning: earning?,
+                redemption: redemption.unwrap_or_default(),
+                refunds: refunds.unwrap_or_default(),
+                transfers,
                 document: document.clone(),
             })
         })

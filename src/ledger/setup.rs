@@ -65,6 +65,11 @@ pub fn seed(connection: &mut PgConnection, program: &Arc<Program>, clock: &Clock
     }
 }
 
+/// Was the demonstration begun here, with a programme that it found or seeded?
+pub fn is_demonstration(connection: &mut PgConnection) -> Result<bool, OpenError> {
+    Ok(schema::ledger::table.select(schema::ledger::demo_shift_days.is_not_null()).first(connection)?)
+}
+
 /// How many days the demonstration's orders are moved forward: what was stored at the first call, else `days`.
 ///
 /// Runs as the owner.

@@ -103,6 +103,14 @@ pub fn decimal(allowed: u32, max: u64) -> impl Fn(&Value) -> Result<Decimal, Wro
     move |value| money::parse_decimal(decimal_text(value)?, allowed, max).map_err(Wrong::from)
 }
 
+/// What `parse` reads, unless it is zero.
+pub fn above_zero(parse: impl Fn(&Value) -> Result<Decimal, Wrong>) -> impl Fn(&Value) -> Result<Decimal, Wrong> {
+    move |value| match parse(value)? {
+        zero if zero.is_zero() => Err(Wrong::new("out_of_range", "must be above zero")),
+        decimal => Ok(decimal),
+    }
+}
+
 fn text(value: &Value) -> Result<&str, Wrong> {
     value.as_str().ok_or_else(|| Wrong::new("wrong_type", "must be a string"))
 }

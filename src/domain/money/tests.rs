@@ -63,6 +63,21 @@ fn amounts_are_written_with_all_decimals() {
 }
 
 #[test]
+fn products_are_exact_and_rounded_down() {
+    let product = |amount: &str, factor: &str, code| {
+        let product = product_rounded_down(amount.parse().unwrap(), factor.parse().unwrap(), currency(code));
+        product.map(|product| product.to_string())
+    };
+    assert_eq!(product("3", "0.333333", "USD").unwrap(), "0.99");
+    assert_eq!(product("2", "1", "KWD").unwrap(), "2.000");
+    assert_eq!(product("1.999", "1", "JPY").unwrap(), "1");
+    let largest = Decimal::MAX.to_string();
+    assert_eq!(product(&largest, "0.1", "JPY").unwrap(), "7922816251426433759354395033");
+    assert_eq!(product(&largest, "0.11", "JPY"), None);
+    assert_eq!(product("0.0000000000000000000000000001", "0.1", "USD"), None, "the product has too many decimals");
+}
+
+#[test]
 fn currencies_are_the_circulating_ones_of_iso_4217() {
     assert_eq!(currency("USD").minor_units(), 2);
     assert_eq!(currency("JPY").minor_units(), 0);

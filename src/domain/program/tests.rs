@@ -1,5 +1,8 @@
+mod sections;
+
 use std::sync::Arc;
 
+use rust_decimal::Decimal;
 use serde_json::json;
 
 use super::*;
@@ -18,18 +21,44 @@ rounding = "down"
 pending = "14D"
 expiry = "12M_M"
 maximum_order_amount = "100000.00"
+
+[redemption]
+point_value = "0.01"
+order_share = "0.5"
+return_grace = "30D"
+
+[refunds]
+policy = "within_balance"
+
+[transfers]
+direct = true
+offer_ttl = "7D"
+maximum_points = 10000
+maximum_points_per_day = 20000
 "#;
 
 fn lines(faults: &[Fault]) -> Vec<String> {
     faults.iter().map(Fault::to_string).collect()
 }
 
-/// The faults of the demonstration document after `change`.
-fn faults_after(change: impl FnOnce(&mut Value)) -> Vec<String> {
+/// The demonstration document after `change`.
+fn changed(change: impl FnOnce(&mut Value)) -> Value {
     let document = ProgramDocument::from_toml(DEMONSTRATION).unwrap();
     let mut value = serde_json::to_value(document).unwrap();
     change(&mut value);
-    lines(&Program::read(&value).unwrap_err())
+    value
+}
+
+/// The faults of the demonstration document after `change`.
+fn faults_after(change: impl FnOnce(&mut Value)) -> Vec<String> {
+    lines(&Program::read(&changed(change)).unwrap_err())
+}
+
+/// The one fault of the demonstration document with `value` for this field.
+fn fault_of(section: &str, field: &str, value: Value) -> String {
+    let mut faults = faults_after(|document| document[section][field] = value);
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    faults.remove(0)
 }
 
 #[test]
@@ -44,6 +73,13 @@ fn the_demonstration_is_read_from_toml_and_json_alike() {
     assert_eq!(program.earning.expiry.unwrap().to_string(), "12M_M");
     let maximum = program.earning.maximum_order_amount.unwrap();
     assert_eq!(maximum.to_string(), "100000.00");
+    assert_eq!(program.redemption.point_value, Some(Decimal::new(1, 2)));
+    assert_eq!(program.redemption.order_share, Decimal::new(5, 1));
+    assert_eq!(program.redemption.return_grace.unwrap().to_string(), "30D");
+    assert_eq!(program.refunds.policy, RefundPolicy::WithinBalance);
+    let transfers = program.transfers.unwrap();
+    assert_eq!((transfers.direct, transfers.offer_ttl.to_string()), (true, "7D".to_owned()));
+    assert_eq!((transfers.maximum_points, transfers.maximum_points_per_day), (Some(10_000), Some(20_000)));
     let json = serde_json::to_string(&document).unwrap();
     let read: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(Program::read(&read).unwrap(), program);
@@ -100,8 +136,10 @@ fn every_fault_of_a_document_is_reported() {
             "/earning/maximum_order_amount: must have at most 3 decimals",
             "/earning/bonus: is not known here; known are points_per_unit, rounding, pending, expiry, \
              maximum_order_amount",
-            "/curency: is not known here; known are name, currency, time_zone, earning",
-            "/since: is not known here; known are name, currency, time_zone, earning",
+            "/curency: is not known here; known are name, currency, time_zone, earning, redemption, refunds, \
+             transfers",
+            "/since: is not known here; known are name, currency, time_zone, earning, redemption, refunds, \
+             transfers",
         ]
     );
 }
@@ -121,11 +159,7 @@ fn missing_parts_and_other_shapes_are_reported() {
 
 #[test]
 fn values_out_of_bounds_are_reported() {
-    let fault = |field: &str, value: Value| {
-        let mut faults = faults_after(|document| document["earning"][field] = value);
-        assert_eq!(faults.len(), 1);
-        faults.remove(0)
-    };
+    let fault = |field: &str, value: Value| fault_of("earning", field, value);
     assert_eq!(fault("points_per_unit", json!("-1")), "/earning/points_per_unit: must not be negative");
     assert_eq!(fault("points_per_unit", json!("1000000.000001")), "/earning/points_per_unit: must be at most 1000000");
     assert_eq!(fault("points_per_unit", json!("0.0000001")), "/earning/points_per_unit: must have at most 6 decimals");

@@ -24,6 +24,14 @@ pub struct Period {
 }
 
 impl Period {
+    /// `7D`
+    pub const WEEK: Self = Self { count: 7, unit: Unit::Days, round_up_to: None };
+
+    /// Whether this period ends as it begins, whenever that is.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0 && self.round_up_to.is_none()
+    }
+
     /// The instant at which this period ends when it begins at `from`. The end is exclusive: what lasts for the
     /// period is there strictly before it.
     ///

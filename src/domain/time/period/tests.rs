@@ -124,6 +124,17 @@ fn an_empty_period_ends_where_it_begins_even_in_a_repeated_hour() {
 }
 
 #[test]
+fn a_period_is_empty_when_it_can_only_end_where_it_begins() {
+    for empty in ["0H", "0D", "0M", "0Y"] {
+        assert!(period(empty).is_empty(), "{empty}");
+    }
+    for text in ["0D_D", "0H_Y", "1H", "7D"] {
+        assert!(!period(text).is_empty(), "{text}");
+    }
+    assert_eq!(period("7D"), Period::WEEK);
+}
+
+#[test]
 fn rounding_up_to_a_day_without_midnight_ends_after_the_gap() {
     let from = "2018-11-02T15:00:00Z";
     let in_sao_paulo = end("1D_D", from, Tz::America__Sao_Paulo);
