@@ -12,14 +12,11 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::canonical::MAX_INTEGER;
+use super::entry::MAX_POINTS;
 use super::fields::{self, Fields, Wrong};
 use super::money::{self, Currency};
 use super::program::Program;
 use super::time::{Period, Timestamp};
-
-/// The most points that anything can be worth: what every JSON reader holds exactly, 2⁵³ − 1.
-pub const MAX_POINTS: i64 = MAX_INTEGER;
 
 /// The highest rate, in points per unit of currency.
 pub const MAX_POINTS_PER_UNIT: u64 = 1_000_000;

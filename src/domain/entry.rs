@@ -14,8 +14,8 @@ use super::time::{self, Timestamp};
 /// The version of the canonical form that this program writes and reads.
 pub const CANONICAL_VERSION: i16 = 1;
 
-/// Points and sequence numbers stay within what a JSON number carries exactly: 2^53 − 1.
-pub const MAX_POINTS: i64 = (1 << 53) - 1;
+/// The most points of anything: what every reader of JSON holds exactly, 2⁵³ − 1.
+pub const MAX_POINTS: i64 = canonical::MAX_INTEGER;
 
 /// A SHA-256 digest. The one before a journal's first entry is all zeros.
 pub type Hash = [u8; 32];
