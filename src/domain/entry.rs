@@ -242,10 +242,10 @@ pub fn derive_id(at: Timestamp, cause: &[u8], parts: &[&[u8]]) -> Uuid {
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
-/// A hash in lower-case hexadecimal.
-pub fn hex(hash: &[u8]) -> String {
-    let mut out = String::with_capacity(hash.len() * 2);
-    write_hex(&mut out, hash);
+/// `bytes`, such as a hash, in lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() * 2);
+    write_hex(&mut out, bytes);
     out
 }
 

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use super::binaries::Existing;
 use super::error::ClusterError;
 use super::user::{ServerUser, is_root};
+use crate::domain::entry::hex;
 
 /// How long to wait for the lock. A service that was killed while it started a program leaves a copy of itself
 /// that holds the lock until it has become that program.
@@ -222,11 +223,6 @@ pub(super) fn is_cluster(path: &Path) -> bool {
 /// Makes the entry of `path` in its folder durable.
 pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
-}
-
-/// `bytes` in hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn lock_file(data_dir: &Path) -> PathBuf {

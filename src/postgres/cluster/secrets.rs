@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::error::ClusterError;
 use super::folder::{self, Layout, SOCKET_PORT};
+use crate::domain::entry::hex;
 
 /// The superuser that owns the cluster.
 pub(super) const OWNER: &str = "accrue_owner";
@@ -101,7 +102,7 @@ fn load(path: &Path) -> Result<Option<SecretString>, ClusterError> {
 fn create(path: &Path) -> Result<SecretString, ClusterError> {
     let mut bytes = [0; PASSWORD_BYTES];
     SysRng.try_fill_bytes(&mut bytes).map_err(ClusterError::Random)?;
-    let password = folder::hex(&bytes);
+    let password = hex(&bytes);
     write_whole(path, &password).map_err(ClusterError::io("write", path))?;
     Ok(SecretString::from(password))
 }
