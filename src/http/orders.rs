@@ -1,6 +1,7 @@
 //! `/v1/orders`
 
 use actix_web::{HttpResponse, get, post, web};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rust_decimal::Decimal;
 use serde_json::Value;
 
@@ -13,6 +14,9 @@ use crate::domain::money::{self, Currency};
 use crate::domain::order::{Item, Order, OrderReply};
 use crate::ledger::Command;
 use crate::read::orders::{self, OrderView};
+
+/// What is encoded in a segment of a path: all but the unreserved characters (RFC 3986, section 2.3).
+const NOT_PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Post a completed order
 ///
@@ -44,7 +48,7 @@ pub async fn post_order(
     body: Body<Order>,
 ) -> Result<HttpResponse, Problem> {
     let Body(order) = body;
-    let location = format!("/v1/orders/{}", segment(&order.order_id));
+    let location = format!("/v1/orders/{}", utf8_percent_encode(&order.order_id, NOT_PLAIN));
     let answer = service.decide(&caller, key.optional(), Command::CompleteOrder(order)).await?;
     created(answer, Some(location))
 }
@@ -129,12 +133,6 @@ fn check_sum(order: &mut Fields<'_>, amount: Decimal, discount: Option<Decimal>,
         let message = format!("must be the sum of the items less the discount, which is {due}");
         order.fault("amount", Wrong::new("contradiction", message));
     }
-}
-
-// A path segment (RFC 3986, section 3.3) of visible ASCII.
-fn segment(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 fn is_channel(c: char) -> bool {

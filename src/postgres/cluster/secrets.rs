@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rand::TryRng;
 use rand::rngs::SysRng;
 use secrecy::{ExposeSecret, SecretString};
@@ -19,6 +20,9 @@ pub(super) const OWNER: &str = "accrue_owner";
 pub(super) const LOGIN: &str = "accrue";
 
 const PASSWORD_BYTES: usize = 32;
+
+/// All but what has no meaning anywhere in a URL (RFC 3986, section 2.3).
+const NOT_PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The passwords. They are hexadecimal, so they need no quoting in SQL or in a URL.
 #[derive(Debug)]
@@ -75,14 +79,9 @@ fn service_file(layout: &Layout) -> PathBuf {
 
 fn url(role: &str, password: &SecretString, sockets: &Path, database: &str) -> String {
     // As the host of a URL, a socket folder is told from a name by its first slash, which must be encoded.
-    let host = percent_encode(sockets.as_os_str().as_encoded_bytes());
-    let database = percent_encode(database.as_bytes());
+    let host = percent_encode(sockets.as_os_str().as_encoded_bytes(), NOT_PLAIN);
+    let database = percent_encode(database.as_bytes(), NOT_PLAIN);
     format!("postgresql://{role}:{}@{host}:{SOCKET_PORT}/{database}", password.expose_secret())
-}
-
-fn percent_encode(bytes: &[u8]) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    bytes.iter().map(|&byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 fn load(path: &Path) -> Result<Option<SecretString>, ClusterError> {
