@@ -25,7 +25,6 @@ use crate::domain::money::Currency;
 use crate::domain::order::Order;
 use crate::domain::program::ProgramBook;
 use crate::domain::time::{self, Timestamp};
-use crate::http::input;
 use crate::ledger::{Answer, Command, Ledger, LedgerConfig, NoAnswer, Outcome, Priority, Request};
 use crate::postgres::connect;
 use crate::read::members;
@@ -142,11 +141,11 @@ impl Rows<'_> {
         let fields: Map<String, Value> =
             COLUMNS.iter().zip(record).map(|(name, text)| ((*name).to_owned(), text.into())).collect();
         fields::read(&Value::Object(fields), |row| {
-            let order_id = row.required("order_id", input::order_id);
+            let order_id = row.required("order_id", Order::read_id);
             let customer_id = row.required("customer_id", fields::string(1..=128));
             let ordered_on = row.required("ordered_on", fields::date);
             // How many articles it had is not kept: the ledger's items have an article each.
-            let items = row.required("items", input::number(0..=1_000_000));
+            let items = row.required("items", fields::integer_in_text(0..=1_000_000));
             let day = ordered_on.and_then(|day| day.checked_add_days(self.shift));
             // Zone and currency of the day's own version: a version that is published later changes no line.
             let program = &self.programs.at(time::local_midnight(day.unwrap_or_default(), Tz::UTC)).program;

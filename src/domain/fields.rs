@@ -33,7 +33,10 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use parsers::{above_zero, amount, boolean, date, decimal, integer, one_of, parsed, string, time_zone, timestamp};
+pub use parsers::{
+    above_zero, amount, boolean, date, decimal, integer, integer_in_text, one_of, parsed, string, time_zone, timestamp,
+    word,
+};
 
 /// At most so many faults are reported for one document or body.
 pub const MAX_FAULTS: usize = 100;

@@ -9,6 +9,7 @@ use super::account::{Account, Part};
 use super::decide::{Context, Working};
 use super::earning::{self, EarnFault, EarningFacts, Step};
 use super::entry::{Kind, Posting, derive_id};
+use super::fields::{self, Wrong};
 use super::ids::MemberId;
 use super::member::{Balances, NewLot};
 use super::money::{self, Currency};
@@ -50,6 +51,13 @@ pub struct Order {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, min_items = 1, max_items = 500)]
     pub items: Option<Vec<Item>>,
+}
+
+impl Order {
+    /// Reads an order's id: 1 to 64 visible ASCII characters.
+    pub fn read_id(value: &Value) -> Result<String, Wrong> {
+        fields::word(1..=64, |c| c.is_ascii_graphic(), "must be visible ASCII")(value)
+    }
 }
 
 /// A line of an order.

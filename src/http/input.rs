@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::problem::Problem;
 use super::strict_json;
-use crate::domain::fields::{self, Fields, Wrong};
+use crate::domain::fields::{self, Fields};
 
 /// The largest body that is read.
 pub const MAX_BODY: usize = 256 * 1024;
@@ -119,30 +119,5 @@ impl FromRequest for IdempotencyKey {
                 _ => wrong("an Idempotency-Key has 1 to 255 visible ASCII characters"),
             },
         })
-    }
-}
-
-/// A number in a query parameter.
-pub fn number(range: std::ops::RangeInclusive<i64>) -> impl Fn(&Value) -> Result<i64, Wrong> {
-    move |value| match value.as_str().and_then(|text| text.parse().ok()) {
-        Some(number) if range.contains(&number) => Ok(number),
-        _ => Err(Wrong::new("out_of_range", format!("must be an integer from {} to {}", range.start(), range.end()))),
-    }
-}
-
-/// An order's id: 1 to 64 visible ASCII characters.
-pub fn order_id(value: &Value) -> Result<String, Wrong> {
-    word(1..=64, |c| c.is_ascii_graphic(), "must be visible ASCII")(value)
-}
-
-/// A string of characters that `allowed` lets through; `form` is the predicate for the client.
-pub fn word(
-    length: std::ops::RangeInclusive<usize>,
-    allowed: fn(char) -> bool,
-    form: &'static str,
-) -> impl Fn(&Value) -> Result<String, Wrong> {
-    move |value| {
-        let text = fields::string(length.clone())(value)?;
-        if text.chars().all(allowed) { Ok(text) } else { Err(Wrong::new("wrong_form", form)) }
     }
 }

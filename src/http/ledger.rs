@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::access::Authorised;
-use super::input::{self, Query, Read};
+use super::input::{Query, Read};
 use super::problem::{Problem, ProblemDocument};
 use super::{Service, json};
 use crate::domain::fields::{self, Fields};
@@ -209,9 +209,9 @@ pub struct EntriesQuery {
 
 impl Read for EntriesQuery {
     fn read(query: &mut Fields<'_>) -> Option<Self> {
-        let journal = query.required("journal", input::number(0..=MAX_JOURNAL.into()));
-        let after_seq = query.optional("after_seq", input::number(0..=i64::MAX));
-        let limit = query.optional("limit", input::number(1..=MAX_ENTRIES));
+        let journal = query.required("journal", fields::integer_in_text(0..=MAX_JOURNAL.into()));
+        let after_seq = query.optional("after_seq", fields::integer_in_text(0..=i64::MAX));
+        let limit = query.optional("limit", fields::integer_in_text(1..=MAX_ENTRIES));
         let journal = JournalId::try_from(journal?).ok()?;
         Some(Self { journal, after_seq: after_seq.unwrap_or(0), limit: limit.unwrap_or(100) })
     }
@@ -226,7 +226,7 @@ pub struct ExportQuery {
 impl Read for ExportQuery {
     fn read(query: &mut Fields<'_>) -> Option<Self> {
         let format = query.optional("format", fields::one_of(&[("ndjson", Format::Ndjson), ("csv", Format::Csv)]));
-        let journal = query.optional("journal", input::number(0..=MAX_JOURNAL.into()));
+        let journal = query.optional("journal", fields::integer_in_text(0..=MAX_JOURNAL.into()));
         let journal = journal.and_then(|journal| JournalId::try_from(journal).ok());
         Some(Self { format: format.unwrap_or(Format::Ndjson), journal })
     }

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, get, patch, post, web};
 use serde::Serialize;
 
 use super::access::Authorised;
-use super::input::{self, Body, IdempotencyKey, Query, Read};
+use super::input::{Body, IdempotencyKey, Query, Read};
 use super::page::{self, Page};
 use super::problem::{Problem, ProblemDocument};
 use super::{Service, created, json, polled};
@@ -247,7 +247,7 @@ impl Read for Enrolment {
 impl Read for ProfileChange {
     fn read(change: &mut Fields<'_>) -> Option<Self> {
         let birthday = change.nullable("birthday", fields::date);
-        let tag = input::word(1..=64, is_tag, "must be of a-z, 0-9, _, -, . and :");
+        let tag = fields::word(1..=64, is_tag, "must be of a-z, 0-9, _, -, . and :");
         let mut tags = change.optional_list("tags", 0..=32, tag);
         if let Some(tags) = &mut tags {
             tags.sort_unstable();

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 
 use super::access::Authorised;
-use super::input::{self, Body, IdempotencyKey, Read};
+use super::input::{Body, IdempotencyKey, Read};
 use super::problem::{Problem, ProblemDocument};
 use super::{Service, created, json};
 use crate::domain::fields::{self, Fields, Wrong};
@@ -89,12 +89,12 @@ impl Read for Order {
             Some(currency) => fields::amount(currency)(value),
             None => fields::decimal(money::MAX_MINOR_UNITS, money::MAX_AMOUNT)(value),
         };
-        let order_id = order.required("order_id", input::order_id);
+        let order_id = order.required("order_id", Order::read_id);
         let member_id = order.required("member_id", fields::parsed);
         let occurred_at = order.required("occurred_at", fields::timestamp);
         let amount = order.required("amount", money);
         let discount = order.optional("discount", money);
-        let channel = order.optional("channel", input::word(1..=32, is_channel, "must be of a-z, 0-9, _ and -"));
+        let channel = order.optional("channel", fields::word(1..=32, is_channel, "must be of a-z, 0-9, _ and -"));
         let items = order.optional_objects("items", 1..=500, |item| read_item(item, money));
         if let (Some(amount), Some(items)) = (amount, &items) {
             check_sum(order, amount, discount, items);

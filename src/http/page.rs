@@ -4,8 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use super::input::{self, Read};
-use crate::domain::fields::{Fields, Wrong};
+use super::input::Read;
+use crate::domain::fields::{self, Fields, Wrong};
 
 /// How many items a page has unless the caller asks for another number.
 pub const DEFAULT_LIMIT: i64 = 50;
@@ -24,7 +24,7 @@ pub struct Page {
 
 impl Read for Page {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let limit = fields.optional("limit", input::number(1..=MAX_LIMIT));
+        let limit = fields.optional("limit", fields::integer_in_text(1..=MAX_LIMIT));
         let before = fields.optional("cursor", position);
         Some(Self { limit: limit.unwrap_or(DEFAULT_LIMIT), before })
     }

@@ -29,15 +29,26 @@ pub fn string(length: RangeInclusive<usize>) -> impl Fn(&Value) -> Result<String
     }
 }
 
+/// As [`string`], of characters that `allowed` lets through; `form` is the predicate for those who sent others.
+pub fn word(
+    length: RangeInclusive<usize>,
+    allowed: fn(char) -> bool,
+    form: &'static str,
+) -> impl Fn(&Value) -> Result<String, Wrong> {
+    move |value| {
+        let text = string(length.clone())(value)?;
+        if text.chars().all(allowed) { Ok(text) } else { Err(Wrong::new("wrong_form", form)) }
+    }
+}
+
 /// An integer within `range`. `1.0` and `"1"` are not integers.
 pub fn integer(range: RangeInclusive<i64>) -> impl Fn(&Value) -> Result<i64, Wrong> {
-    move |value| match value.as_i64() {
-        Some(integer) if range.contains(&integer) => Ok(integer),
-        _ => {
-            let (least, most) = (range.start(), range.end());
-            Err(Wrong::new("out_of_range", format!("must be an integer from {least} to {most}")))
-        }
-    }
+    move |value| within(&range, value.as_i64())
+}
+
+/// An integer within `range` as a string, for what has no other values: parameters of a query, columns of a file.
+pub fn integer_in_text(range: RangeInclusive<i64>) -> impl Fn(&Value) -> Result<i64, Wrong> {
+    move |value| within(&range, value.as_str().and_then(|text| text.parse().ok()))
 }
 
 /// True or false.
@@ -109,6 +120,12 @@ pub fn above_zero(parse: impl Fn(&Value) -> Result<Decimal, Wrong>) -> impl Fn(&
         zero if zero.is_zero() => Err(Wrong::new("out_of_range", "must be above zero")),
         decimal => Ok(decimal),
     }
+}
+
+fn within(range: &RangeInclusive<i64>, integer: Option<i64>) -> Result<i64, Wrong> {
+    integer.filter(|integer| range.contains(integer)).ok_or_else(|| {
+        Wrong::new("out_of_range", format!("must be an integer from {} to {}", range.start(), range.end()))
+    })
 }
 
 fn text(value: &Value) -> Result<&str, Wrong> {

@@ -152,6 +152,25 @@ fn integers_are_exact() {
 }
 
 #[test]
+fn integers_in_texts_are_exact_too() {
+    let limit = integer_in_text(1..=200);
+    assert_eq!(limit(&json!("200")), Ok(200));
+    for value in
+        [json!("0"), json!("201"), json!("1.0"), json!(" 1"), json!(""), json!("9223372036854775808"), json!(1)]
+    {
+        assert_eq!(limit(&value).unwrap_err().message, "must be an integer from 1 to 200", "{value}");
+    }
+}
+
+#[test]
+fn words_are_of_the_characters_that_are_let_through() {
+    let tag = word(1..=3, |c| c.is_ascii_lowercase(), "must be of a-z");
+    assert_eq!(tag(&json!("vip")), Ok("vip".to_owned()));
+    assert_eq!(tag(&json!("VIP")).unwrap_err().message, "must be of a-z");
+    assert_eq!(tag(&json!("")).unwrap_err().message, "must have 1 to 3 characters");
+}
+
+#[test]
 fn dates_have_one_form() {
     let read = date(&json!("2024-02-29")).unwrap();
     assert_eq!(read.to_string(), "2024-02-29");
