@@ -1,6 +1,7 @@
 //! A member's wallet and lots, and the one rule by which postings change them.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -27,6 +28,22 @@ impl Status {
         }
     }
 }
+
+impl FromStr for Status {
+    type Err = NotAStatus;
+
+    fn from_str(name: &str) -> Result<Self, NotAStatus> {
+        match name {
+            "active" => Ok(Status::Active),
+            _ => Err(NotAStatus),
+        }
+    }
+}
+
+/// The text is not the name of a [`Status`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be the status of a member, such as active")]
+pub struct NotAStatus;
 
 /// A member's points. All four are zero or more (invariant 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]

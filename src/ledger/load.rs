@@ -19,7 +19,7 @@ use super::state::{Key, Remembered, State};
 use crate::domain::enrolment::Profile;
 use crate::domain::entry::Hash;
 use crate::domain::ids::{JournalId, MemberId};
-use crate::domain::member::{Balances, Lot, Member, Status};
+use crate::domain::member::{Balances, Lot, Member};
 use crate::domain::program::{Program, ProgramBook, ProgramVersion};
 use crate::domain::time::Timestamp;
 use crate::postgres::statement::statement;
@@ -177,10 +177,7 @@ fn members(
     let rows: Vec<MemberRow> = LoadMembers { journal, members }.load(connection)?;
     let member = |(id, status, joined_at, active, pending, held, debt, due_beyond): MemberRow| {
         let id = MemberId::try_from(id).ok()?;
-        let status = match status.as_str() {
-            "active" => Status::Active,
-            _ => return None,
-        };
+        let status = status.parse().ok()?;
         let balances = Balances { active, pending, held, debt };
         Some((id, Member { id, status, joined_at, balances, lots: Default::default(), due_beyond }))
     };

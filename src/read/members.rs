@@ -13,7 +13,7 @@ use super::{ReadError, schema};
 use crate::domain::decide::{Context, Working};
 use crate::domain::enrolment::{MemberReply, Profile};
 use crate::domain::ids::{JournalId, MemberId};
-use crate::domain::member::{Balances, Lot, Member, Status};
+use crate::domain::member::{Balances, Lot, Member};
 use crate::domain::program::ProgramBook;
 use crate::domain::time::{self, Timestamp};
 use crate::postgres::clock::Clock;
@@ -107,10 +107,7 @@ fn settled<'p>(
     let Some((status, joined_at, active, pending, held, debt, due_beyond, now)) = rows.into_iter().next() else {
         return Ok(None);
     };
-    let status = match status.as_str() {
-        "active" => Status::Active,
-        _ => return Err(ReadError::Corrupt("a member of unknown status")),
-    };
+    let status = status.parse().map_err(|_| ReadError::Corrupt("a member of unknown status"))?;
     let now = clock.read(now);
     let balances = Balances { active, pending, held, debt };
     let mut member = Member { id, status, joined_at, balances, lots: Default::default(), due_beyond };
