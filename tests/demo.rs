@@ -12,7 +12,7 @@ fn the_demonstration_is_loaded_once_and_its_calls_answer() {
     let place = Place::new();
     let first = demo(&place);
     assert!(first.contains("69659 orders posted, 0 were there already, 23570 customers enrolled, 0 lines rejected"));
-    assert_eq!(first.matches("$ curl").count(), 5, "{first}");
+    assert_eq!(first.matches("$ curl").count(), 6, "{first}");
     for answer in [r#""pending":"#, r#""calculation":["#, r#""balance_after":"#, r#""head_hash":"#] {
         assert!(first.contains(answer), "{answer} is not in {first}");
     }

@@ -18,4 +18,5 @@ mod migrations;
 mod openapi;
 mod orders;
 mod recompute;
+mod sandbox;
 mod support;

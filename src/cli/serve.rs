@@ -14,7 +14,7 @@ use super::database::Database;
 use super::token;
 use crate::http::auth::{self, AuthConfig, Authenticator};
 use crate::http::{self, Running, ServerConfig, Service};
-use crate::ledger::{Ledger, LedgerConfig};
+use crate::ledger::{Ledger, LedgerConfig, Mode};
 use crate::postgres::clock::Clock;
 use crate::read::Reader;
 
@@ -32,11 +32,14 @@ pub fn run(database_args: &DatabaseArgs, args: &ServeArgs) -> Result<()> {
         auth::refuse_in_production(&keys)?;
     }
     let listener = listen(&args.listen)?;
-    let database = Database::for_service(database_args)?;
+    let database = Database::for_service(database_args, args.mode.mode())?;
     database.seed_file(args.program.as_deref())?;
     if database.is_private() && args.keys.is_empty() {
         keys.development_key = Some(token::development_key(&database_args.data_dir)?);
         tracing::warn!("tokens of the local development key are accepted; `accrue token` prints them");
+    }
+    if args.mode.mode() == Mode::Sandbox {
+        tracing::warn!("this is a sandbox: its clock can be moved over the API");
     }
     let ledger = open(&database.url, &args.listen)?;
     run_until_stopped(ledger, &database.url, keys, (listener, &args.listen), async |address| {
