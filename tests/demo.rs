@@ -28,6 +28,8 @@ fn the_demonstration_is_loaded_once_and_its_calls_answer() {
 // Runs the demonstration until it has printed everything, looks at its page, and stops it as Ctrl-C does.
 fn demo(place: &Place) -> String {
     let mut command = place.command(&["demo", "--listen", "127.0.0.1:0"]);
+    // What falls due between two starts is not to be written by the second.
+    command.env("ACCRUE_SWEEP_INTERVAL", "1h");
     let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut out = String::new();
     for line in BufReader::new(process.stdout.take().unwrap()).lines() {

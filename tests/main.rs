@@ -20,3 +20,4 @@ mod orders;
 mod recompute;
 mod sandbox;
 mod support;
+mod sweeper;

@@ -122,6 +122,9 @@ pub struct ListenArgs {
     #[arg(long, env = "ACCRUE_QUEUE", default_value_t = 4096, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub queue: u32,
+    /// How often what fell due by time is written down: 5s, 1m, at least a second. Balances are right without it.
+    #[arg(long, env = "ACCRUE_SWEEP_INTERVAL", default_value = "5s", value_name = "TIME", value_parser = span)]
+    pub sweep_interval: Duration,
 }
 
 /// Whose tokens.

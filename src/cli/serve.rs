@@ -14,6 +14,7 @@ use super::database::Database;
 use super::token;
 use crate::http::auth::{self, AuthConfig, Authenticator};
 use crate::http::{self, Running, ServerConfig, Service};
+use crate::jobs::Sweeper;
 use crate::ledger::{Ledger, LedgerConfig, Mode};
 use crate::postgres::clock::Clock;
 use crate::read::Reader;
@@ -58,8 +59,8 @@ pub fn open(url: &str, args: &ListenArgs) -> Result<Arc<Ledger>> {
     Ok(Arc::new(Ledger::open(LedgerConfig { queue_capacity, ..LedgerConfig::new(url) })?))
 }
 
-/// Serves until SIGTERM or SIGINT, then takes nothing more in, finishes what is under way, and stops the lanes. Once
-/// it listens, `greet` is called with the address.
+/// Serves and sweeps until SIGTERM or SIGINT, then takes nothing more in, finishes what is under way, and stops the
+/// lanes. Once it listens, `greet` is called with the address.
 pub fn run_until_stopped(
     ledger: Arc<Ledger>,
     url: &str,
@@ -75,6 +76,7 @@ pub fn run_until_stopped(
         .install_recorder()
         .context("metrics cannot be recorded")?;
     let upkeep = metrics.clone();
+    let sweeper = Sweeper::start(Arc::clone(&ledger), url.to_owned(), Clock::database(), args.sweep_interval);
     let service = Service::new(Arc::clone(&ledger), reader, authenticator, metrics, url.to_owned());
     let workers = args.workers.map_or_else(|| thread::available_parallelism().map_or(2, usize::from), usize::from);
     let config = ServerConfig { listener, workers };
@@ -101,6 +103,7 @@ pub fn run_until_stopped(
         greet(address).await;
         anyhow::Ok(server.await??)
     });
+    drop(sweeper);
     ledger.close();
     ran
 }

@@ -155,6 +155,7 @@ impl Needs {
                     needs.members.push(*id);
                     needs.profiles.push(id.uuid());
                 }
+                Command::Settle(id) => needs.members.push(*id),
                 Command::Publish(..) => {}
             }
             if let Some(key) = &request.key {
