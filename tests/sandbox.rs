@@ -238,7 +238,7 @@ fn a_database_of_one_mode_is_refused_by_the_other() {
         assert!(ran.err.contains(why), "{arguments:?}: {ran:?}");
     };
     let why = "the database is a production ledger, and stays one; leave --sandbox out";
-    is_refused(&production, &["serve", listen[0], listen[1], "--sandbox", "--program", program], why);
+    is_refused(&production, &["serve", listen[0], listen[1], "--sandbox", "--program", "nowhere.toml"], why);
     is_refused(&production, &["migrate", "--sandbox", "--journals", "4"], why);
     is_refused(&production, &["demo", listen[0], listen[1]], why);
 
@@ -247,7 +247,7 @@ fn a_database_of_one_mode_is_refused_by_the_other() {
     sandbox.file("accrue.toml", "sandbox = true\n");
     sandbox.run(&["--config", "accrue.toml", "migrate"]).expect(0);
     let why = "the database is a sandbox, and stays one; give --sandbox";
-    is_refused(&sandbox, &["serve", listen[0], listen[1], "--program", program], why);
+    is_refused(&sandbox, &["serve", listen[0], listen[1], "--program", "nowhere.toml"], why);
     is_refused(&sandbox, &["migrate"], why);
     // What works beside a service takes the database as it is.
     sandbox.run(&["import", "orders", orders.to_str().unwrap(), "--program", program]).expect(0);
