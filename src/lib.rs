@@ -44,7 +44,7 @@
 //! Dependencies point one way; a test holds it.
 //!
 //! ```text
-//! cli ─▶ http ─▶ ledger, read ─▶ postgres ─▶ domain
+//! cli ─▶ http, jobs ─▶ ledger, read ─▶ postgres ─▶ domain
 //! ```
 //!
 //! | module | what it is |
@@ -54,6 +54,7 @@
 //! | [`ledger`] | the only writer; its schema is private to it |
 //! | [`read`] | queries for answers, the export, verification; on read-only connections |
 //! | [`http`] | the API: access, problems, a file per resource |
+//! | [`jobs`] | the sweeper, which writes down what fell due |
 //! | [`cli`] | the commands |
 //!
 //! # Invariants
@@ -75,7 +76,8 @@
 //! 8. **No personal data in the hashed bytes.** What is personal stands in `member_profile`; what was bought, in
 //!    `orders`.
 //! 9. **Jobs are never needed for correctness.** What time alone causes is written down by the next command
-//!    ([`domain::decide::Working::settle`]) and shown by every read before that.
+//!    ([`domain::decide::Working::settle`]) and shown by every read before that. The sweeper sends such a command, and
+//!    does nothing else ([`jobs`]).
 //! 10. **Same journal and same programme versions, same result.** Decisions take time, ids and rules as inputs.
 //!
 //! # The canonical entry, version 1
@@ -90,6 +92,7 @@
 pub mod cli;
 pub mod domain;
 pub mod http;
+pub mod jobs;
 pub mod ledger;
 pub mod postgres;
 pub mod read;

@@ -1,4 +1,4 @@
-//! Who may call what: the table, tried row by row.
+//! Who may call what: the table, tried row by row, in a sandbox where all of its addresses are.
 
 use std::time::{Duration, SystemTime};
 
@@ -27,7 +27,7 @@ fn nobody() -> String {
 
 #[test]
 fn without_a_token_only_the_open_addresses_answer() {
-    let app = App::start();
+    let app = App::sandbox();
     let (anyone, id) = (app.client(None), app.enrol("ana"));
     for row in ACCESS {
         let answer = call(&anyone, row, &id);
@@ -42,7 +42,7 @@ fn without_a_token_only_the_open_addresses_answer() {
 
 #[test]
 fn a_client_reaches_what_its_scopes_open_and_nothing_else() {
-    let app = App::start();
+    let app = App::sandbox();
     let id = app.enrol("ana");
     for row in ACCESS {
         let (Need::Scope(scope) | Need::ScopeOrMember(scope)) = row.need else { continue };
@@ -59,7 +59,7 @@ fn a_client_reaches_what_its_scopes_open_and_nothing_else() {
 
 #[test]
 fn a_members_token_reaches_that_member_alone() {
-    let app = App::start();
+    let app = App::sandbox();
     let (id, other) = (app.enrol("ana"), app.enrol("ben"));
     let every_scope = format!("{} {MEMBER_SCOPE}", all_scopes().join(" "));
     let member: MemberId = id.parse().unwrap();

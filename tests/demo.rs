@@ -6,6 +6,8 @@ use std::process::Stdio;
 use accrue::ledger::setup;
 use accrue::postgres::cluster::{Access, ClusterConfig, Durability};
 use accrue::postgres::connect;
+use diesel::PgConnection;
+use diesel::connection::SimpleConnection;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{Client, PROGRAM, Place};
@@ -15,7 +17,7 @@ fn the_demonstration_is_loaded_once_and_its_calls_answer() {
     let place = Place::new();
     let first = demo(&place);
     assert!(first.contains("69659 orders posted, 0 were there already, 23570 customers enrolled, 0 lines rejected"));
-    assert_eq!(first.matches("$ curl").count(), 5, "{first}");
+    assert_eq!(first.matches("$ curl").count(), 6, "{first}");
     for answer in [r#""pending":"#, r#""calculation":["#, r#""balance_after":"#, r#""head_hash":"#] {
         assert!(first.contains(answer), "{answer} is not in {first}");
     }
@@ -37,7 +39,10 @@ fn a_demonstration_keeps_the_programme_of_the_version_that_made_it() {
     place.file("orders.csv", "order_id,customer_id,ordered_on,items,amount\nA-1,23149,1998-06-30,1,20.00\n");
     let import = ["import", "orders", "orders.csv", "--program", "older.toml", "--shift-days", "10000"];
     place.run(&import).expect(0);
-    // A ledger that no demonstration made is not its own to fill.
+    // A ledger that no demonstration made is not its own to fill, be it a sandbox or not.
+    let refused = place.run(&["demo", "--listen", "127.0.0.1:0"]).expect(2);
+    assert!(refused.err.contains("sandbox"), "{refused:?}");
+    as_owner(&place, |owner| owner.batch_execute("UPDATE ledger SET sandbox = true").unwrap());
     let refused = place.run(&["demo", "--listen", "127.0.0.1:0"]).expect(2);
     assert!(refused.err.contains("it is another one"), "{refused:?}");
 
@@ -50,16 +55,23 @@ fn a_demonstration_keeps_the_programme_of_the_version_that_made_it() {
 
 // Marks the ledger as one that a demonstration has loaded.
 fn begin_demonstration(place: &Place, shift: i32) {
+    as_owner(place, |owner| {
+        setup::demo_shift(owner, shift).unwrap();
+        setup::set_demo_loaded(owner).unwrap();
+    });
+}
+
+fn as_owner(place: &Place, work: impl FnOnce(&mut PgConnection)) {
     let config = ClusterConfig { data_dir: place.data_dir(), durability: Durability::Full, binaries: None };
     let access = Access::open(&config).unwrap();
-    let mut owner = connect::plain(&access.owner_url("accrue")).unwrap();
-    setup::demo_shift(&mut owner, shift).unwrap();
-    setup::set_demo_loaded(&mut owner).unwrap();
+    work(&mut connect::plain(&access.owner_url("accrue")).unwrap());
 }
 
 // Runs the demonstration until it has printed everything, looks at its page, and stops it as Ctrl-C does.
 fn demo(place: &Place) -> String {
     let mut command = place.command(&["demo", "--listen", "127.0.0.1:0"]);
+    // What falls due between two starts is not to be written by the second.
+    command.env("ACCRUE_SWEEP_INTERVAL", "1h");
     let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut out = String::new();
     for line in BufReader::new(process.stdout.take().unwrap()).lines() {

@@ -18,4 +18,6 @@ mod migrations;
 mod openapi;
 mod orders;
 mod recompute;
+mod sandbox;
 mod support;
+mod sweeper;

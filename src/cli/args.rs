@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use secrecy::SecretString;
 
 use crate::domain::ids::MemberId;
+use crate::ledger::Mode;
 use crate::read::export::Format;
 
 /// Membership, points and referral ledger for online shops: append-only, double-entry, hash-chained.
@@ -30,7 +32,7 @@ pub struct Args {
 pub enum Command {
     /// Serve the HTTP API.
     Serve(ServeArgs),
-    /// Show it: a private database, real orders, tokens, and calls to try.
+    /// Show it: a private sandbox, real orders, tokens, and calls to try.
     Demo(DemoArgs),
     /// Bring a database's schema up to date, as its owner.
     Migrate(MigrateArgs),
@@ -88,6 +90,8 @@ pub struct ServeArgs {
     pub listen: ListenArgs,
     #[command(flatten)]
     pub keys: KeyArgs,
+    #[command(flatten)]
+    pub mode: ModeArgs,
     /// The programme document (TOML) for an empty database. Another one later is refused: versions are published
     /// over the API.
     #[arg(long, env = "ACCRUE_PROGRAM", value_name = "FILE")]
@@ -118,6 +122,9 @@ pub struct ListenArgs {
     #[arg(long, env = "ACCRUE_QUEUE", default_value_t = 4096, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub queue: u32,
+    /// How often what fell due by time is written down: 5s, 1m, at least a second. Balances are right without it.
+    #[arg(long, env = "ACCRUE_SWEEP_INTERVAL", default_value = "5s", value_name = "TIME", value_parser = span)]
+    pub sweep_interval: Duration,
 }
 
 /// Whose tokens.
@@ -147,9 +154,27 @@ pub struct ClaimArgs {
     pub audience: String,
 }
 
+/// What the database is for.
+#[derive(ClapArgs)]
+pub struct ModeArgs {
+    /// A sandbox, for trying things out: its clock can be moved forward over the API. A database is made one at its
+    /// first migration and stays one; with this flag production is refused, and without it a sandbox is.
+    #[arg(long, env = "ACCRUE_SANDBOX", value_parser = BoolishValueParser::new())]
+    pub sandbox: bool,
+}
+
+impl ModeArgs {
+    /// The mode that the database must have.
+    pub fn mode(&self) -> Mode {
+        if self.sandbox { Mode::Sandbox } else { Mode::Production }
+    }
+}
+
 /// `migrate`
 #[derive(ClapArgs)]
 pub struct MigrateArgs {
+    #[command(flatten)]
+    pub mode: ModeArgs,
     /// How many journals members are spread over; else one for each core and at least two. More can be added later
     /// and then get new members; none is ever taken away.
     #[arg(long, env = "ACCRUE_JOURNALS", value_name = "N", value_parser = clap::value_parser!(i16).range(2..=4095))]

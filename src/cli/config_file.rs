@@ -37,7 +37,11 @@ fn give(mut command: Command, key: &str, value: &str, known: &mut bool) -> Comma
     if let Some(id) = id {
         *known = true;
         let value = value.to_owned();
-        command = command.mut_arg(id, |arg| arg.default_value(value).hide_default_value(true).required(false));
+        command = command.mut_arg(id, |arg| {
+            // Clap refuses to hide what it never shows: the default of a flag without a value.
+            let shown = arg.get_action().takes_values();
+            arg.default_value(value).hide_default_value(shown).required(false)
+        });
     }
     let below: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
     for name in below {

@@ -13,7 +13,7 @@ use diesel::PgConnection;
 use super::args::DatabaseArgs;
 use crate::domain::fields::Fault;
 use crate::domain::program::{Program, ProgramDocument};
-use crate::ledger::setup;
+use crate::ledger::{Mode, sandbox, setup};
 use crate::postgres::clock::Clock;
 use crate::postgres::cluster::{Access, Cluster, ClusterConfig, Durability, resolve_data_dir};
 use crate::postgres::{connect, migrate};
@@ -40,16 +40,24 @@ enum Private {
 }
 
 impl Database {
-    /// For a command that writes and may work beside a running service: makes what is missing.
+    /// For a command that writes and may work beside a running service: makes what is missing, and takes a database
+    /// that is there as it is, sandbox or not.
     pub fn beside(args: &DatabaseArgs) -> Result<Self> {
+        let database = Self::unprepared(args)?;
+        if database.is_private() {
+            database.prepare(None, None)?;
+        }
+        Ok(database)
+    }
+
+    /// For the command that prepares it.
+    pub fn unprepared(args: &DatabaseArgs) -> Result<Self> {
         if let Some(url) = &args.database_url {
             return Self::of_url(url);
         }
         let access = Access::open(&config(args))?;
         access.ensure_database(PRIVATE)?;
-        let database = Self::of_access(access);
-        database.prepare(None)?;
-        Ok(database)
+        Ok(Self::of_access(access))
     }
 
     /// For a command that only reads: makes and changes nothing.
@@ -69,17 +77,21 @@ impl Database {
         Ok(database)
     }
 
-    /// For a service: a private cluster is its own alone, and started again if it dies.
-    pub fn for_service(args: &DatabaseArgs) -> Result<Self> {
+    /// For a service in `mode`: a private cluster is its own alone, and started again if it dies.
+    pub fn for_service(args: &DatabaseArgs, mode: Mode) -> Result<Self> {
         if let Some(url) = &args.database_url {
-            return Self::of_url(url);
+            let database = Self::of_url(url)?;
+            let mut connection = connect::plain(&database.url).map_err(unreachable)?;
+            setup::check_schema(&mut connection)?;
+            sandbox::check_mode(&mut connection, mode)?;
+            return Ok(database);
         }
         let cluster = Cluster::start(&config(args))?;
         cluster.ensure_database(PRIVATE)?;
         let (url, owner_url) = (cluster.service_url(PRIVATE), Some(cluster.owner_url(PRIVATE)));
         let watched = Watched::new(cluster, config(args));
         let database = Self { url, owner_url, _cluster: Some(Private::Watched { _watched: watched }) };
-        database.prepare(None)?;
+        database.prepare(Some(mode), None)?;
         Ok(database)
     }
 
@@ -94,12 +106,17 @@ impl Database {
     }
 
     /// Migrates, and at the first time makes journals: `journals`, else as many as cores and at least two. Later
-    /// they are added only when `journals` asks for more. Returns what was run.
-    pub fn prepare(&self, journals: Option<i16>) -> Result<Vec<String>> {
+    /// they are added only when `journals` asks for more. A database in another mode than `mode` is refused before
+    /// anything is changed; without one a new database is for production. Returns what was run.
+    pub fn prepare(&self, mode: Option<Mode>, journals: Option<i16>) -> Result<Vec<String>> {
         let mut owner = self.owner()?;
+        if let Some(mode) = mode {
+            sandbox::check_mode(&mut owner, mode)?;
+        }
         let run = migrate::run(&mut owner)?;
         let cores = thread::available_parallelism().map_or(2, usize::from);
-        setup::initialise(&mut owner, i16::try_from(cores).unwrap_or(i16::MAX).max(2), journals)?;
+        let cores = i16::try_from(cores).unwrap_or(i16::MAX);
+        setup::initialise(&mut owner, mode, cores.max(2), journals)?;
         Ok(run)
     }
 

@@ -13,7 +13,7 @@ use super::database::{Database, unreachable};
 use super::{import, serve, token};
 use crate::domain::ids::MemberId;
 use crate::http::auth::DevelopmentKey;
-use crate::ledger::{Ledger, setup};
+use crate::ledger::{Ledger, Mode, setup};
 use crate::postgres::clock::Clock;
 use crate::postgres::connect;
 use crate::read::members;
@@ -37,7 +37,7 @@ pub fn run(database_args: &DatabaseArgs, args: &DemoArgs) -> Result<()> {
         return Err(anyhow!("demo works on its private cluster alone; leave --database-url and DATABASE_URL out"));
     }
     let listener = serve::listen(&args.listen)?;
-    let database = Database::for_service(database_args)?;
+    let database = Database::for_service(database_args, Mode::Sandbox)?;
     // A demonstration that an older version of this program made has that version's programme, and keeps it.
     if !setup::is_demonstration(&mut database.owner()?)? {
         database.seed(PROGRAM)?;
@@ -68,7 +68,7 @@ pub fn run(database_args: &DatabaseArgs, args: &DemoArgs) -> Result<()> {
 fn load(database: &Database, ledger: &Ledger) -> Result<i32> {
     let mut owner = database.owner()?;
     let program = ledger.programs().book().latest_version().program.clone();
-    let today = setup::now(&mut owner, &Clock::database())?.with_timezone(&program.time_zone).date_naive();
+    let today = Clock::database().look(&mut owner)?.now.with_timezone(&program.time_zone).date_naive();
     let yesterday = today.pred_opt().context("today is the first day of the calendar")?;
     let shift = setup::demo_shift(&mut owner, i32::try_from((yesterday - LAST_DAY).num_days())?)?;
     if !setup::demo_loaded(&mut owner)? {
@@ -106,11 +106,12 @@ impl Tour {
         let checkout = self.token(Role::Checkout)?;
         let app = token::issue_role(&self.key, &self.claims, Role::Member, Some(self.member), TTL)?;
         let finance = self.token(Role::Finance)?;
+        let operator = self.token(Role::Operator)?;
         let last_day = self.last_day;
         println!("\nAccrue serves http://{address}; the documentation is at http://{address}/docs/");
         println!("The orders are from 1997 and 1998, moved forward by {shift} days: the last is of {last_day}.");
         println!("\nTokens, good for a day:\n");
-        println!("export CHECKOUT={checkout}\nexport APP={app}\nexport FINANCE={finance}");
+        println!("export CHECKOUT={checkout}\nexport APP={app}\nexport FINANCE={finance}\nexport OPERATOR={operator}");
         println!("\nTry, in another terminal:\n");
         let base = format!("http://{address}");
         show(&base, "/v1/members/me/wallet", ("APP", &app), None)?;
@@ -127,6 +128,9 @@ impl Tour {
         let export =
             format!("curl -s -H \"Authorization: Bearer $FINANCE\" {base}/v1/ledger/export | {program} verify -");
         println!("$ {export}\n# right: checks every hash of every entry, here as on a stranger's machine\n");
+        let advance = format!("--json '{{\"advance\":\"14D\"}}' {base}/v1/sandbox/clock");
+        println!("$ curl -s -H \"Authorization: Bearer $OPERATOR\" {advance}");
+        println!("# for you to make: moves the sandbox's clock, for good; then see what the wallet has active\n");
         println!("Ctrl-C stops it; the data stays.");
         Ok(())
     }

@@ -14,7 +14,8 @@ use super::database::Database;
 use super::token;
 use crate::http::auth::{self, AuthConfig, Authenticator};
 use crate::http::{self, Running, ServerConfig, Service};
-use crate::ledger::{Ledger, LedgerConfig};
+use crate::jobs::Sweeper;
+use crate::ledger::{Ledger, LedgerConfig, Mode};
 use crate::postgres::clock::Clock;
 use crate::read::Reader;
 
@@ -32,11 +33,14 @@ pub fn run(database_args: &DatabaseArgs, args: &ServeArgs) -> Result<()> {
         auth::refuse_in_production(&keys)?;
     }
     let listener = listen(&args.listen)?;
-    let database = Database::for_service(database_args)?;
+    let database = Database::for_service(database_args, args.mode.mode())?;
     database.seed_file(args.program.as_deref())?;
     if database.is_private() && args.keys.is_empty() {
         keys.development_key = Some(token::development_key(&database_args.data_dir)?);
         tracing::warn!("tokens of the local development key are accepted; `accrue token` prints them");
+    }
+    if args.mode.mode() == Mode::Sandbox {
+        tracing::warn!("this is a sandbox: its clock can be moved over the API");
     }
     let ledger = open(&database.url, &args.listen)?;
     run_until_stopped(ledger, &database.url, keys, (listener, &args.listen), async |address| {
@@ -55,8 +59,8 @@ pub fn open(url: &str, args: &ListenArgs) -> Result<Arc<Ledger>> {
     Ok(Arc::new(Ledger::open(LedgerConfig { queue_capacity, ..LedgerConfig::new(url) })?))
 }
 
-/// Serves until SIGTERM or SIGINT, then takes nothing more in, finishes what is under way, and stops the lanes. Once
-/// it listens, `greet` is called with the address.
+/// Serves and sweeps until SIGTERM or SIGINT, then takes nothing more in, finishes what is under way, and stops the
+/// lanes. Once it listens, `greet` is called with the address.
 pub fn run_until_stopped(
     ledger: Arc<Ledger>,
     url: &str,
@@ -72,6 +76,7 @@ pub fn run_until_stopped(
         .install_recorder()
         .context("metrics cannot be recorded")?;
     let upkeep = metrics.clone();
+    let sweeper = Sweeper::start(Arc::clone(&ledger), url.to_owned(), Clock::database(), args.sweep_interval);
     let service = Service::new(Arc::clone(&ledger), reader, authenticator, metrics, url.to_owned());
     let workers = args.workers.map_or_else(|| thread::available_parallelism().map_or(2, usize::from), usize::from);
     let config = ServerConfig { listener, workers };
@@ -98,6 +103,7 @@ pub fn run_until_stopped(
         greet(address).await;
         anyhow::Ok(server.await??)
     });
+    drop(sweeper);
     ledger.close();
     ran
 }

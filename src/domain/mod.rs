@@ -17,4 +17,5 @@ pub mod order;
 pub mod program;
 pub mod publication;
 pub mod refusal;
+pub mod sandbox;
 pub mod time;

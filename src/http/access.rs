@@ -35,8 +35,8 @@ pub struct Access {
     pub need: Need,
 }
 
-/// Every address of the service. What does not stand here is refused; a test holds it equal to the routes and the
-/// document.
+/// Every address of the service, and of a sandbox. What does not stand here is refused; a test holds it equal to the
+/// routes and the document.
 pub const ACCESS: &[Access] = &[
     row("POST", "/v1/members", Need::Scope("members:write")),
     row("GET", "/v1/members", Need::Scope("members:read")),
@@ -51,6 +51,8 @@ pub const ACCESS: &[Access] = &[
     row("GET", "/v1/ledger/journals", Need::Scope("ledger:read")),
     row("GET", "/v1/ledger/entries", Need::Scope("ledger:read")),
     row("GET", "/v1/ledger/export", Need::Scope("ledger:read")),
+    row("GET", "/v1/sandbox/clock", Need::Scope("sandbox")),
+    row("POST", "/v1/sandbox/clock", Need::Scope("sandbox")),
     row("GET", "/livez", Need::Nothing),
     row("GET", "/readyz", Need::Nothing),
     row("GET", "/metrics", Need::Nothing),

@@ -11,6 +11,7 @@ mod orders;
 mod page;
 pub mod problem;
 mod programs;
+mod sandbox;
 mod server;
 mod strict_json;
 

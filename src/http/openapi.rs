@@ -7,11 +7,17 @@ use utoipa::{Modify, OpenApi};
 use utoipa_actix_web::AppExt;
 
 use super::problem::{PROBLEMS, ProblemDocument};
-use super::server::routes;
+use super::server::{routes, sandbox_routes};
 
 /// The document.
 pub fn document() -> Document {
-    App::new().into_utoipa_app().openapi(Base::openapi()).configure(routes).split_for_parts().1
+    App::new()
+        .into_utoipa_app()
+        .openapi(Base::openapi())
+        .configure(routes)
+        .configure(sandbox_routes)
+        .split_for_parts()
+        .1
 }
 
 /// The document as YAML, as it is committed and served.
@@ -31,6 +37,7 @@ pub fn document_yaml() -> String {
         (name = "members", description = "Members, wallets and statements. For the checkout and the app."),
         (name = "program", description = "The rules, in immutable versions. For the operator."),
         (name = "ledger", description = "Journals, entries and the export. For finance."),
+        (name = "sandbox", description = "The clock of a sandbox. A production ledger answers 404."),
         (name = "operations", description = "Liveness, readiness, metrics."),
     ),
     components(schemas(ProblemDocument)),

@@ -55,6 +55,8 @@ pub const PROBLEMS: &[(&str, u16, &str)] = &[
     ("joined_in_future", 422, "The member joins in the future"),
     ("points_over_limit", 422, "More points than a wallet can hold"),
     ("effective_too_soon", 422, "The version takes effect too soon"),
+    ("clock_backwards", 422, "The clock goes forward only"),
+    ("clock_too_far", 422, "The clock does not go that far"),
     ("internal", 500, "An internal fault"),
     ("busy", 503, "Too much to do"),
     ("expired_in_queue", 503, "Waited too long"),

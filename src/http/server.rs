@@ -17,7 +17,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::Problem;
-use super::{Service, access, input, ledger, members, operations, orders, programs};
+use super::{Service, access, input, ledger, members, operations, orders, programs, sandbox};
+use crate::ledger::Mode;
 
 /// How long open requests may take when the server stops.
 const DRAIN: u64 = 30;
@@ -47,6 +48,10 @@ pub struct Running {
 pub fn start(service: Service, config: ServerConfig) -> io::Result<Running> {
     let service = web::Data::new(service);
     let address = config.listener.local_addr()?;
+    let of_mode: fn(&mut ServiceConfig<'_>) = match service.ledger.mode() {
+        Mode::Sandbox => sandbox_routes,
+        Mode::Production => |_| {},
+    };
     let server = HttpServer::new(move || {
         let docs = Config::from("/openapi.yaml").validator_url("none");
         App::new()
@@ -54,6 +59,7 @@ pub fn start(service: Service, config: ServerConfig) -> io::Result<Running> {
             .app_data(service.clone())
             .app_data(web::PayloadConfig::new(input::MAX_BODY))
             .configure(routes)
+            .configure(of_mode)
             .map(|app| {
                 app.service(web::redirect("/docs", "/docs/"))
                     .service(SwaggerUi::new("/docs/{_:.*}").config(docs))
@@ -74,7 +80,7 @@ pub fn start(service: Service, config: ServerConfig) -> io::Result<Running> {
     Ok(Running { address, handle: server.handle(), server })
 }
 
-/// Every route of the API.
+/// Every route of the API, but for those of a sandbox.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(orders::post_order)
@@ -94,6 +100,11 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(operations::readyz)
         .service(operations::get_metrics)
         .service(operations::get_openapi);
+}
+
+/// What a sandbox has besides.
+pub fn sandbox_routes(config: &mut ServiceConfig<'_>) {
+    config.service(sandbox::get_clock).service(sandbox::post_clock);
 }
 
 // Handlers are found by address and method together; what is left over is told apart here.

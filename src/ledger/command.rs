@@ -26,6 +26,8 @@ pub enum Command {
     Enrol(MemberId, Enrolment),
     /// New personal data of a member.
     ChangeProfile(MemberId, ProfileChange),
+    /// What time alone has caused for a member is written down; nothing else is.
+    Settle(MemberId),
     /// A new version of the programme.
     Publish(Arc<Program>, Timestamp),
 }
@@ -35,7 +37,7 @@ impl Command {
     pub fn journal(&self) -> JournalId {
         match self {
             Command::CompleteOrder(order) => order.member_id.journal(),
-            Command::Enrol(id, _) | Command::ChangeProfile(id, _) => id.journal(),
+            Command::Enrol(id, _) | Command::ChangeProfile(id, _) | Command::Settle(id) => id.journal(),
             Command::Publish(..) => PROGRAM_JOURNAL,
         }
     }
@@ -47,6 +49,7 @@ impl Command {
             Command::CompleteOrder(order) => serde_json::to_value(order),
             Command::Enrol(_, enrolment) => serde_json::to_value(enrolment),
             Command::ChangeProfile(id, change) => serde_json::to_value((id, change)),
+            Command::Settle(id) => serde_json::to_value(id),
             Command::Publish(program, effective_at) => {
                 serde_json::to_value((program.document(), time::canonical(*effective_at)))
             }
@@ -61,6 +64,7 @@ impl Command {
             Command::CompleteOrder(_) => "order.complete",
             Command::Enrol(..) => "member.enrol",
             Command::ChangeProfile(..) => "member.change",
+            Command::Settle(_) => "member.settle",
             Command::Publish(..) => "program.publish",
         }
     }

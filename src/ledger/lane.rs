@@ -218,7 +218,7 @@ impl Lane {
             // Another instance may have published a moment ago; its version is visible behind the head's lock.
             self.programs.refresh(connection)?;
         }
-        let programs = self.programs.fresh(connection)?;
+        let programs = self.programs.fresh(connection, now)?;
         let loaded = load::state(connection, self.journal, requests, now, reach)?;
         let before = loaded.state.members.clone();
         let mut batch = Batch { state: loaded.state, changes: Changes::default(), now, programs: &programs };

@@ -22,6 +22,7 @@ use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::member::{Balances, Lot, Member};
 use crate::domain::program::{Program, ProgramBook, ProgramVersion};
 use crate::domain::time::Timestamp;
+use crate::postgres::clock::programme_time;
 use crate::postgres::statement::statement;
 
 /// How many due lots one transaction settles. The lots of one instant stay together, as their entry does.
@@ -36,7 +37,7 @@ pub struct Head {
     pub hash: Hash,
     /// When the last entry was written.
     pub recorded_at: Timestamp,
-    /// The database's clock once the lock was held.
+    /// The programme's time once the lock was held.
     pub clock: DateTime<Utc>,
 }
 
@@ -154,6 +155,7 @@ impl Needs {
                     needs.members.push(*id);
                     needs.profiles.push(id.uuid());
                 }
+                Command::Settle(id) => needs.members.push(*id),
                 Command::Publish(..) => {}
             }
             if let Some(key) = &request.key {
@@ -279,11 +281,15 @@ fn keys(
 }
 
 statement! {
-    // The clock is read outside the subquery that locks: in the locking one it would be read before the wait.
+    // The clock is read outside the subquery that locks: in the locking one it would be read before the wait. How far
+    // a sandbox's was moved is seen as it was when the wait began, which is after these commands were taken: what is
+    // asked once the clock was moved is decided by the time that it was moved to.
     LockHead { journal: JournalId => SmallInt } -> (BigInt, Bytea, Timestamptz, Timestamptz),
-    "WITH head AS MATERIALIZED (
-         SELECT next_seq, head_hash, recorded_at FROM journal WHERE id = $1 FOR UPDATE)
-     SELECT next_seq, head_hash, recorded_at, clock_timestamp() FROM head"
+    concat!(
+        "WITH head AS MATERIALIZED (
+             SELECT next_seq, head_hash, recorded_at FROM journal WHERE id = $1 FOR UPDATE)
+         SELECT next_seq, head_hash, recorded_at, ", programme_time!(), " FROM head"
+    )
 }
 
 statement! {

@@ -9,6 +9,7 @@ mod lane;
 mod load;
 mod programs;
 mod queue;
+pub mod sandbox;
 mod schema;
 pub mod setup;
 mod state;
@@ -29,9 +30,12 @@ use self::lane::{Job, Lane};
 pub use self::programs::Programs;
 pub use self::queue::Priority;
 use self::queue::{Full, Queue};
+use self::sandbox::ClockError;
+pub use self::sandbox::Mode;
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::refusal::Refusal;
-use crate::postgres::clock::Clock;
+use crate::domain::sandbox::ClockMove;
+use crate::postgres::clock::{Clock, Reading};
 use crate::postgres::connect;
 use crate::postgres::errors::{self, Meaning};
 
@@ -71,6 +75,7 @@ pub struct Ledger {
 struct Shared {
     config: LedgerConfig,
     id: Uuid,
+    mode: Mode,
     programs: Arc<Programs>,
     lanes: RwLock<Lanes>,
 }
@@ -91,9 +96,10 @@ impl Ledger {
         setup::check_schema(&mut connection)?;
         setup::check_role(&mut connection)?;
         let id = setup::ledger_id(&mut connection)?;
+        let mode = sandbox::mode(&mut connection)?.ok_or(diesel::result::Error::NotFound)?;
         let book = load::program_book(&mut connection).map_err(OpenError::Failed)?.ok_or(OpenError::NoProgram)?;
         let programs = Arc::new(Programs::new(book));
-        let shared = Arc::new(Shared { config, id, programs, lanes: RwLock::default() });
+        let shared = Arc::new(Shared { config, id, mode, programs, lanes: RwLock::default() });
         shared.start_lanes(setup::journals(&mut connection)?);
         let (stop, stopped) = mpsc::channel();
         let watched = Arc::clone(&shared);
@@ -104,6 +110,11 @@ impl Ledger {
     /// The ledger's id.
     pub fn id(&self) -> Uuid {
         self.shared.id
+    }
+
+    /// What the database is for.
+    pub fn mode(&self) -> Mode {
+        self.shared.mode
     }
 
     /// The programme's versions, as last read.
@@ -152,6 +163,14 @@ impl Ledger {
     /// Submits a request and waits for its answer.
     pub async fn decide(&self, request: Request) -> Result<Answer, NoAnswer> {
         self.submit(request, Priority::Request)?.await.unwrap_or(Err(NoAnswer::Fault))
+    }
+
+    /// Moves the clock of a sandbox forward, for all instances at once, and says what it then shows. No command and no
+    /// entry: it is kept with the database, not in its history.
+    pub fn move_clock(&self, wanted: ClockMove) -> Result<Reading, ClockError> {
+        let config = &self.shared.config;
+        let mut connection = connect::lane(&config.url).map_err(ClockError::Unreachable)?;
+        sandbox::move_clock(&mut connection, (&config.clock, &self.programs().book()), wanted)
     }
 
     /// How many commands wait, by journal.
@@ -256,12 +275,25 @@ pub enum OpenError {
     /// Another programme than the database's was given at start.
     #[error("the database already has a programme, and it is another one; publish versions over the API instead")]
     OtherProgram,
+    /// The database is for something else.
+    #[error("the database is {found}, and stays one; {}", other_mode(*.found))]
+    OtherMode {
+        /// What it is.
+        found: Mode,
+    },
     /// A query failed.
     #[error("the database refused")]
     Database(#[from] diesel::result::Error),
     /// A transaction failed.
     #[error("the ledger could not be prepared")]
     Failed(#[source] Failure),
+}
+
+fn other_mode(found: Mode) -> &'static str {
+    match found {
+        Mode::Production => "leave --sandbox out, or use another database for a sandbox or a demonstration",
+        Mode::Sandbox => "give --sandbox, or use another database for production",
+    }
 }
 
 /// Why a transaction did not commit.

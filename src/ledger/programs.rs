@@ -3,36 +3,56 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use chrono::TimeDelta;
 use diesel::PgConnection;
 
 use super::{Failure, load};
 use crate::domain::program::ProgramBook;
+use crate::domain::publication::LEAD;
+use crate::domain::time::{EARLIEST, Timestamp};
 
 /// How old the knowledge may be before a lane reads again, half of the least lead of a publication.
 const FRESH: Duration = Duration::from_secs(30);
 
+/// The same on the programme's clock, which is moved forward in a sandbox and passes the lead in no time.
+const AHEAD: TimeDelta = TimeDelta::seconds(LEAD.num_seconds() / 2);
+
 /// The programme's versions, shared by lanes and readers.
 #[derive(Debug)]
 pub struct Programs {
-    known: RwLock<(Arc<ProgramBook>, Instant)>,
+    known: RwLock<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    book: Arc<ProgramBook>,
+    read_at: Instant,
+    /// The latest of the programme's times for which a lane read them.
+    good_at: Timestamp,
 }
 
 impl Programs {
     /// Versions that were just read.
     pub fn new(book: ProgramBook) -> Self {
-        Self { known: RwLock::new((Arc::new(book), Instant::now())) }
+        let known = Known { book: Arc::new(book), read_at: Instant::now(), good_at: EARLIEST };
+        Self { known: RwLock::new(known) }
     }
 
     /// The versions as last read.
     pub fn book(&self) -> Arc<ProgramBook> {
-        Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner).0)
+        Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner).book)
     }
 
-    /// The versions, read again if they could miss one that is in force.
-    pub(super) fn fresh(&self, connection: &mut PgConnection) -> Result<Arc<ProgramBook>, Failure> {
-        let read_at = self.known.read().unwrap_or_else(PoisonError::into_inner).1;
-        if read_at.elapsed() > FRESH {
+    /// The versions, read again if they could miss one that is in force at `now`.
+    pub(super) fn fresh(&self, connection: &mut PgConnection, now: Timestamp) -> Result<Arc<ProgramBook>, Failure> {
+        let old = {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            known.read_at.elapsed() > FRESH || now - known.good_at > AHEAD
+        };
+        if old {
             self.refresh(connection)?;
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            known.good_at = known.good_at.max(now);
         }
         Ok(self.book())
     }
@@ -44,11 +64,11 @@ impl Programs {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         // Another thread may have read more in the meantime: versions are only ever added.
         if !published.is_empty() {
-            let mut book = ProgramBook::clone(&known.0);
+            let mut book = ProgramBook::clone(&known.book);
             published.into_iter().for_each(|version| book.add(version));
-            known.0 = Arc::new(book);
+            known.book = Arc::new(book);
         }
-        known.1 = known.1.max(read_at);
+        known.read_at = known.read_at.max(read_at);
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ pub enum Priority {
     Background,
 }
 
-/// How many of a batch's places stay open to background work while requests wait.
+/// What part of a batch is background work while there are requests, at least and at most: an eighth.
 const BACKGROUND_SHARE: usize = 8;
 
 /// A queue with one end for many senders and one for the lane.
@@ -85,12 +85,14 @@ impl<T> Queue<T> {
 
     /// Takes the first item, waiting for it, and with it whatever else is queued, up to `limit`. None once the queue
     /// is closed and empty.
+    ///
+    /// Background work fills a batch only when it is alone: whoever waits for an answer waits for the whole batch.
     pub fn take(&self, limit: usize) -> Option<Vec<T>> {
         let idle = |inner: &mut Inner<T>| !inner.closed && inner.len() == 0;
         let mut inner = self.filled.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
         let reserved = inner.background.len().min(limit / BACKGROUND_SHARE);
         let requests = inner.requests.len().min(limit - reserved);
-        let background = inner.background.len().min(limit - requests);
+        let background = if requests == 0 { inner.background.len().min(limit) } else { reserved };
         let mut batch: Vec<T> = inner.requests.drain(..requests).collect();
         batch.extend(inner.background.drain(..background));
         self.emptied.notify_all();
@@ -143,6 +145,8 @@ mod tests {
         assert_eq!(batch.iter().filter(|n| **n > 0).count(), 14);
         assert_eq!(batch.iter().filter(|n| **n <= 0).count(), 2);
         assert_eq!(batch[0], 1);
+        assert_eq!(queue.take(16).unwrap().len(), 8, "six requests and no more than two others");
+        assert_eq!(queue.take(15).unwrap(), (4..19).map(|n| -n).collect::<Vec<_>>(), "alone it fills a batch");
     }
 
     #[test]

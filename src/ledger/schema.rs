@@ -48,6 +48,8 @@ diesel::table! {
         created_at -> Timestamptz,
         demo_shift_days -> Nullable<Int4>,
         demo_loaded -> Bool,
+        sandbox -> Bool,
+        clock_ahead -> Int8,
     }
 }
 

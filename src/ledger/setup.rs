@@ -2,35 +2,39 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Integer, Nullable, SmallInt, Text, Timestamptz};
+use diesel::sql_types::{Bool, Integer, Nullable, SmallInt, Text};
 use uuid::Uuid;
 
 use super::load;
+use super::sandbox::{Mode, check_mode};
 use super::state::{Changes, State};
 use super::write::{self, Place};
 use super::{Failure, OpenError, schema};
 use crate::domain::ids::{JournalId, MAX_JOURNAL};
 use crate::domain::program::Program;
 use crate::domain::publication;
-use crate::domain::time::Timestamp;
 use crate::postgres::clock::Clock;
 use crate::postgres::migrate;
 use crate::postgres::statement::statement;
 
-/// Gives a migrated database its ledger's id and its journals: number 0 and, at the first time, `journals` more or
-/// else `default`. Later, journals are only added, up to `journals` if it is given; they get new members a minute
-/// later, when every instance knows them.
+/// Gives a migrated database its ledger's id, its mode and its journals: number 0 and, at the first time, `journals`
+/// more or else `default`. Later, journals are only added, up to `journals` if it is given; they get new members a
+/// minute later, when every instance knows them. The mode is for good; without one given, a new database is for
+/// production and another stays what it is.
 ///
-/// Runs as the owner. Errors: the database's.
+/// Runs as the owner. Errors: [`OpenError::OtherMode`]; the database's.
 pub fn initialise(
     connection: &mut PgConnection,
+    mode: Option<Mode>,
     default: JournalId,
     journals: Option<JournalId>,
 ) -> Result<(), OpenError> {
     let in_range = |journals: JournalId| journals.clamp(1, MAX_JOURNAL);
-    AddLedger { id: Uuid::new_v4() }.execute(connection)?;
+    AddLedger { id: Uuid::new_v4(), sandbox: mode == Some(Mode::Sandbox) }.execute(connection)?;
+    if let Some(mode) = mode {
+        check_mode(connection, mode)?;
+    }
     AddJournals { first: in_range(default), more: journals.map(in_range) }.execute(connection)?;
     Ok(())
 }
@@ -76,12 +80,6 @@ pub fn is_demonstration(connection: &mut PgConnection) -> Result<bool, OpenError
 pub fn demo_shift(connection: &mut PgConnection, days: i32) -> Result<i32, OpenError> {
     let rows: Vec<i32> = KeepDemoShift { days }.load(connection)?;
     Ok(rows.into_iter().next().unwrap_or(days))
-}
-
-/// The programme's time now, in UTC.
-pub fn now(connection: &mut PgConnection, clock: &Clock) -> Result<Timestamp, OpenError> {
-    let now: Vec<DateTime<Utc>> = ReadClock {}.load(connection)?;
-    Ok(clock.read(now.into_iter().next().ok_or(diesel::result::Error::NotFound)?))
 }
 
 /// Were the demonstration's orders all posted?
@@ -137,8 +135,8 @@ pub(super) fn check_role(connection: &mut PgConnection) -> Result<(), OpenError>
 }
 
 statement! {
-    AddLedger { id: Uuid => diesel::sql_types::Uuid } -> (),
-    "INSERT INTO ledger (id, created_at) VALUES ($1, clock_timestamp()) ON CONFLICT DO NOTHING"
+    AddLedger { id: Uuid => diesel::sql_types::Uuid, sandbox: bool => Bool } -> (),
+    "INSERT INTO ledger (id, created_at, sandbox) VALUES ($1, clock_timestamp(), $2) ON CONFLICT DO NOTHING"
 }
 
 statement! {
@@ -159,11 +157,6 @@ statement! {
 statement! {
     SetDemoLoaded {} -> (),
     "UPDATE ledger SET demo_loaded = true"
-}
-
-statement! {
-    ReadClock {} -> Timestamptz,
-    "SELECT clock_timestamp()"
 }
 
 statement! {

@@ -154,7 +154,7 @@ impl<'a> Batch<'a> {
                 let enrolled = self.state.enrolments.get(&enrolment.external_id)?;
                 Some(enrolled.answer(&request.hash, || Refusal::ExternalIdConflict))
             }
-            Command::ChangeProfile(..) | Command::Publish(..) => None,
+            Command::ChangeProfile(..) | Command::Settle(_) | Command::Publish(..) => None,
         }
     }
 
@@ -163,6 +163,8 @@ impl<'a> Batch<'a> {
             Command::CompleteOrder(order) => self.complete_order(request, order),
             Command::Enrol(id, enrolment) => self.enrol(request, *id, enrolment),
             Command::ChangeProfile(id, change) => self.change_profile(request, *id, change),
+            // Of a member that does not exist, nothing is due.
+            Command::Settle(id) => self.settle(*id, self.now, self.context(request)).map(|()| "{}".to_owned()),
             Command::Publish(program, effective_at) => self.publish(request, program, *effective_at),
         }
     }

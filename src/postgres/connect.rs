@@ -54,6 +54,13 @@ pub fn auditor(url: &str) -> Result<PgConnection, ConnectionError> {
     Ok(connection)
 }
 
+/// A reader's connection without a pool, for a job.
+pub fn reader(url: &str) -> Result<PgConnection, ConnectionError> {
+    let mut connection = plain(url)?;
+    connection.batch_execute(READER).map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(connection)
+}
+
 /// A pool of `size` readers. Nothing is connected yet: the first request does it, so that a service can start
 /// while its database is away.
 pub fn readers(url: &str, size: u32) -> ReadPool {

@@ -16,7 +16,7 @@ use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::member::{Balances, Lot, Member};
 use crate::domain::program::ProgramBook;
 use crate::domain::time::{self, Timestamp};
-use crate::postgres::clock::Clock;
+use crate::postgres::clock::{Clock, programme_time};
 use crate::postgres::statement::statement;
 
 /// A wallet at an instant.
@@ -138,10 +138,12 @@ fn load_due(connection: &mut PgConnection, member: &mut Member, now: Timestamp) 
 statement! {
     LoadWallet { journal: JournalId => SmallInt, member: Uuid => SqlUuid }
     -> (Text, Timestamptz, BigInt, BigInt, BigInt, BigInt, Nullable<Timestamptz>, Timestamptz),
-    "SELECT m.status, m.joined_at, w.active, w.pending, w.held, w.debt, w.next_due_at,
-         GREATEST(clock_timestamp(), j.recorded_at)
-     FROM member m JOIN wallet w ON w.journal = $1 AND w.member = $2 JOIN journal j ON j.id = $1
-     WHERE m.journal = $1 AND m.id = $2"
+    concat!(
+        "SELECT m.status, m.joined_at, w.active, w.pending, w.held, w.debt, w.next_due_at,
+             GREATEST(", programme_time!(), ", j.recorded_at)
+         FROM member m JOIN wallet w ON w.journal = $1 AND w.member = $2 JOIN journal j ON j.id = $1
+         WHERE m.journal = $1 AND m.id = $2"
+    )
 }
 
 statement! {

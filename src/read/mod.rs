@@ -2,6 +2,7 @@
 //! and not yet written is shown by the same pure `settle` that the lanes write by.
 
 mod compare;
+pub mod due;
 pub mod entries;
 pub mod export;
 pub mod export_file;

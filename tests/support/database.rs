@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 
 use accrue::domain::program::{Program, ProgramDocument};
-use accrue::ledger::setup;
+use accrue::ledger::{Mode, setup};
 use accrue::postgres::clock::Clock;
 use accrue::postgres::cluster::{Cluster, ClusterConfig, Durability};
 use accrue::postgres::{connect, migrate};
@@ -17,6 +17,9 @@ use super::{PROGRAM, instant, scratch};
 
 /// How many journals members are spread over in tests.
 const JOURNALS: i16 = 2;
+
+/// The database that those of tests are cloned from.
+const TEMPLATE: &str = "accrue_template";
 
 /// A database of the run's cluster. It goes away with its last clone.
 #[derive(Clone)]
@@ -30,13 +33,25 @@ enum Name {
 }
 
 impl Database {
-    /// A database with the programme of the tests and nothing else.
+    /// A production database with the programme of the tests and nothing else.
     pub fn new() -> Self {
+        Self::clone_of(TEMPLATE)
+    }
+
+    /// The same as a sandbox.
+    pub fn sandbox() -> Self {
+        const SANDBOX: &str = "accrue_sandbox_template";
+        static MADE: Once = Once::new();
+        MADE.call_once(|| with_cluster(|cluster| prepare(cluster, SANDBOX, Mode::Sandbox)));
+        Self::clone_of(SANDBOX)
+    }
+
+    fn clone_of(template: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         with_cluster(|cluster| {
             let mut admin = connect::plain(&cluster.owner_url("postgres")).expect("the cluster answers");
-            let clone = format!("CREATE DATABASE {name} TEMPLATE accrue_template");
+            let clone = format!("CREATE DATABASE {name} TEMPLATE {template}");
             admin.batch_execute(&clone).expect("the template can be cloned");
         });
         Self(Arc::new(Name::Cloned(name)))
@@ -45,7 +60,7 @@ impl Database {
     /// A database as [`Self::new`] makes it, on a cluster of the test's own.
     pub fn on(cluster: &Cluster) -> Self {
         const NAME: &str = "shop";
-        prepare(cluster, NAME);
+        prepare(cluster, NAME, Mode::Production);
         Self(Arc::new(Name::Elsewhere(cluster.service_url(NAME), cluster.owner_url(NAME))))
     }
 
@@ -162,16 +177,16 @@ fn start() -> Cluster {
     }
     let _ = std::fs::remove_dir_all(&config.data_dir);
     let cluster = Cluster::start(&config).expect("a private cluster starts");
-    prepare(&cluster, "accrue_template");
+    prepare(&cluster, TEMPLATE, Mode::Production);
     cluster
 }
 
 // A migrated database with the programme of the tests.
-fn prepare(cluster: &Cluster, name: &str) {
+fn prepare(cluster: &Cluster, name: &str, mode: Mode) {
     cluster.ensure_database(name).expect("a database can be made");
     let mut owner = connect::plain(&cluster.owner_url(name)).expect("the database answers");
     migrate::run(&mut owner).expect("the migrations run");
-    setup::initialise(&mut owner, JOURNALS, None).expect("the journals are made");
+    setup::initialise(&mut owner, Some(mode), JOURNALS, None).expect("the journals are made");
     let document = ProgramDocument::from_toml(PROGRAM).expect("the programme is right");
     let program = Arc::new(Program::compile(&document).expect("the programme is right"));
     // Tests with a stopped clock may stand anywhere after this.

@@ -49,6 +49,11 @@ impl App {
         Self::with(Clock::database(), |_| {})
     }
 
+    /// A sandbox, whose clock is moved over the API.
+    pub fn sandbox() -> Self {
+        Self::on(Database::sandbox(), Clock::database(), |_| {})
+    }
+
     /// A service whose clock stands at `at`; move it with `app.clock.set`.
     pub fn at(at: &str) -> Self {
         Self::with(Clock::stopped_at(instant(at)), |_| {})

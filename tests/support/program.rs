@@ -96,8 +96,14 @@ pub struct Running {
 impl Running {
     /// Starts `accrue serve` on a free port and waits until it listens.
     pub fn serve(place: &Place, program: &Path) -> Self {
+        Self::serve_with(place, program, &[])
+    }
+
+    /// As [`Self::serve`], with more arguments.
+    pub fn serve_with(place: &Place, program: &Path, more: &[&str]) -> Self {
         let program = program.to_str().expect("a path in UTF-8");
         let mut command = place.command(&["serve", "--listen", "127.0.0.1:0", "--program", program]);
+        command.args(more);
         let mut process = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the program can be run");
         let mut stderr = BufReader::new(process.stderr.take().expect("it is piped"));
         let (mut said, mut line) = (String::new(), String::new());

@@ -1,0 +1,128 @@
+//! `/v1/sandbox/clock`: the clock of a sandbox. A production ledger has no such address.
+
+use actix_web::{HttpResponse, get, post, web};
+use serde::Serialize;
+
+use super::access::Authorised;
+use super::input::{Body, Read};
+use super::problem::{Problem, ProblemDocument};
+use super::{Service, json};
+use crate::domain::fields::{self, Fields, Wrong};
+use crate::domain::sandbox::ClockMove;
+use crate::domain::time::{self, Timestamp};
+use crate::ledger::sandbox::ClockError;
+use crate::postgres::clock::Reading;
+use crate::read::ReadError;
+
+/// Where to move the clock: one of the two, not both.
+#[derive(utoipa::ToSchema)]
+#[schema(as = ClockMove)]
+#[expect(dead_code, reason = "the fields are there for the document")]
+pub struct ClockMoveBody {
+    /// So far ahead of what it shows, counted in the programme's time zone: `36H`, `14D`, `12M`, `1Y`, and `12M_M` for
+    /// twelve months and then to the end of that month.
+    #[schema(example = "14D", nullable = false)]
+    advance: Option<String>,
+    /// To this instant, not before what it shows.
+    #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
+    to: Option<Timestamp>,
+}
+
+/// What the clock shows.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Clock)]
+pub struct ClockReply {
+    /// The programme's time. It goes on from there.
+    #[serde(with = "time::serde_canonical")]
+    #[schema(value_type = String, format = DateTime)]
+    now: Timestamp,
+    /// How many whole seconds it has been moved ahead of real time.
+    ahead_seconds: i64,
+}
+
+/// Look at the clock (sandbox only)
+///
+/// The programme's time: by it points become active and expire, and orders are in the past or in the future. Tokens keep
+/// real time. A production ledger answers 404.
+#[utoipa::path(
+    tag = "sandbox",
+    responses(
+        (status = 200, description = "What it shows", body = ClockReply),
+        (status = 404, description = "`not_found`: this is no sandbox", body = ProblemDocument,
+         content_type = "application/problem+json"),
+        (status = "default", description = "Another problem", body = ProblemDocument,
+         content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["sandbox"])),
+)]
+#[get("/v1/sandbox/clock")]
+pub async fn get_clock(service: web::Data<Service>, _caller: Authorised) -> Result<HttpResponse, Problem> {
+    let clock = service.reader.clock().clone();
+    let reading = service.reader.run(move |connection| clock.look(connection).map_err(ReadError::from)).await?;
+    json(&ClockReply::of(reading))
+}
+
+/// Move the clock forward (sandbox only)
+///
+/// For every member and every instance at once, and for good: it never goes back, and stays moved over restarts. What
+/// falls due on the way shows in every wallet from then on. There is no key: `advance` that is sent again moves the clock
+/// again, `to` is refused. A production ledger answers 404.
+#[utoipa::path(
+    tag = "sandbox",
+    request_body = ClockMoveBody,
+    responses(
+        (status = 200, description = "What it shows now", body = ClockReply),
+        (status = 404, description = "`not_found`: this is no sandbox", body = ProblemDocument,
+         content_type = "application/problem+json"),
+        (status = 422, description = "`validation_failed`, `clock_backwards`, `clock_too_far`", body = ProblemDocument,
+         content_type = "application/problem+json"),
+        (status = "default", description = "Another problem", body = ProblemDocument,
+         content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["sandbox"])),
+)]
+#[post("/v1/sandbox/clock")]
+pub async fn post_clock(
+    service: web::Data<Service>,
+    _caller: Authorised,
+    body: Body<ClockMove>,
+) -> Result<HttpResponse, Problem> {
+    let Body(wanted) = body;
+    let moved = web::block(move || service.ledger.move_clock(wanted)).await;
+    let moved = moved.map_err(|_| Problem::new("internal", "the clock could not be moved"))?;
+    json(&ClockReply::of(moved?))
+}
+
+impl Read for ClockMove {
+    fn read(wanted: &mut Fields<'_>) -> Option<Self> {
+        let advance = wanted.optional("advance", |value| Ok(fields::parsed(value)));
+        let to = wanted.optional("to", |value| Ok(fields::timestamp(value)));
+        let (name, read) = match (advance, to) {
+            (Some(period), None) => ("advance", period.map(ClockMove::Advance)),
+            (None, Some(instant)) => ("to", instant.map(ClockMove::To)),
+            _ => ("advance", Err(Wrong::new("contradiction", "must be given, or else to, and not both"))),
+        };
+        read.map_err(|wrong| wanted.fault(name, wrong)).ok()
+    }
+}
+
+impl ClockReply {
+    fn of(Reading { now, ahead }: Reading) -> Self {
+        Self { now, ahead_seconds: ahead.num_seconds() }
+    }
+}
+
+impl From<ClockError> for Problem {
+    fn from(error: ClockError) -> Self {
+        let code = match &error {
+            ClockError::Refused(refusal) => refusal.code(),
+            ClockError::Contended => "busy",
+            ClockError::Unreachable(_) => "database_unavailable",
+            ClockError::Unanswered(_) => "outcome_unknown",
+        };
+        if !matches!(error, ClockError::Refused(_)) {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the clock was not moved");
+        }
+        Self::new(code, error.to_string())
+    }
+}
