@@ -1,6 +1,7 @@
 //! Accrue: the membership, points and referral ledger that an online shop runs beside its checkout.
 //!
-//! Three clients call it. The **checkout service** posts orders; the **mobile app** shows balances and history;
+//! Three clients call it. The **checkout service** posts orders and refunds, and takes points at payment; the **mobile
+//! app** shows balances and history, redeems, gives and donates;
 //! **finance** audits the ledger and its export. Accrue is the book of record for points: what it has acknowledged is on
 //! disk, once, for good, and anyone can check that nobody changed it.
 //!
@@ -12,7 +13,7 @@
 //!                                                            takes the first, then whatever else is queued, ≤ 256
 //!    BEGIN
 //!    1 lock    the journal's head, FOR UPDATE; the clock is read behind it      ledger::load
-//!    2 load    the wallets, orders, keys that these commands name, set-based    ledger::load
+//!    2 load    what these commands name, set-based; nothing that none names     ledger::load
 //!    3 decide  pure: settle, decide → entries, or a typed refusal               ledger::state → domain
 //!    4 write   one statement per table, the head last                           ledger::write
 //!    COMMIT ─▶ answer everyone who waits
@@ -24,9 +25,31 @@
 //! An entry has *postings*: each takes points from one account to another, and so balances by its form.
 //!
 //! A lane is the only writer of its journal in this process, and the head's row lock makes it the only one among all
-//! processes. Nothing below it needs a lock of its own. While a batch commits, the next one gathers in the queue: the
+//! processes. Two things reach beyond one journal. A command over two members in two journals (a transfer) locks both
+//! heads, the lower number first, and goes through the account `transit` in each. The stock of a reward belongs to no
+//! member: its row is the second and last class of locks, taken behind the heads in the order of ids, by batches that
+//! touch it. Nothing else needs a lock of its own. While a batch commits, the next one gathers in the queue: the
 //! batch is as large as the load asks for. A busy lane gives those it has just answered half a millisecond to ask again;
 //! with few callers nobody waits.
+//!
+//! # A movement of points
+//!
+//! Each is a [`ledger::Command`], a pure decision in [`domain`], and entries; none writes a table itself.
+//!
+//! | movement | decided in | entries |
+//! |---|---|---|
+//! | earn | [`domain::order`] | `points.earned`, `order.recorded` |
+//! | reverse (a refund) | [`domain::refund`] | `order.refunded`, `redemption.returned` |
+//! | hold, capture, void, return | [`domain::redemption`] | `redemption.*` |
+//! | donate | [`domain::donation`] | `points.donated` |
+//! | transfer | [`domain::transfer`] | `transfer.*` |
+//! | adjust | [`domain::adjustment`] | `points.adjusted` |
+//! | forfeit (a member leaves) | [`domain::membership`] | `member.closed` |
+//! | activate, expire, lapse | [`domain::decide`] | `points.activated`, `points.expired`, `*.lapsed` |
+//!
+//! An entry states in its payload what it changes besides points, whole, as it is afterwards ([`domain::fact`]):
+//! the redemption, the transfer, the refund. [`domain::member::Member::apply`] takes postings, lots and fact up, in
+//! memory, in the posting path and in replay alike; what is written is the difference.
 //!
 //! # What goes wrong, and what happens then
 //!
@@ -64,30 +87,41 @@
 //! 1. **Nothing changes once written.** `entry` and `posting` take INSERT only: triggers refuse everything else, the
 //!    service's role lacks the privileges, and [`ledger::Ledger::open`] refuses a role that has them.
 //! 2. **Every posting balances** by construction; all accounts of a journal sum to zero.
-//! 3. **Projections are derivable.** Wallets and lots can be rebuilt from the journals; the posting path and replay
-//!    come through the same [`domain::member::Member::apply`]. Personal data is not a projection.
+//! 3. **Projections are derivable.** Members, wallets, lots, orders, redemptions, transfers, donations, stock and totals
+//!    can be rebuilt from the journals, and each journal alone rebuilds its members; the posting path and replay come
+//!    through the same [`domain::member::Member::apply`]. Personal data is not a projection.
 //! 4. **One request, one effect.** A key belongs to its caller and operation. Same key and content: the first status and
 //!    body again. Same key, other content: refused. Keys are kept for good, in the transaction of their effect. Natural
-//!    keys (an order's id, a customer's) are taken by success alone.
+//!    keys (an order's id, a refund's, a customer's) are taken by success alone.
 //! 5. **A 2xx means committed**, with `synchronous_commit` on.
-//! 6. **No overspend**: no part of a wallet falls below zero.
+//! 6. **No overspend**: no part of a wallet falls below zero. Only a refund may leave debt, where the programme's policy
+//!    says so; debt is repaid whenever points become active, so that with a debt nothing is ever active.
 //! 7. **Numbers have no gaps** in a journal, `recorded_at` never runs backwards in it, and
 //!    `hash = SHA-256(hash before ‖ canonical bytes of the entry)`: see [`domain::entry`].
-//! 8. **No personal data in the hashed bytes.** What is personal stands in `member_profile`; what was bought, in
-//!    `orders`.
+//! 8. **No personal data in the hashed bytes.** What is personal stands in `member_profile`, what people wrote in `note`,
+//!    what was bought in `orders` and `refund`, what was answered in `idempotency`; erasure empties them.
 //! 9. **Jobs are never needed for correctness.** What time alone causes is written down by the next command
 //!    ([`domain::decide::Working::settle`]) and shown by every read before that. The sweeper sends such a command, and
 //!    does nothing else ([`jobs`]).
+//!    One exception, on the safe side: stock that a lapsed hold reserves comes back when the lapse is written.
 //! 10. **Same journal and same programme versions, same result.** Decisions take time, ids and rules as inputs.
+//! 11. **Splitting changes nothing**: a refund in many parts makes due what one refund would ([`domain::refund`]).
+//! 12. **Points keep their age.** Returned and transferred points keep their lot's end; held ones do not expire while
+//!     they are held, and expire at once if they go back after it. Points that come back after a capture, when their lot
+//!     has ended, get the programme's grace.
 //!
 //! # The canonical entry, version 1
 //!
 //! RFC 8785 JSON with the keys `actor, command, effective_at, id, journal, kind, ledger, member, payload, postings
 //! [{credit, debit, lot, points}], program_version, recorded_at, seq, v`. ASCII keys, UTC times with six digits and `Z`,
 //! integers within ±(2⁵³ − 1), money as decimal strings. A line of the NDJSON export is the same object with `hash`. The
-//! payload of every entry about a member carries `balance`, the wallet after it, and in full the `lots` that it brings
-//! into being. `tests/data/verify_export.py` checks an export with nothing but Python.
+//! payload of every entry about a member carries `balance`, the wallet after it, in full the `lots` that it brings into
+//! being, and what else it changes. `tests/data/verify_export.py` checks an export with nothing but Python.
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
+// Tests that are shared with those outside name the crate as those do.
+#[cfg(test)]
+extern crate self as accrue;
 
 pub mod cli;
 pub mod domain;

@@ -73,6 +73,12 @@ fn a_members_token_reaches_that_member_alone() {
                     call(&client(scopes), row, id).assert_problem(403, "scope_missing");
                 }
             }
+            // What is the member's own is for the handlers to find out, each in its own tests.
+            Need::ScopeOrOwner(scope) => {
+                let own = call(&client(MEMBER_SCOPE), row, "me");
+                assert!(matches!(own.status, 200 | 400 | 404 | 415 | 422), "{row:?}: {own:?}");
+                call(&client(scope), row, "me").assert_problem(403, "scope_missing");
+            }
             Need::ScopeOrMember(scope) => {
                 let own = call(&client(MEMBER_SCOPE), row, "me");
                 assert_eq!(own.status, 200, "{row:?}: {own:?}");

@@ -1,5 +1,7 @@
 //! The program is killed again and again while it imports; in the end the books are those of a run that was not.
 
+mod service;
+
 use std::env;
 use std::fs;
 use std::process::Stdio;
@@ -27,7 +29,7 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/cdnow_orders
 
 #[test]
 fn an_import_that_is_killed_twenty_times_ends_as_one_that_was_not() {
-    let crashes = env::var("ACCRUE_CRASHES").map_or(CRASHES, |text| text.parse().expect("a number"));
+    let crashes = setting("ACCRUE_CRASHES", CRASHES);
     let mut random = StdRng::seed_from_u64(1_997);
     let place = Place::new();
     place.file("program.toml", PROGRAM);
@@ -75,13 +77,21 @@ fn an_import_that_is_killed_twenty_times_ends_as_one_that_was_not() {
     assert_eq!(count(&mut crashed, "member"), 23_570);
 }
 
-// How many entries there are, as long as the database answers.
-fn entries(place: &Place) -> Option<i64> {
+// A number that the environment may set, for longer runs.
+fn setting(name: &str, default: u32) -> u32 {
+    env::var(name).map_or(default, |text| text.parse().expect("a number"))
+}
+
+// A connection as the owner, as long as the private cluster answers.
+fn owner(place: &Place) -> Option<PgConnection> {
     let password = fs::read_to_string(place.data_dir().join("secrets/owner-password")).ok()?;
     let socket = place.data_dir().join("socket").display().to_string().replace('/', "%2F");
-    let url = format!("postgresql://accrue_owner:{}@{socket}:5432/accrue", password.trim());
-    let mut owner = connect::plain(&url).ok()?;
-    let rows: Vec<String> = sql::try_texts(&mut owner, "SELECT sum(next_seq - 1)::text FROM journal").ok()?;
+    connect::plain(&format!("postgresql://accrue_owner:{}@{socket}:5432/accrue", password.trim())).ok()
+}
+
+// How many entries there are, as long as the database answers.
+fn entries(place: &Place) -> Option<i64> {
+    let rows = sql::try_texts(&mut owner(place)?, "SELECT sum(next_seq - 1)::text FROM journal").ok()?;
     rows.first()?.parse().ok()
 }
 

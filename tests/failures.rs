@@ -69,6 +69,17 @@ fn a_command_that_waited_past_its_deadline_is_dropped_before_it_is_taken() {
 }
 
 #[test]
+fn a_reader_that_lost_its_connection_between_two_queries_gets_another() {
+    let app = App::at(NOW);
+    let (checkout, path) = (app.checkout(), format!("/v1/members/{}/wallet", app.enrol("ana")));
+    assert_eq!(checkout.get(&path).status, 200);
+    app.database.end_backends();
+    // Each lost connection is found out once, at most.
+    let answers: Vec<u16> = (0..10).map(|_| checkout.get(&path).status).collect();
+    assert_eq!(answers.last(), Some(&200), "{answers:?}");
+}
+
+#[test]
 fn a_service_whose_database_goes_away_says_so_and_recovers_by_itself() {
     let place = Place::new();
     let config = ClusterConfig { data_dir: place.data_dir(), durability: Durability::None, binaries: None };

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests ask the database once, as text")]
 
 mod access;
+mod adjustments;
 mod architecture;
 mod auth;
 mod bad_input;
@@ -9,15 +10,23 @@ mod chain_vector;
 mod cluster;
 mod crash;
 mod demo;
+mod donations;
 mod failures;
 mod import;
 mod invariants;
 mod ledger_reads;
+mod machine;
 mod members;
+mod memberships;
 mod migrations;
 mod openapi;
 mod orders;
 mod recompute;
+mod redemptions;
+mod refunds;
+mod rewards;
 mod sandbox;
 mod support;
 mod sweeper;
+mod transfers;
+mod wallet;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, instant};
+use crate::support::{Answer, App, balances, instant};
 
 const NOON: &str = "2026-03-10T12:00:00Z";
 
@@ -220,7 +220,9 @@ fn what_the_app_polls_is_sent_again_only_when_it_changed() {
     app.clock.set(instant("2026-03-24T11:00:00Z"));
     let active = phone.send("GET", "/v1/members/me/wallet", &[("if-none-match", &pending.headers["etag"])], None);
     let expected = json!({
-        "active": 58, "debt": 0, "held": 0, "pending": 0, "as_of": "2026-03-24T11:00:00.000000Z",
+        "active": 58, "debt": 0, "held": 0, "pending": 0, "lifetime_earned": 58, "lifetime_spent": 0,
+        "expiring": [{ "points": 58, "expires_at": "2027-04-01T04:00:00.000000Z" }],
+        "as_of": "2026-03-24T11:00:00.000000Z",
     });
     assert_eq!((active.status, &active.body), (200, &expected));
 }
@@ -253,8 +255,7 @@ fn a_statement_runs_from_the_newest_entry_back_with_a_balance_that_adds_up() {
         assert_eq!(total(&newer["balance_after"]), expected, "{newer}");
         assert_eq!(newer["details"].get("balance"), None);
     }
-    let mut wallet = checkout.get(&format!("/v1/members/{id}/wallet")).body;
-    wallet.as_object_mut().unwrap().remove("as_of");
+    let wallet = balances(&checkout.get(&format!("/v1/members/{id}/wallet")).body);
     assert_eq!(lines[0]["balance_after"], wallet);
     assert_eq!(total(&wallet), 3);
 }

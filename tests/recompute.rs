@@ -129,7 +129,7 @@ fn wallets(
         let mut connection = database.service();
         connection.batch_execute("SET enable_seqscan = off").unwrap();
         let wallet = |(customer, id, earned): &(String, MemberId, i64)| {
-            let wallet = members::wallet(&mut connection, *id, (clock, &programs)).unwrap().unwrap().balances;
+            let wallet = members::wallet(&mut connection, *id, (clock, &programs)).unwrap().unwrap().contents.balances;
             assert_eq!((wallet.held, wallet.debt), (0, 0));
             let expired = earned - wallet.pending - wallet.active;
             (customer.clone(), [*earned, wallet.pending, wallet.active, expired])

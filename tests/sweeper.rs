@@ -52,7 +52,7 @@ fn swept_lines(app: &App, id: MemberId) -> Vec<DueLine> {
         let StatementLine { kind, effective_at, points, balance_after, .. } = line;
         DueLine { kind, effective_at, points, balance_after }
     };
-    let lines = entries::statement(&mut reader(app), id, None, i64::MAX).unwrap();
+    let lines = entries::statement(&mut reader(app), id, Default::default(), None, i64::MAX).unwrap();
     let by_time = |line: &DueLine| ["points.activated", "points.expired"].contains(&line.kind.as_str());
     lines.into_iter().rev().map(line).filter(by_time).collect()
 }
@@ -220,7 +220,7 @@ fn a_batch_with_more_due_than_one_transaction_settles_is_decided_in_parts() {
     for (id, expected) in ids.iter().zip(&expected) {
         assert_eq!(&swept_lines(&app, *id), expected);
     }
-    assert_eq!(transactions(&app, "points.activated"), 2, "two halves");
+    assert_eq!(transactions(&app, "points.activated"), 2, "two parts");
 }
 
 #[test]

@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use clap::builder::BoolishValueParser;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use secrecy::SecretString;
 
 use crate::domain::ids::MemberId;
+use crate::domain::time;
 use crate::ledger::Mode;
 use crate::read::export::Format;
 
@@ -271,20 +273,8 @@ fn scopes(text: &str) -> Result<String, String> {
     }
 }
 
-fn span(text: &str) -> Result<Duration, &'static str> {
-    const FORM: &str = "must be a number with s, m, h or d, such as 1h, and at most 366d";
-    const MOST: u64 = 366 * 86_400;
-    let unit = text.chars().last().ok_or(FORM)?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        _ => return Err(FORM),
-    };
-    let number: u64 = text.strip_suffix(unit).and_then(|number| number.parse().ok()).ok_or(FORM)?;
-    match number.checked_mul(seconds) {
-        Some(seconds) if (1..=MOST).contains(&seconds) => Ok(Duration::from_secs(seconds)),
-        _ => Err(FORM),
-    }
+fn span(text: &str) -> Result<Duration, String> {
+    const MOST: TimeDelta = TimeDelta::days(366);
+    let span = time::parse_span(text, MOST).map_err(|fault| fault.to_string())?;
+    span.to_std().map_err(|fault| fault.to_string())
 }

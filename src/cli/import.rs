@@ -174,6 +174,7 @@ impl Row {
             discount: None,
             channel: None,
             items: None,
+            redemption_ids: Vec::new(),
         }
     }
 }

@@ -3,15 +3,19 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use rust_decimal::Decimal;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::account::Account;
 use super::canonical;
+use super::donation::{self, CauseTerms};
 use super::entry::{CANONICAL_VERSION, Entry, Hash, Kind, hex};
+use super::fact::Fact;
 use super::ids::{JournalId, MemberId};
-use super::member::{Balances, Member, Misfit, NewLot};
+use super::lot::NewLot;
+use super::member::{Balances, Member, Misfit};
+use super::refund::Refunded;
+use super::reward::{self, RewardTerms};
 use super::time::{self, Timestamp};
 
 /// A check under way: entries go in by journal, in the order of their numbers.
@@ -34,27 +38,42 @@ pub struct Journal {
     pub members: HashMap<MemberId, Member>,
     /// Balances of the programme's accounts, credits less debits.
     pub accounts: BTreeMap<String, i128>,
-    /// What the entries say of orders, by id.
-    pub orders: HashMap<String, OrderFacts>,
+    /// The numbers of the entries of orders, and whose they are; what they say stands with the members.
+    pub orders: HashMap<String, (i64, MemberId)>,
+    /// What they say of refunds, by order and id.
+    pub refunds: HashMap<(String, String), RefundSeen>,
+    /// What they say of donations.
+    pub donations: Vec<Donated>,
+    /// Rewards as they last stand: terms, and how many there ever were.
+    pub rewards: BTreeMap<Uuid, (RewardTerms, Option<i64>)>,
+    /// Causes.
+    pub causes: BTreeMap<Uuid, CauseTerms>,
     /// The programme's versions: number, effective time, document.
     pub versions: Vec<(i32, Timestamp, Value)>,
 }
 
-/// What an entry says of an order.
+/// A donation as its entry states it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OrderFacts {
+pub struct Donated {
     /// The entry's number.
     pub seq: i64,
-    /// Who ordered.
-    pub member: Uuid,
-    /// When.
-    pub occurred_at: Timestamp,
-    /// In which currency.
-    pub currency: String,
-    /// For how much.
-    pub amount: Decimal,
-    /// What it earned.
+    /// Who gave.
+    pub member: MemberId,
+    /// To what.
+    pub cause: Uuid,
+    /// How many points.
     pub points: i64,
+}
+
+/// A refund as its entry states it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RefundSeen {
+    /// The entry's number.
+    pub seq: i64,
+    /// Whose order it is.
+    pub member: MemberId,
+    /// What it states.
+    pub refund: Refunded,
 }
 
 /// The first entry that is wrong, and why.
@@ -107,8 +126,8 @@ pub enum Fault {
     #[error("its payload lacks what its kind promises")]
     Payload,
     /// Invariant 4.
-    #[error("its order was recorded before")]
-    OrderTwice,
+    #[error("its order or refund was recorded before")]
+    Twice,
     /// A member of another journal, or postings that need a member.
     #[error("its member does not belong to it")]
     Member,
@@ -167,6 +186,10 @@ impl Default for Journal {
             members: HashMap::new(),
             accounts: BTreeMap::new(),
             orders: HashMap::new(),
+            refunds: HashMap::new(),
+            donations: Vec::new(),
+            rewards: BTreeMap::new(),
+            causes: BTreeMap::new(),
             versions: Vec::new(),
         }
     }
@@ -203,10 +226,9 @@ impl Journal {
             }
         }
         let Some(id) = entry.member else {
-            self.published(entry, payload)?;
+            self.program(entry, payload)?;
             return if entry.postings.is_empty() { Ok(()) } else { Err(Fault::Member) };
         };
-        self.ordered(entry, payload)?;
         let id = MemberId::try_from(id).ok().filter(|id| id.journal() == entry.journal).ok_or(Fault::Member)?;
         if entry.kind == Kind::MemberEnrolled.name() {
             let joined_at = payload["joined_at"].as_str().and_then(|text| time::parse(text).ok());
@@ -215,35 +237,52 @@ impl Journal {
                 return Err(Fault::Member);
             }
         }
+        let lots = NewLot::all_from(payload)?;
+        let fact = Fact::of(&entry.kind, entry.program_version, payload, &lots)?;
+        self.note(entry.seq, id, &fact)?;
+        if entry.kind == Kind::PointsDonated.name() {
+            self.donations.push(donated(entry.seq, id, payload).ok_or(Fault::Payload)?);
+        }
         let member = self.members.get_mut(&id).ok_or(Fault::Member)?;
-        member.apply(&entry.postings, &NewLot::all_from(payload)?)?;
+        member.apply(&fact, &entry.postings, &lots)?;
         let stated: Option<Balances> = serde_json::from_value(payload["balance"].clone()).ok();
         if stated != Some(member.balances) { Err(Fault::Balance) } else { Ok(()) }
     }
 
-    fn published(&mut self, entry: &Entry, payload: &Value) -> Result<(), Fault> {
+    // What belongs to no member.
+    fn program(&mut self, entry: &Entry, payload: &Value) -> Result<(), Fault> {
         if entry.kind == Kind::ProgramPublished.name() {
             let effective_at = payload["effective_at"].as_str().and_then(|text| time::parse(text).ok());
             let version = (entry.program_version, effective_at.ok_or(Fault::Payload)?, payload["document"].clone());
             self.versions.push(version);
         }
+        if let Some(reward) = payload.get("reward") {
+            let (id, terms, supplied) = reward::stated(reward).ok_or(Fault::Payload)?;
+            self.rewards.insert(id, (terms, supplied));
+        }
+        if let Some(cause) = payload.get("cause") {
+            let (id, terms) = donation::stated(cause).ok_or(Fault::Payload)?;
+            self.causes.insert(id, terms);
+        }
         Ok(())
     }
 
-    fn ordered(&mut self, entry: &Entry, payload: &Value) -> Result<(), Fault> {
-        let Some(order) = payload.get("order") else { return Ok(()) };
-        let text = |key: &str| order[key].as_str().ok_or(Fault::Payload);
-        let facts = OrderFacts {
-            seq: entry.seq,
-            member: entry.member.ok_or(Fault::Member)?,
-            occurred_at: time::parse(text("occurred_at")?).map_err(|_| Fault::Payload)?,
-            currency: text("currency")?.to_owned(),
-            amount: text("amount")?.parse().map_err(|_| Fault::Payload)?,
-            points: payload["points"].as_i64().unwrap_or_default(),
+    // Orders and refunds count once (invariant 4).
+    fn note(&mut self, seq: i64, member: MemberId, fact: &Fact) -> Result<(), Fault> {
+        let known = match fact {
+            Fact::Order(order) => self.orders.insert(order.order_id.clone(), (seq, member)).is_some(),
+            Fact::Refund(refund) => {
+                let key = (refund.order_id.clone(), refund.refund_id.clone());
+                self.refunds.insert(key, RefundSeen { seq, member, refund: refund.clone() }).is_some()
+            }
+            _ => false,
         };
-        match self.orders.insert(text("order_id")?.to_owned(), facts) {
-            None => Ok(()),
-            Some(_) => Err(Fault::OrderTwice),
-        }
+        if known { Err(Fault::Twice) } else { Ok(()) }
     }
+}
+
+fn donated(seq: i64, member: MemberId, payload: &Value) -> Option<Donated> {
+    let donation = payload.get("donation")?;
+    let cause = donation.get("cause_id")?.as_str()?.parse().ok()?;
+    Some(Donated { seq, member, cause, points: donation.get("points")?.as_i64()? })
 }

@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 
 use serde_json::{Map, Value, json};
@@ -12,9 +12,15 @@ use uuid::Uuid;
 
 use super::account::{Account, Part};
 use super::entry::{Draft, Kind, Posting, derive_id};
-use super::member::{Lot, Member, Misfit, NewLot};
-use super::program::ProgramBook;
+use super::fact::Fact;
+use super::ids::RedemptionId;
+use super::lot::{ACTIVE, Lot, NewLot};
+use super::member::{Member, Misfit, Status};
+use super::program::{Program, ProgramBook};
+use super::redemption::{self, Redemption};
+use super::refusal::Refusal;
 use super::time::Timestamp;
+use super::transfer::{self, Transfer};
 
 /// What every decision is given besides the state.
 #[derive(Debug, Clone, Copy)]
@@ -23,10 +29,55 @@ pub struct Context<'a> {
     pub now: Timestamp,
     /// The programme's versions.
     pub programs: &'a ProgramBook,
-    /// The command's id, a version 7 UUID made when it was received; ids of entries and lots follow from it.
+    /// The command's id, a version 7 UUID made when it was received; ids of what it makes follow from it.
     pub command: Uuid,
     /// Who asks: `client:<name>` or `member:<id>`.
     pub actor: &'a str,
+}
+
+impl<'a> Context<'a> {
+    /// The programme in force now.
+    pub fn program(&self) -> &'a Program {
+        &self.programs.at(self.now).program
+    }
+}
+
+/// An entry to be posted: what happened, what it changes, and its lines.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// What happened.
+    pub kind: Kind,
+    /// When it counts from; none for now.
+    pub effective_at: Option<Timestamp>,
+    /// The programme version it is decided by; none for the one in force at that time.
+    pub program_version: Option<i32>,
+    /// What it changes besides points.
+    pub fact: Fact,
+    /// What else its payload says.
+    pub payload: Map<String, Value>,
+    /// Its lines.
+    pub postings: Vec<Posting>,
+    /// The lots that it brings into being.
+    pub lots: Vec<NewLot>,
+}
+
+impl Event {
+    /// Something that happens now and changes `fact`.
+    pub fn new(kind: Kind, fact: Fact) -> Self {
+        let (payload, postings, lots) = (Map::new(), Vec::new(), Vec::new());
+        Self { kind, effective_at: None, program_version: None, fact, payload, postings, lots }
+    }
+
+    /// With these lines.
+    pub fn with_postings(self, postings: Vec<Posting>) -> Self {
+        Self { postings, ..self }
+    }
+
+    /// With something more in the payload.
+    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.payload.insert(key.to_owned(), value.into());
+        self
+    }
 }
 
 /// A member under a decision: a copy that entries are applied to one by one, and the entries so far.
@@ -38,62 +89,15 @@ pub struct Working<'a> {
     pub member: Member,
     /// The entries so far.
     pub entries: Vec<Draft>,
+    /// How many more units of rewards are taken, or fewer, than before.
+    pub stock_taken: BTreeMap<Uuid, i64>,
     context: Context<'a>,
 }
 
 impl<'a> Working<'a> {
     /// Begins with a copy of `member`.
     pub fn on(member: &Member, context: Context<'a>) -> Self {
-        Self { member: member.clone(), entries: Vec::new(), context }
-    }
-
-    /// Adds an entry that the command causes. The payload gets the keys `lots` (if any) and `balance`: the wallet
-    /// after the entry, so that a statement and an auditor need not add up history.
-    ///
-    /// Errors: a posting that the member's balances cannot bear.
-    pub fn post(
-        &mut self,
-        kind: Kind,
-        (effective_at, program_version): (Timestamp, i32),
-        payload: Map<String, Value>,
-        postings: Vec<Posting>,
-        lots: &[NewLot],
-    ) -> Result<(), Misfit> {
-        let n = (self.entries.len() as u64).to_be_bytes();
-        let command = self.context.command;
-        let draft = Draft {
-            id: derive_id(self.context.now, command.as_bytes(), &[b"entry", &n]),
-            kind,
-            member: Some(self.member.id),
-            actor: self.context.actor.to_owned(),
-            command: Some(command),
-            program_version,
-            effective_at,
-            payload: Value::Object(payload),
-            postings,
-        };
-        self.add(draft, lots)
-    }
-
-    /// Settles: writes down what fell due by time alone, up to and including `until`, in the order
-    /// (due time, kind, lot), one entry per kind and due instant with one posting per lot.
-    ///
-    /// The entries depend on the member alone: settling at *a* and then at *b* gives what settling at *b* gives.
-    ///
-    /// Errors: only if the member's lots and wallet disagree.
-    pub fn settle(&mut self, until: Timestamp) -> Result<(), Misfit> {
-        let mut agenda: BTreeSet<Due> = self.member.lots.values().flat_map(due).filter(|due| due.0 <= until).collect();
-        while let Some(&(due_at, kind, _)) = agenda.first() {
-            let mut lots = Vec::new();
-            while let Some(next) = agenda.first().filter(|next| (next.0, next.1) == (due_at, kind)) {
-                lots.push(next.2);
-                agenda.pop_first();
-            }
-            self.fall_due(due_at, kind, &lots)?;
-            let moved = lots.iter().filter_map(|id| self.member.lots.get(id));
-            agenda.extend(moved.flat_map(due).filter(|due| due.0 <= until));
-        }
-        Ok(())
+        Self { member: member.clone(), entries: Vec::new(), stock_taken: BTreeMap::new(), context }
     }
 
     /// What the context says.
@@ -101,47 +105,154 @@ impl<'a> Working<'a> {
         &self.context
     }
 
-    fn add(&mut self, mut draft: Draft, lots: &[NewLot]) -> Result<(), Misfit> {
-        self.member.apply(&draft.postings, lots)?;
-        if !lots.is_empty() {
-            draft.payload["lots"] = lots.iter().map(NewLot::to_json).collect();
+    /// Refuses if the member may not start something new.
+    pub fn may_begin(&self) -> Result<(), Refusal> {
+        match self.member.status {
+            Status::Active => Ok(()),
+            Status::Suspended => Err(Refusal::MemberSuspended),
+            Status::Closed | Status::Erased => Err(Refusal::MemberClosed),
         }
-        draft.payload["balance"] = json!(self.member.balances);
-        self.entries.push(draft);
+    }
+
+    /// Adds an entry that the command causes, and returns its place in [`Self::entries`]. The payload gets the fact, the
+    /// keys `lots` (if any) and `balance`: the wallet after the entry, so that a statement and an auditor need not add
+    /// up history.
+    ///
+    /// Errors: a posting that the member's balances cannot bear.
+    pub fn post(&mut self, event: Event) -> Result<usize, Misfit> {
+        let n = (self.entries.len() as u64).to_be_bytes();
+        let Context { now, command, actor, .. } = self.context;
+        // A command over two members posts in two places; the member keeps their ids apart.
+        let id = derive_id(now, command.as_bytes(), &[b"entry", self.member.id.uuid().as_bytes(), &n]);
+        self.add(id, Some(command), actor, event)
+    }
+
+    /// Settles: writes down what fell due by time alone, up to and including `until`, in the order (due time, kind,
+    /// id): one entry per kind and due instant with one posting per lot, and one for each hold or offer that lapses.
+    ///
+    /// The entries depend on the member alone: settling at *a* and then at *b* gives what settling at *b* gives.
+    ///
+    /// Errors: only if the member's lots and wallet disagree.
+    pub fn settle(&mut self, until: Timestamp) -> Result<(), Misfit> {
+        if self.member.next_due_at().is_none_or(|due_at| due_at > until) {
+            return Ok(());
+        }
+        let member = &self.member;
+        let lots = member.lots.values().flat_map(due_of_lot);
+        let holds = member.redemptions.values().filter_map(due_of_hold);
+        let offers = member.transfers.values().filter_map(due_of_offer);
+        let mut agenda: BTreeSet<Due> = lots.chain(holds).chain(offers).filter(|due| due.0 <= until).collect();
+        while let Some(&(due_at, kind, _)) = agenda.first() {
+            let mut ids = Vec::new();
+            while let Some(next) = agenda.first().filter(|next| (next.0, next.1) == (due_at, kind)) {
+                ids.push(next.2);
+                agenda.pop_first();
+            }
+            let moved = self.fall_due(due_at, kind, &ids)?;
+            let lots = moved.iter().filter_map(|id| self.member.lots.get(id));
+            agenda.extend(lots.flat_map(due_of_lot).filter(|due| due.0 <= until));
+        }
         Ok(())
     }
 
-    fn fall_due(&mut self, due_at: Timestamp, kind: Kind, lots: &[Uuid]) -> Result<(), Misfit> {
-        let ids = lots.iter().map(|lot| lot.as_bytes().as_slice());
-        let parts: Vec<&[u8]> = iter::once(kind.name().as_bytes()).chain(ids).collect();
-        let draft = Draft {
-            id: derive_id(due_at, self.member.id.uuid().as_bytes(), &parts),
+    /// Adds an entry that time alone causes, at `due_at`; its id follows from the member and `ids`.
+    pub(super) fn post_due(&mut self, due_at: Timestamp, ids: &[Uuid], event: Event) -> Result<(), Misfit> {
+        let parts = ids.iter().map(|id| id.as_bytes().as_slice());
+        let parts: Vec<&[u8]> = iter::once(event.kind.name().as_bytes()).chain(parts).collect();
+        let id = derive_id(due_at, self.member.id.uuid().as_bytes(), &parts);
+        self.add(id, None, "system", Event { effective_at: Some(due_at), ..event }).map(|_| ())
+    }
+
+    // Returns the lots that moved.
+    fn fall_due(&mut self, due_at: Timestamp, kind: Kind, ids: &[Uuid]) -> Result<Vec<Uuid>, Misfit> {
+        let lapsed: Vec<Uuid> = match kind {
+            Kind::RedemptionLapsed => {
+                let mut lots = Vec::new();
+                for id in ids {
+                    lots.extend(redemption::lapse(self, *id, due_at)?);
+                }
+                lots
+            }
+            Kind::TransferLapsed => {
+                let mut lots = Vec::new();
+                for id in ids {
+                    lots.extend(transfer::lapse(self, *id, due_at)?);
+                }
+                lots
+            }
+            _ => {
+                let lots = ids.iter().filter_map(|id| self.member.lots.get(id));
+                let event = Event::new(kind, Fact::Nothing);
+                let postings: Vec<Posting> = lots.filter_map(|lot| due_posting(lot, kind)).collect();
+                if !postings.is_empty() {
+                    self.post_due(due_at, ids, event.with_postings(postings))?;
+                }
+                ids.to_vec()
+            }
+        };
+        Ok(lapsed)
+    }
+
+    fn add(&mut self, id: Uuid, command: Option<Uuid>, actor: &str, event: Event) -> Result<usize, Misfit> {
+        let Event { kind, effective_at, program_version, fact, mut payload, mut postings, lots } = event;
+        let effective_at = effective_at.unwrap_or(self.context.now);
+        let taken_before = self.stock_of(&fact);
+        self.member.apply(&fact, &postings, &lots)?;
+        let repayment = self.member.repayment(&postings);
+        self.member.apply(&Fact::Nothing, &repayment, &[])?;
+        postings.extend(repayment);
+        if let (Some((reward, before)), Some((_, after))) = (taken_before, self.stock_of(&fact)) {
+            *self.stock_taken.entry(reward).or_default() += after - before;
+        }
+        fact.state(&mut payload);
+        if !lots.is_empty() {
+            payload.insert("lots".to_owned(), lots.iter().map(NewLot::to_json).collect());
+        }
+        payload.insert("balance".to_owned(), json!(self.member.balances));
+        let program_version = program_version.unwrap_or_else(|| self.context.programs.at(effective_at).version);
+        self.entries.push(Draft {
+            id,
             kind,
             member: Some(self.member.id),
-            actor: "system".to_owned(),
-            command: None,
-            program_version: self.context.programs.at(due_at).version,
-            effective_at: due_at,
-            payload: Value::Object(Map::new()),
-            postings: lots.iter().filter_map(|id| self.member.lots.get(id)).map(|lot| due_posting(lot, kind)).collect(),
-        };
-        self.add(draft, &[])
+            actor: actor.to_owned(),
+            command,
+            program_version,
+            effective_at,
+            payload: Value::Object(payload),
+            postings,
+        });
+        Ok(self.entries.len() - 1)
+    }
+
+    // How many units of a reward the redemption that `fact` is about takes from its stock, as the member now stands.
+    fn stock_of(&self, fact: &Fact) -> Option<(Uuid, i64)> {
+        let Fact::Redemption(Redemption { id, reward_id, .. }) = fact else { return None };
+        let taken = self.member.redemptions.get(id).map_or(0, Redemption::stock_taken);
+        reward_id.map(|reward| (reward, taken))
     }
 }
 
 type Due = (Timestamp, Kind, Uuid);
 
 // What time alone will do to a lot as it now is: activate what is pending, expire what is active.
-fn due(lot: &Lot) -> impl Iterator<Item = Due> + use<> {
+fn due_of_lot(lot: &Lot) -> impl Iterator<Item = Due> + use<> {
     let activation = (lot.pending > 0).then_some((lot.active_at, Kind::PointsActivated, lot.id));
     let expiry = lot.expires_at.filter(|_| lot.active > 0).map(|at| (at, Kind::PointsExpired, lot.id));
     activation.into_iter().chain(expiry)
 }
 
-fn due_posting(lot: &Lot, kind: Kind) -> Posting {
+fn due_of_hold(hold: &Redemption) -> Option<Due> {
+    hold.due_at().map(|at| (at, Kind::RedemptionLapsed, RedemptionId::uuid(hold.id)))
+}
+
+fn due_of_offer(offer: &Transfer) -> Option<Due> {
+    offer.due_at().map(|at| (at, Kind::TransferLapsed, offer.id.uuid()))
+}
+
+fn due_posting(lot: &Lot, kind: Kind) -> Option<Posting> {
     let (debit, credit, points) = match kind {
-        Kind::PointsActivated => (Account::Member(Part::Pending), Account::Member(Part::Active), lot.pending),
-        _ => (Account::Member(Part::Active), Account::Breakage, lot.active),
+        Kind::PointsActivated => (Account::Member(Part::Pending), ACTIVE, lot.pending),
+        _ => (ACTIVE, Account::Breakage, lot.active),
     };
-    Posting { debit, credit, points, lot: Some(lot.id) }
+    (points > 0).then_some(Posting { debit, credit, points, lot: Some(lot.id) })
 }

@@ -2,10 +2,11 @@
 
 use chrono::NaiveDate;
 use serde::Serialize;
-use serde_json::{Map, json};
+use serde_json::json;
 
-use super::decide::{Context, Working};
+use super::decide::{Context, Event, Working};
 use super::entry::Kind;
+use super::fact::Fact;
 use super::ids::{JournalId, MemberId};
 use super::member::{Balances, Member, Status};
 use super::order::CLOCK_TOLERANCE;
@@ -60,8 +61,8 @@ pub struct Profile {
 pub struct MemberReply {
     /// The ledger's id of the member.
     pub id: MemberId,
-    /// The shop's id of the customer.
-    pub external_id: String,
+    /// The shop's id of the customer; null once the member is erased.
+    pub external_id: Option<String>,
     /// May the member start something new?
     pub status: Status,
     /// When the customer joined.
@@ -79,15 +80,15 @@ pub struct MemberReply {
 }
 
 impl MemberReply {
-    /// The member as it now is.
-    pub fn of(member: &Member, profile: &Profile) -> Self {
+    /// The member as it now is; without a profile once it is erased.
+    pub fn of(member: &Member, profile: Option<&Profile>) -> Self {
         Self {
             id: member.id,
-            external_id: profile.external_id.clone(),
+            external_id: profile.map(|profile| profile.external_id.clone()),
             status: member.status,
             joined_at: member.joined_at,
-            birthday: profile.birthday,
-            tags: profile.tags.clone(),
+            birthday: profile.and_then(|profile| profile.birthday),
+            tags: profile.map(|profile| profile.tags.clone()).unwrap_or_default(),
             wallet: member.balances,
             journal: member.id.journal(),
         }
@@ -106,9 +107,8 @@ pub fn enrol<'a>(
         return Err(Refusal::JoinedInFuture { minutes: CLOCK_TOLERANCE.num_minutes() }.into());
     }
     let mut work = Working::on(&Member::new(id, joined_at), context);
-    let payload = Map::from_iter([("joined_at".to_owned(), time::canonical(joined_at).into())]);
-    let version = context.programs.at(now).version;
-    work.post(Kind::MemberEnrolled, (now, version), payload, Vec::new(), &[])?;
+    let event = Event::new(Kind::MemberEnrolled, Fact::Nothing).with("joined_at", time::canonical(joined_at));
+    work.post(event)?;
     let profile =
         Profile { external_id: enrolment.external_id.clone(), birthday: enrolment.birthday, tags: Vec::new() };
     Ok((work, profile))
@@ -116,7 +116,7 @@ pub fn enrol<'a>(
 
 /// Decides a change of the profile. The entry says which fields changed and nothing of their content.
 pub fn change_profile(work: &mut Working<'_>, profile: &mut Profile, change: &ProfileChange) -> Result<(), Rejected> {
-    let Context { now, programs, .. } = *work.context();
+    let Context { now, .. } = *work.context();
     let mut fields = Vec::new();
     if let Some(birthday) = change.birthday.filter(|birthday| *birthday != profile.birthday) {
         profile.birthday = birthday;
@@ -126,10 +126,13 @@ pub fn change_profile(work: &mut Working<'_>, profile: &mut Profile, change: &Pr
         profile.tags.clone_from(tags);
         fields.push("tags");
     }
+    if work.member.status.has_left() {
+        return Err(Refusal::MemberClosed.into());
+    }
     work.settle(now)?;
     if fields.is_empty() {
         return Ok(());
     }
-    let payload = Map::from_iter([("fields".to_owned(), json!(fields))]);
-    Ok(work.post(Kind::MemberUpdated, (now, programs.at(now).version), payload, Vec::new(), &[])?)
+    work.post(Event::new(Kind::MemberUpdated, Fact::Nothing).with("fields", json!(fields)))?;
+    Ok(())
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::account::Account;
 use super::canonical::{self, NotCanonical};
 use super::ids::{JournalId, MemberId};
+pub use super::kind::Kind;
 use super::time::{self, Timestamp};
 
 /// The version of the canonical form that this program writes and reads.
@@ -19,51 +20,6 @@ pub const MAX_POINTS: i64 = canonical::MAX_INTEGER;
 
 /// A SHA-256 digest. The one before a journal's first entry is all zeros.
 pub type Hash = [u8; 32];
-
-/// What an entry says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// Points became usable.
-    PointsActivated,
-    /// An order brought points.
-    PointsEarned,
-    /// Points reached the end of their life.
-    PointsExpired,
-    /// A customer joined the programme.
-    MemberEnrolled,
-    /// Something personal about a member was changed; the entry names the fields, not their content.
-    MemberUpdated,
-    /// An order brought no points.
-    OrderRecorded,
-    /// A version of the programme was published.
-    ProgramPublished,
-}
-
-impl Kind {
-    /// All kinds, in the order of their names. Due events at one instant apply in this order.
-    pub const ALL: [Kind; 7] = [
-        Kind::MemberEnrolled,
-        Kind::MemberUpdated,
-        Kind::OrderRecorded,
-        Kind::PointsActivated,
-        Kind::PointsEarned,
-        Kind::PointsExpired,
-        Kind::ProgramPublished,
-    ];
-
-    /// The name in the journal and the API.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::MemberEnrolled => "member.enrolled",
-            Kind::MemberUpdated => "member.updated",
-            Kind::OrderRecorded => "order.recorded",
-            Kind::PointsActivated => "points.activated",
-            Kind::PointsEarned => "points.earned",
-            Kind::PointsExpired => "points.expired",
-            Kind::ProgramPublished => "program.published",
-        }
-    }
-}
 
 /// A line of an entry: `points` leave the account `debit` and arrive in `credit`.
 #[derive(Debug, Clone, PartialEq, Eq)]

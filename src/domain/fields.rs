@@ -35,7 +35,7 @@ use serde_json::{Map, Value};
 
 pub use parsers::{
     above_zero, amount, boolean, date, decimal, integer, integer_in_text, one_of, parsed, string, time_zone, timestamp,
-    word,
+    uuid, word,
 };
 
 /// At most so many faults are reported for one document or body.
@@ -147,6 +147,11 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Does the object have this field, whatever it holds?
+    pub fn has(&mut self, name: &'static str) -> bool {
+        self.peek(name).is_some()
+    }
+
     /// An object that must be there.
     pub fn object<T>(&mut self, name: &'static str, build: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Option<T> {
         let value = self.demand(name)?;
@@ -162,6 +167,18 @@ impl<'a> Fields<'a> {
     ) -> Option<T> {
         self.peek(name)?;
         self.object(name, build)
+    }
+
+    /// An object of a partial change: see [`nullable`](Self::nullable).
+    pub fn nullable_object<T>(
+        &mut self,
+        name: &'static str,
+        build: impl FnOnce(&mut Fields<'_>) -> Option<T>,
+    ) -> Option<Option<T>> {
+        match self.take(name)? {
+            Value::Null => Some(None),
+            _ => self.object(name, build).map(Some),
+        }
     }
 
     /// An array of objects that must be there, with as many as `length` allows.
@@ -224,11 +241,14 @@ impl<'a> Fields<'a> {
     /// Reports the fields that nobody asked for.
     pub fn finish(self) {
         let Some(object) = self.object else { return };
-        let known = self.known.join(", ");
+        let known = match self.known.as_slice() {
+            [] => "nothing is".to_owned(),
+            names => format!("known are {}", names.join(", ")),
+        };
         for name in object.keys() {
             if !self.known.contains(&name.as_str()) {
                 let path = pointer(&self.path, &shortened(name));
-                let message = format!("is not known here; known are {known}");
+                let message = format!("is not known here; {known}");
                 report(self.faults, path, Wrong::new("unknown", message));
             }
         }

@@ -1,16 +1,20 @@
-//! A member's wallet and lots, and the one rule by which postings change them.
+//! A member: wallet, lots, and what stands open, and the one rule by which entries change them.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::account::{Account, Part};
 use super::entry::{MAX_POINTS, Posting};
-use super::ids::MemberId;
-use super::time::{self, Timestamp};
+use super::fact::Fact;
+use super::ids::{MemberId, RedemptionId, TransferId};
+use super::lot::{Lot, NewLot, Taking};
+use super::order::OrderRecord;
+use super::redemption::Redemption;
+use super::time::Timestamp;
+use super::transfer::Transfer;
 
 /// Whether a member may start something new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -18,32 +22,45 @@ use super::time::{self, Timestamp};
 pub enum Status {
     /// Takes part.
     Active,
+    /// Starts nothing new until resumed; what is under way goes on.
+    Suspended,
+    /// Has left. What comes back to the wallet is forfeit.
+    Closed,
+    /// Has left, and nothing personal is kept.
+    Erased,
 }
 
 impl Status {
+    const ALL: [Status; 4] = [Status::Active, Status::Suspended, Status::Closed, Status::Erased];
+
     /// The name in the database and the API.
     pub fn name(self) -> &'static str {
         match self {
             Status::Active => "active",
+            Status::Suspended => "suspended",
+            Status::Closed => "closed",
+            Status::Erased => "erased",
         }
+    }
+
+    /// Has the member left for good?
+    pub fn has_left(self) -> bool {
+        matches!(self, Status::Closed | Status::Erased)
     }
 }
 
 impl FromStr for Status {
-    type Err = NotAStatus;
+    type Err = UnknownStatus;
 
-    fn from_str(name: &str) -> Result<Self, NotAStatus> {
-        match name {
-            "active" => Ok(Status::Active),
-            _ => Err(NotAStatus),
-        }
+    fn from_str(text: &str) -> Result<Self, UnknownStatus> {
+        Self::ALL.into_iter().find(|status| status.name() == text).ok_or(UnknownStatus)
     }
 }
 
-/// The text is not the name of a [`Status`].
+/// The text names no status of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be the status of a member, such as active")]
-pub struct NotAStatus;
+#[error("must be active, suspended, closed or erased")]
+pub struct UnknownStatus;
 
 /// A member's points. All four are zero or more (invariant 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
@@ -58,83 +75,17 @@ pub struct Balances {
     pub pending: i64,
 }
 
-/// Points earned together, with their own activation and expiry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lot {
-    /// Its id.
-    pub id: Uuid,
-    /// How many points it began with.
-    pub earned: i64,
-    /// How many of them are where.
-    pub pending: i64,
-    /// See [`Balances::active`].
-    pub active: i64,
-    /// See [`Balances::held`].
-    pub held: i64,
-    /// When pending points of it become active.
-    pub active_at: Timestamp,
-    /// The first instant at which they can no longer be used; none if they never expire.
-    pub expires_at: Option<Timestamp>,
+/// What a member earned and spent since joining. Neither counts what expired, what an operator adjusted or what came
+/// from and went to other members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, utoipa::ToSchema)]
+pub struct Lifetime {
+    /// Points from orders, less those that refunds reversed.
+    pub lifetime_earned: i64,
+    /// Points redeemed and donated, less those that came back.
+    pub lifetime_spent: i64,
 }
 
-impl Lot {
-    /// When something falls due by time alone: activation of what is pending, or else expiry of what is active.
-    pub fn due_at(&self) -> Option<Timestamp> {
-        if self.pending > 0 {
-            Some(self.active_at)
-        } else if self.active > 0 {
-            self.expires_at
-        } else {
-            None
-        }
-    }
-}
-
-/// A lot that an entry brings into being. Entries carry it in full, so that each journal rebuilds its own members
-/// (invariant 3).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewLot {
-    /// Its id.
-    pub id: Uuid,
-    /// See [`Lot::active_at`].
-    pub active_at: Timestamp,
-    /// See [`Lot::expires_at`].
-    pub expires_at: Option<Timestamp>,
-}
-
-impl NewLot {
-    /// Its form in an entry's payload, under the key `lots`.
-    pub fn to_json(&self) -> Value {
-        json!({
-            "active_at": time::canonical(self.active_at),
-            "expires_at": self.expires_at.map(time::canonical),
-            "id": self.id.to_string(),
-        })
-    }
-
-    /// The lots that an entry's payload carries; none if it has no key `lots`.
-    ///
-    /// Errors: the key holds something else than lots.
-    pub fn all_from(payload: &Value) -> Result<Vec<Self>, Misfit> {
-        let Some(lots) = payload.get("lots") else { return Ok(Vec::new()) };
-        let lots = lots.as_array().ok_or(Misfit::Lots)?;
-        lots.iter().map(|lot| Self::from_json(lot).ok_or(Misfit::Lots)).collect()
-    }
-
-    fn from_json(lot: &Value) -> Option<Self> {
-        let instant = |key: &str| time::parse(lot.get(key)?.as_str()?).ok();
-        Some(Self {
-            id: lot.get("id")?.as_str()?.parse().ok()?,
-            active_at: instant("active_at")?,
-            expires_at: match lot.get("expires_at")? {
-                Value::Null => None,
-                _ => Some(instant("expires_at")?),
-            },
-        })
-    }
-}
-
-/// What the rules know of a member: the balances and the lots that a decision needs.
+/// What the rules know of a member: the balances, and of the rest what a decision needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     /// Who it is.
@@ -145,31 +96,71 @@ pub struct Member {
     pub joined_at: Timestamp,
     /// The wallet.
     pub balances: Balances,
+    /// The sums since joining.
+    pub lifetime: Lifetime,
     /// The lots that were loaded or have been made since; all that is due is among them.
     pub lots: BTreeMap<Uuid, Lot>,
-    /// When the first of the lots that were not loaded falls due.
+    /// The redemptions that were loaded or made since; all holds that have reached their end are among them.
+    pub redemptions: BTreeMap<RedemptionId, Redemption>,
+    /// The transfers to others that were loaded or made since; all offers that have reached their end are among them.
+    pub transfers: BTreeMap<TransferId, Transfer>,
+    /// The orders that were loaded or recorded since.
+    pub orders: BTreeMap<String, OrderRecord>,
+    /// When the first of what was not loaded falls due.
     pub due_beyond: Option<Timestamp>,
 }
 
 impl Member {
     /// A member that has just joined.
     pub fn new(id: MemberId, joined_at: Timestamp) -> Self {
-        let (status, balances) = (Status::Active, Balances::default());
-        Self { id, status, joined_at, balances, lots: BTreeMap::new(), due_beyond: None }
+        Self {
+            id,
+            status: Status::Active,
+            joined_at,
+            balances: Balances::default(),
+            lifetime: Lifetime::default(),
+            lots: BTreeMap::new(),
+            redemptions: BTreeMap::new(),
+            transfers: BTreeMap::new(),
+            orders: BTreeMap::new(),
+            due_beyond: None,
+        }
     }
 
     /// When something of this member next falls due.
     pub fn next_due_at(&self) -> Option<Timestamp> {
-        self.lots.values().filter_map(Lot::due_at).chain(self.due_beyond).min()
+        let lots = self.lots.values().filter_map(Lot::due_at);
+        let holds = self.redemptions.values().filter_map(Redemption::due_at);
+        let offers = self.transfers.values().filter_map(Transfer::due_at);
+        lots.chain(holds).chain(offers).chain(self.due_beyond).min()
     }
 
-    /// Applies an entry: creates its lots and moves its postings' points, in the wallet and in the lots alike.
+    /// `points` of the active ones, or as many as there are, soonest-expiring first; of lots that end together the
+    /// older first. Lots that `skipped` names are left out.
+    pub fn soonest(&self, points: i64, skipped: Option<Uuid>) -> Vec<Taking> {
+        let mut lots: Vec<&Lot> = self.lots.values().filter(|lot| lot.active > 0 && Some(lot.id) != skipped).collect();
+        lots.sort_unstable_by(|one, other| one.spent_before(other));
+        let mut left = points;
+        let mut takings = Vec::new();
+        for lot in lots {
+            if left == 0 {
+                break;
+            }
+            let points = lot.active.min(left);
+            left -= points;
+            takings.push(Taking { lot: lot.id, points });
+        }
+        takings
+    }
+
+    /// Applies an entry: creates its lots, moves its postings' points in the wallet and in the lots alike, and takes up
+    /// the fact that it states.
     ///
     /// The posting path and replay both come through here, so what replay rebuilds is what was written
     /// (invariant 3).
     ///
     /// Errors: a posting does not fit the member; the member is then half changed and must be thrown away.
-    pub fn apply(&mut self, postings: &[Posting], lots: &[NewLot]) -> Result<(), Misfit> {
+    pub fn apply(&mut self, fact: &Fact, postings: &[Posting], lots: &[NewLot]) -> Result<(), Misfit> {
         for lot in lots {
             let NewLot { id, active_at, expires_at } = *lot;
             let new = Lot { id, earned: 0, pending: 0, active: 0, held: 0, active_at, expires_at };
@@ -180,8 +171,11 @@ impl Member {
         for posting in postings {
             self.move_points(posting, -posting.points, &posting.debit)?;
             self.move_points(posting, posting.points, &posting.credit)?;
+            self.count(posting)?;
+            // What a lot begins with comes from outside the wallet; the same entry may move it on within.
             let created = lots.iter().any(|lot| Some(lot.id) == posting.lot);
-            if let (true, Some(lot)) = (created, posting.lot.and_then(|id| self.lots.get_mut(&id))) {
+            let from_outside = created && !matches!(posting.debit, Account::Member(_));
+            if let (true, Some(lot)) = (from_outside, posting.lot.and_then(|id| self.lots.get_mut(&id))) {
                 lot.earned += posting.points;
             }
         }
@@ -190,7 +184,23 @@ impl Member {
         if active.saturating_add(pending).saturating_add(held) > MAX_POINTS {
             return Err(Misfit::TooLarge);
         }
-        Ok(())
+        fact.change(self)
+    }
+
+    /// The postings by which points that `arrived` in `active` repay debt. Debt is repaid whenever points become
+    /// active, whatever brought them, so that with a debt nothing is ever active.
+    pub fn repayment(&self, arrived: &[Posting]) -> Vec<Posting> {
+        let mut left = self.balances.debt.min(self.balances.active);
+        let mut postings: Vec<Posting> = Vec::new();
+        for posting in arrived.iter().filter(|posting| posting.credit == Account::Member(Part::Active)) {
+            let points = posting.points.min(left);
+            if points > 0 {
+                left -= points;
+                let (debit, credit) = (Account::Member(Part::Active), Account::Member(Part::Debt));
+                postings.push(Posting { debit, credit, points, lot: posting.lot });
+            }
+        }
+        postings
     }
 
     fn move_points(&mut self, posting: &Posting, points: i64, account: &Account) -> Result<(), Misfit> {
@@ -213,6 +223,20 @@ impl Member {
             Part::Debt => Ok(()),
         }
     }
+
+    fn count(&mut self, posting: &Posting) -> Result<(), Misfit> {
+        let Lifetime { lifetime_earned, lifetime_spent } = &mut self.lifetime;
+        match posting.debit {
+            Account::Issuance => add(lifetime_earned, posting.points)?,
+            Account::Redemption => add(lifetime_spent, -posting.points)?,
+            _ => {}
+        }
+        match posting.credit {
+            Account::Issuance => add(lifetime_earned, -posting.points),
+            Account::Redemption | Account::Donation(_) => add(lifetime_spent, posting.points),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A posting that cannot be applied to the member it names.
@@ -233,6 +257,18 @@ pub enum Misfit {
     /// The payload's `lots` are not lots.
     #[error("the payload's lots cannot be read")]
     Lots,
+    /// The payload states something that cannot be read.
+    #[error("the payload's {0} cannot be read")]
+    Fact(&'static str),
+    /// A refund of an order that the member never had.
+    #[error("it refunds an order that is not one of the member's")]
+    UnknownOrder,
+    /// An order is recorded twice.
+    #[error("its order was recorded before")]
+    OrderTwice,
+    /// What the entry needs was not loaded.
+    #[error("{0} was not loaded")]
+    NotLoaded(&'static str),
 }
 
 fn add(balance: &mut i64, points: i64) -> Result<(), Misfit> {

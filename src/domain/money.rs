@@ -23,8 +23,8 @@ pub const MAX_MINOR_UNITS: u32 = 3;
 ///
 /// The code must be one of the circulating currencies of the list as of 2026. Fund codes (such as `USN`), metals
 /// and `XXX` are refused: nothing in a shop is priced in them.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
+#[serde(into = "String")]
 #[schema(value_type = String, pattern = "^[A-Z]{3}$", example = "USD")]
 pub struct Currency(&'static str);
 
@@ -57,11 +57,10 @@ impl FromStr for Currency {
     }
 }
 
-impl TryFrom<String> for Currency {
-    type Error = NotACurrency;
-
-    fn try_from(text: String) -> Result<Self, NotACurrency> {
-        text.parse()
+// Not derived: what the type borrows for good, a derived impl would borrow from the text that is read.
+impl<'de> Deserialize<'de> for Currency {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -139,6 +138,20 @@ pub fn in_minor_units(amount: Decimal, currency: Currency) -> Decimal {
         amount.set_sign_positive(true);
     }
     amount
+}
+
+/// `part` of `whole` of an amount: amount × part ÷ whole, rounded down to the currency's minor units. None where the
+/// whole is nothing, or the result beyond what a decimal holds.
+pub fn share(amount: Decimal, part: i64, whole: i64, currency: Currency) -> Option<Decimal> {
+    let minor = i128::from(in_minor(amount, currency)?) * i128::from(part);
+    let minor = i64::try_from(minor.checked_div(i128::from(whole))?).ok()?;
+    Some(Decimal::new(minor, currency.minor_units()))
+}
+
+/// The amount as a whole number of the currency's smallest unit.
+pub fn in_minor(amount: Decimal, currency: Currency) -> Option<i64> {
+    let amount = in_minor_units(amount, currency);
+    i64::try_from(amount.mantissa()).ok().filter(|_| amount.scale() == currency.minor_units())
 }
 
 /// The product of an amount and a factor, neither negative, rounded down to the currency's scale. `None` where the exact product does not fit a [`Decimal`].

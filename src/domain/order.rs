@@ -3,16 +3,21 @@
 use chrono::TimeDelta;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::account::{Account, Part};
-use super::decide::{Context, Working};
+use super::decide::{Context, Event, Working};
 use super::earning::{self, EarnFault, EarningFacts, Step};
 use super::entry::{Kind, Posting, derive_id};
+use super::fact::Fact;
 use super::fields::{self, Wrong};
-use super::ids::MemberId;
-use super::member::{Balances, NewLot};
+use super::ids::{MemberId, RedemptionId};
+use super::lot::NewLot;
+use super::member::Balances;
 use super::money::{self, Currency};
+use super::redemption::{self, RedemptionStatus};
+use super::refund::Refunded;
 use super::refusal::{Refusal, Rejected};
 use super::time::{self, Timestamp};
 
@@ -51,7 +56,15 @@ pub struct Order {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, min_items = 1, max_items = 500)]
     pub items: Option<Vec<Item>>,
+    /// The redemptions that pay a part of it, at most 10: what is held is captured with the order, what was captured
+    /// before must have been made for this order. What they pay earns no points.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 10)]
+    pub redemption_ids: Vec<RedemptionId>,
 }
+
+/// The most redemptions that pay one order.
+pub const MOST_REDEMPTIONS: usize = 10;
 
 impl Order {
     /// Reads an order's id: 1 to 64 visible ASCII characters.
@@ -88,8 +101,23 @@ pub struct OrderReply {
     pub member_id: MemberId,
     /// The points, and why.
     pub earned: Earned,
+    /// What was paid with points, where redemptions paid a part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub paid: Option<Paid>,
     /// The wallet right after it.
     pub wallet: Balances,
+}
+
+/// What points paid of an order.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct Paid {
+    /// How many.
+    pub points: i64,
+    /// What they are worth, a decimal string in the order's currency.
+    #[serde(with = "rust_decimal::serde::str")]
+    #[schema(value_type = String, example = "5.00")]
+    pub value: Decimal,
 }
 
 /// Points earned by an order.
@@ -109,9 +137,106 @@ pub struct Earned {
     pub calculation: Vec<Step>,
 }
 
-/// Decides a completed order: settle, earn by the version in force when it occurred, settle again, so that the
-/// wallet is right at this instant also when the order is older than its points' activation or expiry.
-pub fn complete(work: &mut Working<'_>, order: &Order) -> Result<OrderReply, Rejected> {
+/// An order as the ledger remembers it: what its refunds follow from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderRecord {
+    /// The shop's id.
+    pub order_id: String,
+    /// When it occurred.
+    pub occurred_at: Timestamp,
+    /// Its currency.
+    pub currency: Currency,
+    /// The goods after discounts and before points.
+    pub amount: Decimal,
+    /// What was taken off the items' sum.
+    pub discount: Option<Decimal>,
+    /// Where it was placed.
+    pub channel: Option<String>,
+    /// What points paid of it, in money.
+    pub paid: Decimal,
+    /// The redemptions that paid it.
+    pub redemptions: Vec<RedemptionId>,
+    /// What it earned.
+    pub points: i64,
+    /// The lot that it brought.
+    pub lot: Option<Uuid>,
+    /// The programme version that it earned by.
+    pub program_version: i32,
+    /// How much of it was paid back so far.
+    pub refunded: Decimal,
+    /// How many points its refunds have made due so far, whether they could be taken or were waived.
+    pub reversed: i64,
+    /// How many of the points that paid it came back by its refunds.
+    pub returned: i64,
+}
+
+impl OrderRecord {
+    /// Takes up a refund.
+    pub fn refund(&mut self, refund: &Refunded) {
+        (self.refunded, self.reversed, self.returned) = (refund.refunded, refund.reversed, refund.returned);
+    }
+
+    /// What the journal keeps of it: what its points and refunds follow from. Items stay outside.
+    pub fn stated(&self) -> Value {
+        let money = |amount| money::format_amount(amount, self.currency);
+        let mut facts = json!({
+            "amount": money(self.amount),
+            "currency": self.currency.code(),
+            "occurred_at": time::canonical(self.occurred_at),
+            "order_id": self.order_id,
+        });
+        if let Some(discount) = self.discount {
+            facts["discount"] = money(discount).into();
+        }
+        if let Some(channel) = &self.channel {
+            facts["channel"] = channel.as_str().into();
+        }
+        if !self.redemptions.is_empty() {
+            facts["paid"] = money(self.paid).into();
+            facts["redemptions"] = json!(self.redemptions);
+        }
+        facts
+    }
+
+    /// The order that an entry by programme version `program_version` states under `order`, with the rest of its
+    /// payload and its lots.
+    pub fn read(order: &Value, payload: &Value, program_version: i32, lots: &[NewLot]) -> Option<Self> {
+        let text = |key: &str| order.get(key)?.as_str();
+        let money = |key: &str| text(key).map(|text| text.parse().ok());
+        Some(Self {
+            order_id: text("order_id")?.to_owned(),
+            occurred_at: time::parse(text("occurred_at")?).ok()?,
+            currency: text("currency")?.parse().ok()?,
+            amount: money("amount")??,
+            discount: money("discount").map_or(Some(None), |discount| discount.map(Some))?,
+            channel: text("channel").map(ToOwned::to_owned),
+            paid: money("paid").unwrap_or(Some(Decimal::ZERO))?,
+            redemptions: match order.get("redemptions") {
+                Some(redemptions) => serde_json::from_value(redemptions.clone()).ok()?,
+                None => Vec::new(),
+            },
+            points: payload.get("points").map_or(Some(0), Value::as_i64)?,
+            lot: lots.first().map(|lot| lot.id),
+            program_version,
+            refunded: Decimal::ZERO,
+            reversed: 0,
+            returned: 0,
+        })
+    }
+}
+
+/// An order's effect: what it is answered, and which of the decision's entries is its own.
+pub struct Completed {
+    /// The answer.
+    pub reply: OrderReply,
+    /// The place of its entry among those of the decision.
+    pub entry: usize,
+}
+
+/// Decides a completed order: settle, capture what pays it, earn on the rest by the version in force when it occurred,
+/// settle again, so that the wallet is right at this instant also when the order is older than its points' activation
+/// or expiry.
+pub fn complete(work: &mut Working<'_>, order: &Order) -> Result<Completed, Rejected> {
     let Context { now, programs, command, .. } = *work.context();
     if order.occurred_at > now + CLOCK_TOLERANCE {
         return Err(Refusal::OccurredInFuture { minutes: CLOCK_TOLERANCE.num_minutes() }.into());
@@ -122,28 +247,50 @@ pub fn complete(work: &mut Working<'_>, order: &Order) -> Result<OrderReply, Rej
     if order.currency != program.currency {
         return Err(Refusal::CurrencyMismatch { expected: program.currency.to_string() }.into());
     }
-    let facts = EarningFacts { amount: order.amount, occurred_at: order.occurred_at };
+    work.may_begin()?;
+    work.settle(now)?;
+    let paid = pay(work, order)?;
+    let eligible = order.amount - paid.as_ref().map_or(Decimal::ZERO, |paid| paid.value);
+    let facts = EarningFacts { amount: eligible, occurred_at: order.occurred_at };
     let earning = earning::earn(program, &facts).map_err(|fault| refusal(fault, program.currency))?;
 
-    work.settle(now)?;
-    let effect = (order.occurred_at, version.version);
-    let mut payload =
-        Map::from_iter([("order".to_owned(), facts_of(order)), ("calculation".to_owned(), json!(earning.calculation))]);
-    if earning.points == 0 {
-        work.post(Kind::OrderRecorded, effect, payload, Vec::new(), &[])?;
-    } else {
-        let lot = NewLot {
-            id: derive_id(now, command.as_bytes(), &[b"lot"]),
-            active_at: earning.active_at,
-            expires_at: earning.expires_at,
-        };
+    let lot = (earning.points > 0).then(|| NewLot {
+        id: derive_id(now, command.as_bytes(), &[b"lot"]),
+        active_at: earning.active_at,
+        expires_at: earning.expires_at,
+    });
+    let record = OrderRecord {
+        order_id: order.order_id.clone(),
+        occurred_at: order.occurred_at,
+        currency: order.currency,
+        amount: order.amount,
+        discount: order.discount,
+        channel: order.channel.clone(),
+        paid: order.amount - eligible,
+        redemptions: paying(order),
+        points: earning.points,
+        lot: lot.as_ref().map(|lot| lot.id),
+        program_version: version.version,
+        refunded: Decimal::ZERO,
+        reversed: 0,
+        returned: 0,
+    };
+    let kind = if earning.points > 0 { Kind::PointsEarned } else { Kind::OrderRecorded };
+    let mut event = Event {
+        effective_at: Some(order.occurred_at),
+        program_version: Some(version.version),
+        ..Event::new(kind, Fact::Order(Box::new(record)))
+    };
+    event.payload.insert("calculation".to_owned(), json!(earning.calculation));
+    if let Some(lot) = lot {
         let credit = Account::Member(if earning.active_at <= now { Part::Active } else { Part::Pending });
-        let posting = Posting { debit: Account::Issuance, credit, points: earning.points, lot: Some(lot.id) };
-        payload.insert("points".to_owned(), earning.points.into());
-        work.post(Kind::PointsEarned, effect, payload, vec![posting], &[lot])?;
+        event.postings = vec![Posting { debit: Account::Issuance, credit, points: earning.points, lot: Some(lot.id) }];
+        event.payload.insert("points".to_owned(), earning.points.into());
+        event.lots = vec![lot];
     }
+    let entry = work.post(event)?;
     work.settle(now)?;
-    Ok(OrderReply {
+    let reply = OrderReply {
         order_id: order.order_id.clone(),
         member_id: order.member_id,
         earned: Earned {
@@ -152,8 +299,55 @@ pub fn complete(work: &mut Working<'_>, order: &Order) -> Result<OrderReply, Rej
             expires_at: earning.expires_at,
             calculation: earning.calculation,
         },
+        paid,
         wallet: work.member.balances,
-    })
+    };
+    Ok(Completed { reply, entry })
+}
+
+// Captures the redemptions that pay the order. What was captured before must have been made for this very order, so that
+// no points pay two; and what of it has come back since pays nothing.
+fn pay(work: &mut Working<'_>, order: &Order) -> Result<Option<Paid>, Rejected> {
+    if order.redemption_ids.is_empty() {
+        return Ok(None);
+    }
+    let mut paid = Paid { points: 0, value: money::in_minor_units(Decimal::ZERO, order.currency) };
+    for id in paying(order) {
+        let redemption = work.member.redemptions.get(&id).ok_or(Refusal::RedemptionNotFound)?;
+        let for_this = redemption.order_id.as_ref().map(|id| *id == order.order_id);
+        let is_captured = redemption.status == RedemptionStatus::Captured;
+        if redemption.reward_id.is_some() || for_this == Some(false) || (for_this.is_none() && is_captured) {
+            return Err(Refusal::RedemptionOfAnotherOrder { redemption_id: id.to_string() }.into());
+        }
+        // What came back in part has no share of an order that could be told from the rest.
+        if is_captured && redemption.returned > 0 {
+            return Err(Refusal::RedemptionStateConflict { state: "returned in part".to_owned() }.into());
+        }
+        let redemption = match redemption.status {
+            RedemptionStatus::Captured => redemption.clone(),
+            _ => redemption::capture(work, id, None, Some(&order.order_id))?.redemption,
+        };
+        let (spent, captured) = (redemption.spent(), redemption.captured);
+        let value = redemption.value.and_then(|value| money::share(value, spent, captured, order.currency));
+        paid.points += spent;
+        paid.value += value.unwrap_or_default();
+    }
+    if paid.value > order.amount {
+        let amount = money::format_amount(order.amount, order.currency);
+        return Err(Refusal::PaidOverAmount { amount }.into());
+    }
+    Ok(Some(paid))
+}
+
+// The redemptions that pay the order, each once however often it is named.
+fn paying(order: &Order) -> Vec<RedemptionId> {
+    let mut paying = Vec::new();
+    for id in &order.redemption_ids {
+        if !paying.contains(id) {
+            paying.push(*id);
+        }
+    }
+    paying
 }
 
 fn refusal(fault: EarnFault, currency: Currency) -> Refusal {
@@ -163,21 +357,4 @@ fn refusal(fault: EarnFault, currency: Currency) -> Refusal {
         }
         EarnFault::NegativeAmount | EarnFault::TooManyPoints => Refusal::PointsOverLimit,
     }
-}
-
-// What the journal keeps of an order: what its points follow from. Items stay outside.
-fn facts_of(order: &Order) -> Value {
-    let mut facts = json!({
-        "amount": money::format_amount(order.amount, order.currency),
-        "currency": order.currency.to_string(),
-        "occurred_at": time::canonical(order.occurred_at),
-        "order_id": order.order_id,
-    });
-    if let Some(discount) = order.discount {
-        facts["discount"] = money::format_amount(discount, order.currency).into();
-    }
-    if let Some(channel) = &order.channel {
-        facts["channel"] = channel.as_str().into();
-    }
-    facts
 }

@@ -56,6 +56,164 @@ pub enum Refusal {
         /// The least lead.
         seconds: i64,
     },
+    /// No order with this id was posted with success.
+    #[error("no order with this id was posted with success")]
+    OrderNotFound,
+    /// There is no such redemption.
+    #[error("there is no such redemption")]
+    RedemptionNotFound,
+    /// The redemption is in another state.
+    #[error("the redemption is {state}; this cannot be done to it any more")]
+    RedemptionStateConflict {
+        /// The state it is in.
+        state: String,
+    },
+    /// Redemption redemption_id was not made for this order, so it cannot pay it.
+    #[error("redemption {redemption_id} was not made for this order, so it cannot pay it")]
+    RedemptionOfAnotherOrder {
+        /// Which.
+        redemption_id: String,
+    },
+    /// The member has available active points, fewer than this takes.
+    #[error("the member has {available} active points, fewer than this takes")]
+    InsufficientPoints {
+        /// How many points there are.
+        available: i64,
+    },
+    /// Only held points are held.
+    #[error("only {held} points are held; capture as many at most")]
+    CaptureOverHeld {
+        /// How many points are held.
+        held: i64,
+    },
+    /// A reward is captured whole.
+    #[error("a reward is captured whole: all {held} points, or none by voiding it")]
+    RewardCapturedWhole {
+        /// How many points are held.
+        held: i64,
+    },
+    /// Only left captured points have not come back yet.
+    #[error("only {left} captured points have not come back yet")]
+    ReturnOverCaptured {
+        /// How many points are still captured.
+        left: i64,
+    },
+    /// The programme gives points no value in money, so they cannot pay a share of an order.
+    #[error(
+        "the programme gives points no value in money, so they cannot pay a share of an order; leave order_amount out"
+    )]
+    PointsWithoutValue,
+    /// Points may pay at most maximum of this order.
+    #[error("points may pay at most {maximum} of this order")]
+    OverOrderShare {
+        /// The most that points may pay, in the programme's currency.
+        maximum: String,
+    },
+    /// The redemptions are worth more than the order's amount, amount.
+    #[error("the redemptions are worth more than the order's amount, {amount}")]
+    PaidOverAmount {
+        /// The order's amount.
+        amount: String,
+    },
+    /// There is no such reward.
+    #[error("there is no such reward")]
+    RewardNotFound,
+    /// The reward cannot be redeemed at this time.
+    #[error("the reward cannot be redeemed at this time")]
+    RewardNotAvailable,
+    /// Only left of the reward are left.
+    #[error("only {left} of the reward are left")]
+    RewardOutOfStock {
+        /// How many are left.
+        left: i64,
+    },
+    /// A member may have maximum of this reward.
+    #[error("a member may have {maximum} of this reward; this one may have {left} more")]
+    RewardLimitReached {
+        /// How many a member may have.
+        maximum: i64,
+        /// How many more this member may have.
+        left: i64,
+    },
+    /// The window must end after it begins.
+    #[error("the window must end after it begins")]
+    WindowEndsBeforeItBegins,
+    /// There is no such cause.
+    #[error("there is no such cause")]
+    CauseNotFound,
+    /// The cause takes no points at this time.
+    #[error("the cause takes no points at this time")]
+    CauseNotOpen,
+    /// Only remaining of the order is left to refund.
+    #[error("only {remaining} of the order is left to refund")]
+    RefundOverOrder {
+        /// What is left to refund, in the order's currency.
+        remaining: String,
+    },
+    /// Of sku only left of the order can still come back.
+    #[error("of {sku} only {left} of the order can still come back")]
+    RefundItems {
+        /// The article.
+        sku: String,
+        /// How many of it can still come back.
+        left: u64,
+    },
+    /// The refund is over the price of its items, worth.
+    #[error("the refund is over the price of its items, {worth}")]
+    RefundOverItems {
+        /// What the items cost.
+        worth: String,
+    },
+    /// Refund refund_id of this order was posted before with other content.
+    #[error("refund {refund_id} of this order was posted before with other content; a refund is posted once")]
+    RefundConflict {
+        /// The key.
+        refund_id: String,
+    },
+    /// There is no such transfer.
+    #[error("there is no such transfer")]
+    TransferNotFound,
+    /// The transfer is in another state.
+    #[error("the transfer is {state}; this cannot be done to it any more")]
+    TransferStateConflict {
+        /// The state it is in.
+        state: String,
+    },
+    /// A member cannot give points to itself.
+    #[error("a member cannot give points to itself")]
+    TransferToOneself,
+    /// The programme has no transfers between members.
+    #[error("the programme has no transfers between members")]
+    TransfersNotAllowed,
+    /// The programme has no direct transfers.
+    #[error("the programme has no direct transfers; make an offer, which the receiver accepts")]
+    DirectTransferNotAllowed,
+    /// One transfer may have at most maximum points.
+    #[error("one transfer may have at most {maximum} points")]
+    TransferOverLimit {
+        /// The most of one transfer.
+        maximum: i64,
+    },
+    /// A member may give maximum points a day.
+    #[error("a member may give {maximum} points a day; {left} more today")]
+    TransferOverDailyLimit {
+        /// The most of a day.
+        maximum: i64,
+        /// How many more today.
+        left: i64,
+    },
+    /// There is no member to receive the points.
+    #[error("there is no member to receive the points")]
+    ReceiverNotFound,
+    /// The receiver cannot take points at this time.
+    #[error("the receiver cannot take points at this time")]
+    ReceiverNotActive,
+    /// The member is suspended and may start nothing new.
+    #[error("the member is suspended and may start nothing new")]
+    MemberSuspended,
+    /// The membership is closed.
+    #[error("the membership is closed")]
+    MemberClosed,
 }
 
 impl Refusal {
@@ -72,6 +230,39 @@ impl Refusal {
             Refusal::JoinedInFuture { .. } => "joined_in_future",
             Refusal::PointsOverLimit => "points_over_limit",
             Refusal::EffectiveTooSoon { .. } => "effective_too_soon",
+            Refusal::OrderNotFound => "order_not_found",
+            Refusal::RedemptionNotFound => "redemption_not_found",
+            Refusal::RedemptionStateConflict { .. } => "redemption_state_conflict",
+            Refusal::RedemptionOfAnotherOrder { .. } => "redemption_of_another_order",
+            Refusal::InsufficientPoints { .. } => "insufficient_points",
+            Refusal::CaptureOverHeld { .. } => "capture_over_held",
+            Refusal::RewardCapturedWhole { .. } => "reward_captured_whole",
+            Refusal::ReturnOverCaptured { .. } => "return_over_captured",
+            Refusal::PointsWithoutValue => "points_without_value",
+            Refusal::OverOrderShare { .. } => "over_order_share",
+            Refusal::PaidOverAmount { .. } => "paid_over_amount",
+            Refusal::RewardNotFound => "reward_not_found",
+            Refusal::RewardNotAvailable => "reward_not_available",
+            Refusal::RewardOutOfStock { .. } => "reward_out_of_stock",
+            Refusal::RewardLimitReached { .. } => "reward_limit_reached",
+            Refusal::WindowEndsBeforeItBegins => "window_ends_before_it_begins",
+            Refusal::CauseNotFound => "cause_not_found",
+            Refusal::CauseNotOpen => "cause_not_open",
+            Refusal::RefundOverOrder { .. } => "refund_over_order",
+            Refusal::RefundItems { .. } => "refund_items",
+            Refusal::RefundOverItems { .. } => "refund_over_items",
+            Refusal::RefundConflict { .. } => "refund_conflict",
+            Refusal::TransferNotFound => "transfer_not_found",
+            Refusal::TransferStateConflict { .. } => "transfer_state_conflict",
+            Refusal::TransferToOneself => "transfer_to_oneself",
+            Refusal::TransfersNotAllowed => "transfers_not_allowed",
+            Refusal::DirectTransferNotAllowed => "direct_transfer_not_allowed",
+            Refusal::TransferOverLimit { .. } => "transfer_over_limit",
+            Refusal::TransferOverDailyLimit { .. } => "transfer_over_daily_limit",
+            Refusal::ReceiverNotFound => "receiver_not_found",
+            Refusal::ReceiverNotActive => "receiver_not_active",
+            Refusal::MemberSuspended => "member_suspended",
+            Refusal::MemberClosed => "member_closed",
         }
     }
 }

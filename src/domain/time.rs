@@ -6,6 +6,7 @@
 
 mod calendar;
 mod period;
+mod span;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use chrono::{DateTime, Datelike, SecondsFormat, Timelike, Utc};
 
 pub use calendar::local_midnight;
 pub use period::{Period, PeriodFault};
+pub use span::{SpanFault, parse_span};
 
 /// An instant in UTC with microsecond precision. Whatever comes from outside passes through [`parse`] or
 /// [`truncate`] first.

@@ -6,12 +6,14 @@ use actix_web::http::header;
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, ResponseError, web};
 use std::future::{Ready, ready};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use super::Service;
 use super::auth::{Caller, Subject};
 use super::problem::Problem;
-use crate::domain::ids::MemberId;
+use crate::domain::fields::Fault;
+use crate::domain::ids::{MemberId, NotAnId};
 
 /// What a call needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +24,9 @@ pub enum Need {
     Scope(&'static str),
     /// A client's token with this scope, or the token of the member that the address names.
     ScopeOrMember(&'static str),
+    /// A client's token with this scope, or a member's token, which the handler confines to what is the member's own:
+    /// see [`Authorised::own`] and [`Authorised::resolve`].
+    ScopeOrOwner(&'static str),
 }
 
 /// A row of the table.
@@ -44,8 +49,37 @@ pub const ACCESS: &[Access] = &[
     row("PATCH", "/v1/members/{id}", Need::Scope("members:write")),
     row("GET", "/v1/members/{id}/wallet", Need::ScopeOrMember("members:read")),
     row("GET", "/v1/members/{id}/entries", Need::ScopeOrMember("members:read")),
+    row("GET", "/v1/members/{id}/lots", Need::ScopeOrMember("members:read")),
+    row("POST", "/v1/members/{id}/suspend", Need::Scope("members:manage")),
+    row("POST", "/v1/members/{id}/resume", Need::Scope("members:manage")),
+    row("POST", "/v1/members/{id}/close", Need::Scope("members:manage")),
+    row("POST", "/v1/members/{id}/erase", Need::Scope("members:manage")),
     row("POST", "/v1/orders", Need::Scope("orders:write")),
     row("GET", "/v1/orders/{order_id}", Need::Scope("orders:read")),
+    row("POST", "/v1/orders/{order_id}/refunds", Need::Scope("orders:write")),
+    row("GET", "/v1/orders/{order_id}/refunds", Need::Scope("orders:read")),
+    row("POST", "/v1/redemptions", Need::ScopeOrOwner("redemptions:write")),
+    row("GET", "/v1/redemptions", Need::ScopeOrOwner("redemptions:read")),
+    row("GET", "/v1/redemptions/{redemption_id}", Need::ScopeOrOwner("redemptions:read")),
+    row("POST", "/v1/redemptions/{redemption_id}/capture", Need::Scope("redemptions:write")),
+    row("POST", "/v1/redemptions/{redemption_id}/void", Need::Scope("redemptions:write")),
+    row("POST", "/v1/redemptions/{redemption_id}/return", Need::Scope("redemptions:write")),
+    row("POST", "/v1/rewards", Need::Scope("rewards:write")),
+    row("GET", "/v1/rewards", Need::ScopeOrOwner("rewards:read")),
+    row("GET", "/v1/rewards/{reward_id}", Need::ScopeOrOwner("rewards:read")),
+    row("PATCH", "/v1/rewards/{reward_id}", Need::Scope("rewards:write")),
+    row("POST", "/v1/causes", Need::Scope("causes:write")),
+    row("GET", "/v1/causes", Need::ScopeOrOwner("causes:read")),
+    row("GET", "/v1/causes/{cause_id}", Need::ScopeOrOwner("causes:read")),
+    row("POST", "/v1/donations", Need::ScopeOrOwner("donations:write")),
+    row("GET", "/v1/donations", Need::ScopeOrOwner("donations:read")),
+    row("POST", "/v1/transfers", Need::ScopeOrOwner("transfers:write")),
+    row("GET", "/v1/transfers", Need::ScopeOrOwner("transfers:read")),
+    row("GET", "/v1/transfers/{transfer_id}", Need::ScopeOrOwner("transfers:read")),
+    row("POST", "/v1/transfers/{transfer_id}/accept", Need::ScopeOrOwner("transfers:write")),
+    row("POST", "/v1/transfers/{transfer_id}/decline", Need::ScopeOrOwner("transfers:write")),
+    row("POST", "/v1/transfers/{transfer_id}/cancel", Need::ScopeOrOwner("transfers:write")),
+    row("POST", "/v1/adjustments", Need::Scope("adjustments:write")),
     row("GET", "/v1/program/versions", Need::Scope("program:read")),
     row("POST", "/v1/program/versions", Need::Scope("program:write")),
     row("GET", "/v1/ledger/journals", Need::Scope("ledger:read")),
@@ -63,10 +97,12 @@ pub const ACCESS: &[Access] = &[
 pub const MEMBER_SCOPE: &str = "me";
 
 /// The scopes of the checkout service.
-pub const CHECKOUT_SCOPES: &str = "members:read members:write orders:read orders:write";
+pub const CHECKOUT_SCOPES: &str =
+    "members:read members:write orders:read orders:write redemptions:read redemptions:write rewards:read";
 
 /// The scopes of finance.
-pub const FINANCE_SCOPES: &str = "ledger:read members:read orders:read program:read";
+pub const FINANCE_SCOPES: &str = "causes:read donations:read ledger:read members:read orders:read program:read \
+                                  redemptions:read rewards:read transfers:read";
 
 /// Every scope in the table, sorted: the operator's.
 pub fn all_scopes() -> Vec<&'static str> {
@@ -74,7 +110,7 @@ pub fn all_scopes() -> Vec<&'static str> {
         .iter()
         .filter_map(|access| match access.need {
             Need::Nothing => None,
-            Need::Scope(scope) | Need::ScopeOrMember(scope) => Some(scope),
+            Need::Scope(scope) | Need::ScopeOrMember(scope) | Need::ScopeOrOwner(scope) => Some(scope),
         })
         .collect();
     scopes.sort_unstable();
@@ -126,7 +162,7 @@ fn allowed(caller: &Caller, need: Need, id: Option<&str>) -> Result<Option<Membe
     let (scope, open_to_members) = match need {
         Need::Nothing => return Ok(None),
         Need::Scope(scope) => (scope, false),
-        Need::ScopeOrMember(scope) => (scope, true),
+        Need::ScopeOrMember(scope) | Need::ScopeOrOwner(scope) => (scope, true),
     };
     match &caller.subject {
         Subject::Client(name) if !is_client_name(name) => Err(Problem::new(
@@ -138,6 +174,7 @@ fn allowed(caller: &Caller, need: Need, id: Option<&str>) -> Result<Option<Membe
             // An id that no member can have is an unknown member like any other.
             id.map(|id| id.parse().map_err(|_| Problem::member_not_found())).transpose()
         }
+        Subject::Member(_) if matches!(need, Need::ScopeOrOwner(_)) && caller.scopes.allows(MEMBER_SCOPE) => Ok(None),
         Subject::Member(member) if open_to_members && caller.scopes.allows(MEMBER_SCOPE) => match id {
             Some(id) if id == "me" || id.parse() == Ok(*member) => Ok(Some(*member)),
             _ => Err(Problem::member_not_found()),
@@ -158,6 +195,23 @@ fn is_client_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(plain)
 }
 
+/// A member as a body or a query names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// `me`: the token's.
+    Me,
+    /// By its id.
+    Member(MemberId),
+}
+
+impl FromStr for Whose {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        if text == "me" { Ok(Whose::Me) } else { text.parse().map(Whose::Member) }
+    }
+}
+
 /// A caller that the table lets through.
 #[derive(Debug, Clone)]
 pub struct Authorised {
@@ -171,6 +225,43 @@ impl Authorised {
         match &self.caller.subject {
             Subject::Client(name) => format!("client:{name}"),
             Subject::Member(id) => format!("member:{id}"),
+        }
+    }
+
+    /// Whose own token it is; none for a client's.
+    pub fn own(&self) -> Option<MemberId> {
+        match self.caller.subject {
+            Subject::Client(_) => None,
+            Subject::Member(id) => Some(id),
+        }
+    }
+
+    /// The member that a body means: a client must name one, and a member's token means its own member alone.
+    pub fn resolve(&self, whose: Option<Whose>, field: &str) -> Result<MemberId, Problem> {
+        self.resolve_or(whose, field, Problem::validation)
+    }
+
+    /// As [`Self::resolve`], for the parameter of a query.
+    pub fn resolve_parameter(&self, whose: Option<Whose>, name: &str) -> Result<MemberId, Problem> {
+        self.resolve_or(whose, name, Problem::parameters)
+    }
+
+    fn resolve_or(
+        &self,
+        whose: Option<Whose>,
+        field: &str,
+        problem: fn(Vec<Fault>) -> Problem,
+    ) -> Result<MemberId, Problem> {
+        match (self.own(), whose) {
+            (Some(own), None | Some(Whose::Me)) => Ok(own),
+            (Some(own), Some(Whose::Member(id))) if own == id => Ok(own),
+            (Some(_), Some(Whose::Member(_))) => Err(Problem::member_not_found()),
+            (None, Some(Whose::Member(id))) => Ok(id),
+            (None, None | Some(Whose::Me)) => Err(problem(vec![Fault {
+                path: format!("/{field}"),
+                code: "missing".to_owned(),
+                message: "is required, and a client has no `me`".to_owned(),
+            }])),
         }
     }
 

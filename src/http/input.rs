@@ -8,11 +8,13 @@ use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::{self, Bytes};
 use actix_web::{FromRequest, HttpRequest};
-use serde_json::Value;
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
 
 use super::problem::Problem;
 use super::strict_json;
-use crate::domain::fields::{self, Fields};
+use crate::domain::fields::{self, Fault, Fields, Wrong};
+use crate::domain::money::{self, Currency, MoneyFault};
 
 /// The largest body that is read.
 pub const MAX_BODY: usize = 256 * 1024;
@@ -22,6 +24,9 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Something that is read from a JSON object.
 pub trait Read: Sized {
+    /// May a body be left out whole, as if it were `{}`?
+    const MAY_BE_LEFT_OUT: bool = false;
+
     /// Reads it; every fault goes to `fields`.
     fn read(fields: &mut Fields<'_>) -> Option<Self>;
 }
@@ -38,19 +43,21 @@ impl<T: Read + 'static> FromRequest for Body<T> {
         let is_json = media_type.is_some_and(|value| {
             value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
         });
-        if !is_json {
-            let problem = Problem::new("unsupported_media_type", "send the body as application/json");
-            return Box::pin(ready(Err(problem)));
+        let wrong_type = || Problem::new("unsupported_media_type", "send the body as application/json");
+        // What is left out has no type.
+        let left_out = T::MAY_BE_LEFT_OUT && media_type.is_none();
+        if !is_json && !left_out {
+            return Box::pin(ready(Err(wrong_type())));
         }
         let bytes = Bytes::from_request(request, payload);
         Box::pin(async move {
-            let bytes = tokio::time::timeout(BODY_TIMEOUT, bytes).await.map_err(|_| {
-                Problem::new("body_timeout", format!("a body must arrive within {} seconds", BODY_TIMEOUT.as_secs()))
-            })?;
-            let bytes = bytes.map_err(|error| match error.as_response_error().status_code().as_u16() {
-                413 => Problem::new("body_too_large", format!("a body may have at most {MAX_BODY} bytes")),
-                _ => Problem::new("malformed_json", "the body could not be read to its end"),
-            })?;
+            let bytes = arrived(bytes).await?;
+            if T::MAY_BE_LEFT_OUT && bytes.is_empty() {
+                return fields::read(&json!({}), T::read).map(Body).map_err(Problem::validation);
+            }
+            if !is_json {
+                return Err(wrong_type());
+            }
             let value = strict_json::parse(&bytes).map_err(|error| {
                 let what = if error.is_data() { "has a key more than once" } else { "is not JSON" };
                 let (line, column) = (error.line(), error.column());
@@ -59,6 +66,28 @@ impl<T: Read + 'static> FromRequest for Body<T> {
             fields::read(&value, T::read).map(Body).map_err(Problem::validation)
         })
     }
+}
+
+/// An empty object, which may be left out: for calls whose address says everything.
+#[derive(utoipa::ToSchema)]
+pub struct Nothing {}
+
+impl Read for Nothing {
+    const MAY_BE_LEFT_OUT: bool = true;
+
+    fn read(_: &mut Fields<'_>) -> Option<Self> {
+        Some(Self {})
+    }
+}
+
+async fn arrived(bytes: impl Future<Output = Result<Bytes, actix_web::Error>>) -> Result<Bytes, Problem> {
+    let bytes = tokio::time::timeout(BODY_TIMEOUT, bytes).await.map_err(|_| {
+        Problem::new("body_timeout", format!("a body must arrive within {} seconds", BODY_TIMEOUT.as_secs()))
+    })?;
+    bytes.map_err(|error| match error.as_response_error().status_code().as_u16() {
+        413 => Problem::new("body_too_large", format!("a body may have at most {MAX_BODY} bytes")),
+        _ => Problem::new("malformed_json", "the body could not be read to its end"),
+    })
 }
 
 /// Query parameters.
@@ -120,4 +149,14 @@ impl FromRequest for IdempotencyKey {
             },
         })
     }
+}
+
+/// An amount that was read before its currency was known, now in that currency; `field` held it.
+pub fn in_currency(amount: Decimal, currency: Currency, field: &str) -> Result<Decimal, Problem> {
+    let allowed = currency.minor_units();
+    if amount.scale() > allowed {
+        let Wrong { code, message } = MoneyFault::TooManyDecimals { allowed }.into();
+        return Err(Problem::validation(vec![Fault { path: format!("/{field}"), code: code.to_owned(), message }]));
+    }
+    Ok(money::in_minor_units(amount, currency))
 }

@@ -6,13 +6,11 @@ use serde::Serialize;
 
 use super::access::Authorised;
 use super::input::{Body, IdempotencyKey, Query, Read};
-use super::page::{self, Page};
 use super::problem::{Problem, ProblemDocument};
 use super::{Service, created, json, polled};
 use crate::domain::enrolment::{Enrolment, MemberReply, ProfileChange};
 use crate::domain::fields::{self, Fields};
 use crate::ledger::{Answer, Command};
-use crate::read::entries::{self, DueLine, StatementLine};
 use crate::read::members::{self, WalletReply};
 
 /// Members found.
@@ -20,17 +18,6 @@ use crate::read::members::{self, WalletReply};
 pub struct MemberList {
     /// At most one: external ids are unique.
     members: Vec<MemberReply>,
-}
-
-/// A page of a member's statement, from the newest entry to the oldest.
-#[derive(Serialize, utoipa::ToSchema)]
-pub struct Statement {
-    /// What has fallen due and is not written yet, the newest first; on the first page alone. The wallet counts it.
-    due: Vec<DueLine>,
-    /// The lines.
-    entries: Vec<StatementLine>,
-    /// The `cursor` of the next page; null on the last.
-    next_cursor: Option<String>,
 }
 
 /// Enrol a customer
@@ -181,49 +168,7 @@ pub async fn get_wallet(
     let (clock, programs) = (service.reader.clock().clone(), service.ledger.programs().book());
     let wallet = service.reader.run(move |connection| members::wallet(connection, id, (&clock, &programs))).await?;
     let wallet = wallet.ok_or_else(Problem::member_not_found)?;
-    polled(&request, &wallet.balances, &wallet)
-}
-
-/// List a member's entries
-///
-/// From the newest to the oldest, each with the balance after it. `me` stands for the member of the token.
-#[utoipa::path(
-    tag = "members",
-    params(
-        ("id" = String, Path, description = "The member's id, or `me`"),
-        ("limit" = Option<i64>, Query, description = "1 to 200, else 50"),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
-    ),
-    responses(
-        (status = 200, description = "A page of the statement", body = Statement),
-        (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["members:read"]), ("bearer" = ["me"])),
-)]
-#[get("/v1/members/{id}/entries")]
-pub async fn get_entries(
-    service: web::Data<Service>,
-    caller: Authorised,
-    query: Query<Page>,
-) -> Result<HttpResponse, Problem> {
-    let (Query(page), id) = (query, caller.member()?);
-    let (clock, programs) = (service.reader.clock().clone(), service.ledger.programs().book());
-    let read = service.reader.run(move |connection| {
-        // One snapshot, so that what is due and what is written fit together.
-        connection.build_transaction().read_only().repeatable_read().run(|connection| {
-            let Some(due) = members::due(connection, id, (&clock, &programs))? else { return Ok(None) };
-            let lines = entries::statement(connection, id, page.before, page.limit + 1)?;
-            Ok(Some((if page.before.is_none() { due } else { Vec::new() }, lines)))
-        })
-    });
-    let (due, mut lines) = read.await?.ok_or_else(Problem::member_not_found)?;
-    let limit = usize::try_from(page.limit).unwrap_or_default();
-    let more = lines.len() > limit;
-    lines.truncate(limit);
-    let next_cursor = lines.last().filter(|_| more).map(|line| page::cursor(line.seq));
-    json(&Statement { due, entries: lines, next_cursor })
+    polled(&request, &wallet.contents, &wallet)
 }
 
 /// The parameter that finds a member.

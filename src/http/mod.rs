@@ -1,19 +1,29 @@
 //! The HTTP interface: parse at the edge, one table for access, one for problems, a file per resource.
 
 pub mod access;
+mod adjustments;
 pub mod auth;
+mod causes;
+mod donations;
 pub mod input;
 mod ledger;
+mod lots;
 mod members;
+mod memberships;
 mod openapi;
 mod operations;
 mod orders;
 mod page;
 pub mod problem;
 mod programs;
+mod redemptions;
+mod refunds;
+mod rewards;
 mod sandbox;
 mod server;
+mod statements;
 mod strict_json;
+mod transfers;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +33,7 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
@@ -91,6 +102,17 @@ fn created(answer: Answer, location: Option<String>) -> Result<HttpResponse, Pro
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)
+}
+
+// As `created`; what was made stands in `collection`, under the `id` that the body gives it.
+fn created_in(collection: &str, answer: Answer) -> Result<HttpResponse, Problem> {
+    let id = match &answer.outcome {
+        Outcome::Done(body) => {
+            serde_json::from_str(body).ok().and_then(|body: Value| Some(body["id"].as_str()?.to_owned()))
+        }
+        Outcome::Refused(_) => None,
+    };
+    created(answer, id.map(|id| format!("{collection}/{id}")))
 }
 
 // 200 with the body of a success, or the problem of a refusal.

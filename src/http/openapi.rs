@@ -34,7 +34,13 @@ pub fn document_yaml() -> String {
     ),
     tags(
         (name = "orders", description = "Orders become points. For the checkout."),
+        (name = "redemptions", description = "Points are spent, or held to be. For the checkout and the app."),
+        (name = "rewards", description = "What points can be redeemed for. For the app and the operator."),
+        (name = "adjustments", description = "Corrections of wallets. For the operator."),
         (name = "members", description = "Members, wallets and statements. For the checkout and the app."),
+        (name = "causes", description = "Causes that points are given to. For the operator and the app."),
+        (name = "donations", description = "Points given to causes. For the app."),
+        (name = "transfers", description = "Points given to other members. For the app."),
         (name = "program", description = "The rules, in immutable versions. For the operator."),
         (name = "ledger", description = "Journals, entries and the export. For finance."),
         (name = "sandbox", description = "The clock of a sandbox. A production ledger answers 404."),

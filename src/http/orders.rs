@@ -1,5 +1,7 @@
 //! `/v1/orders`
 
+use std::collections::BTreeSet;
+
 use actix_web::{HttpResponse, get, post, web};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rust_decimal::Decimal;
@@ -10,8 +12,9 @@ use super::input::{Body, IdempotencyKey, Read};
 use super::problem::{Problem, ProblemDocument};
 use super::{Service, created, json};
 use crate::domain::fields::{self, Fields, Wrong};
+use crate::domain::ids::RedemptionId;
 use crate::domain::money::{self, Currency};
-use crate::domain::order::{Item, Order, OrderReply};
+use crate::domain::order::{Item, MOST_REDEMPTIONS, Order, OrderReply};
 use crate::ledger::Command;
 use crate::read::orders::{self, OrderView};
 
@@ -23,6 +26,9 @@ const NOT_PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(
 /// The order's points are written once, under its `order_id`: the same order again gets the first answer again, and
 /// another order under the same id is refused. An order for a customer who is not enrolled yet is refused and can
 /// be posted again later.
+///
+/// `redemption_ids` say what points pay of it: what is held is captured with the order, whole, and what was captured
+/// before must have been made for this `order_id`. What points pay earns nothing.
 #[utoipa::path(
     tag = "orders",
     request_body = Order,
@@ -30,11 +36,13 @@ const NOT_PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(
     responses(
         (status = 201, description = "The order is recorded", body = OrderReply,
          headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
-        (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "`order_conflict`, `idempotency_key_conflict`", body = ProblemDocument,
+        (status = 404, description = "`member_not_found`, `redemption_not_found`", body = ProblemDocument,
+         content_type = "application/problem+json"),
+        (status = 409, description = "`order_conflict`, `redemption_state_conflict`, `redemption_of_another_order`, \
+         `member_suspended`, `member_closed`, `idempotency_key_conflict`", body = ProblemDocument,
          content_type = "application/problem+json"),
         (status = 422, description = "`validation_failed`, `currency_mismatch`, `amount_over_limit`, \
-         `occurred_in_future`, `points_over_limit`", body = ProblemDocument, content_type = "application/problem+json"),
+         `occurred_in_future`, `paid_over_amount`, `points_over_limit`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
@@ -78,7 +86,7 @@ pub async fn get_order(
         Some(id) => service.reader.run(move |connection| orders::by_id(connection, &id)).await?,
         None => None,
     };
-    json(&order.ok_or_else(|| Problem::new("order_not_found", "no order with this id was posted with success"))?)
+    json(&order.ok_or_else(Problem::order_not_found)?)
 }
 
 impl Read for Order {
@@ -96,6 +104,11 @@ impl Read for Order {
         let discount = order.optional("discount", money);
         let channel = order.optional("channel", fields::word(1..=32, is_channel, "must be of a-z, 0-9, _ and -"));
         let items = order.optional_objects("items", 1..=500, |item| read_item(item, money));
+        let redemption_ids = order.optional_list("redemption_ids", 0..=MOST_REDEMPTIONS, fields::parsed);
+        let twice = |ids: &Vec<RedemptionId>| ids.iter().collect::<BTreeSet<_>>().len() < ids.len();
+        if redemption_ids.as_ref().is_some_and(twice) {
+            order.fault("redemption_ids", Wrong::new("contradiction", "must not name a redemption twice"));
+        }
         if let (Some(amount), Some(items)) = (amount, &items) {
             check_sum(order, amount, discount, items);
         }
@@ -108,6 +121,7 @@ impl Read for Order {
             discount,
             channel,
             items,
+            redemption_ids: redemption_ids.unwrap_or_default(),
         })
     }
 }

@@ -40,12 +40,30 @@ pub const PROBLEMS: &[(&str, u16, &str)] = &[
     ("not_found", 404, "There is nothing at this address"),
     ("member_not_found", 404, "No such member"),
     ("order_not_found", 404, "No such order"),
+    ("redemption_not_found", 404, "No such redemption"),
+    ("reward_not_found", 404, "No such reward"),
+    ("cause_not_found", 404, "No such cause"),
+    ("transfer_not_found", 404, "No such transfer"),
+    ("receiver_not_found", 404, "Nobody to receive the points"),
     ("journal_not_found", 404, "No such journal"),
     ("method_not_allowed", 405, "This address does not take this method"),
     ("body_timeout", 408, "The body did not arrive in time"),
     ("order_conflict", 409, "The order was posted before with other content"),
     ("external_id_conflict", 409, "The customer was enrolled before with other content"),
     ("idempotency_key_conflict", 409, "The key was used for another request"),
+    ("refund_conflict", 409, "The refund was posted before with other content"),
+    ("insufficient_points", 409, "Fewer points than that"),
+    ("redemption_state_conflict", 409, "The redemption is in another state"),
+    ("redemption_of_another_order", 409, "The redemption is not for this order"),
+    ("reward_not_available", 409, "The reward is not available at this time"),
+    ("reward_out_of_stock", 409, "Not enough of the reward is left"),
+    ("reward_limit_reached", 409, "The member has had as many as it may"),
+    ("cause_not_open", 409, "The cause takes no points at this time"),
+    ("transfer_state_conflict", 409, "The transfer is in another state"),
+    ("transfer_over_daily_limit", 409, "More points than a member may give in a day"),
+    ("receiver_not_active", 409, "The receiver cannot take points"),
+    ("member_suspended", 409, "The member is suspended"),
+    ("member_closed", 409, "The membership is closed"),
     ("body_too_large", 413, "The body is too large"),
     ("unsupported_media_type", 415, "The body must be JSON"),
     ("validation_failed", 422, "Fields are missing, unknown or wrong"),
@@ -55,6 +73,20 @@ pub const PROBLEMS: &[(&str, u16, &str)] = &[
     ("joined_in_future", 422, "The member joins in the future"),
     ("points_over_limit", 422, "More points than a wallet can hold"),
     ("effective_too_soon", 422, "The version takes effect too soon"),
+    ("capture_over_held", 422, "More points than are held"),
+    ("reward_captured_whole", 422, "A reward is captured whole"),
+    ("return_over_captured", 422, "More points than are captured"),
+    ("points_without_value", 422, "Points have no value in money"),
+    ("over_order_share", 422, "More than points may pay of an order"),
+    ("paid_over_amount", 422, "The redemptions are worth more than the order"),
+    ("refund_over_order", 422, "More than is left of the order"),
+    ("refund_items", 422, "More items than can still come back"),
+    ("refund_over_items", 422, "More than the items cost"),
+    ("window_ends_before_it_begins", 422, "The window ends before it begins"),
+    ("transfer_to_oneself", 422, "Giver and receiver are the same"),
+    ("transfers_not_allowed", 422, "The programme has no transfers"),
+    ("direct_transfer_not_allowed", 422, "The programme has no direct transfers"),
+    ("transfer_over_limit", 422, "More points than one transfer may have"),
     ("clock_backwards", 422, "The clock goes forward only"),
     ("clock_too_far", 422, "The clock does not go that far"),
     ("internal", 500, "An internal fault"),
@@ -165,6 +197,11 @@ impl Problem {
     /// A member that does not exist, or that the caller may not know of.
     pub fn member_not_found() -> Self {
         Self::refused(&Refusal::MemberNotFound, false)
+    }
+
+    /// An order that was never posted with success.
+    pub fn order_not_found() -> Self {
+        Self::refused(&Refusal::OrderNotFound, false)
     }
 
     fn with_errors(mut self, errors: Vec<Fault>) -> Self {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::access::Authorised;
 use super::input::{Body, IdempotencyKey, Query, Read};
-use super::page::{self, Page};
+use super::page::Page;
 use super::problem::{Problem, ProblemDocument};
 use super::{Service, created, json};
 use crate::domain::fields::{self, Fault, Fields};
@@ -88,17 +88,12 @@ pub async fn post_version(
 pub async fn get_versions(
     service: web::Data<Service>,
     _caller: Authorised,
-    query: Query<Page>,
+    query: Query<Page<i32>>,
 ) -> Result<HttpResponse, Problem> {
     let Query(page) = query;
-    let forged = |_| Problem::new("invalid_parameter", "the cursor is not the next_cursor of an earlier page");
-    let before = page.before.map(i32::try_from).transpose().map_err(forged)?;
-    let load = move |connection: &mut diesel::PgConnection| programs::page(connection, before, page.limit + 1);
+    let load = move |connection: &mut diesel::PgConnection| programs::page(connection, page.before, page.wanted());
     let mut versions = service.reader.run(load).await?;
-    let limit = usize::try_from(page.limit).unwrap_or_default();
-    let more = versions.len() > limit;
-    versions.truncate(limit);
-    let next_cursor = versions.last().filter(|_| more).map(|version| page::cursor(version.version.into()));
+    let next_cursor = page.cut(&mut versions, |version| version.version);
     json(&ProgramVersions { versions, next_cursor })
 }
 

@@ -17,7 +17,10 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::Problem;
-use super::{Service, access, input, ledger, members, operations, orders, programs, sandbox};
+use super::{
+    Service, access, adjustments, causes, donations, input, ledger, lots, members, memberships, operations, orders,
+    programs, redemptions, refunds, rewards, sandbox, statements, transfers,
+};
 use crate::ledger::Mode;
 
 /// How long open requests may take when the server stops.
@@ -85,12 +88,41 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(orders::post_order)
         .service(orders::get_order)
+        .service(refunds::post_refund)
+        .service(refunds::get_refunds)
+        .service(redemptions::post_redemption)
+        .service(redemptions::get_redemptions)
+        .service(redemptions::get_redemption)
+        .service(redemptions::capture_redemption)
+        .service(redemptions::void_redemption)
+        .service(redemptions::return_redemption)
+        .service(rewards::post_reward)
+        .service(rewards::get_rewards)
+        .service(rewards::get_reward)
+        .service(rewards::patch_reward)
+        .service(adjustments::post_adjustment)
         .service(members::post_member)
         .service(members::find_member)
         .service(members::get_member)
         .service(members::patch_member)
         .service(members::get_wallet)
-        .service(members::get_entries)
+        .service(memberships::suspend_member)
+        .service(memberships::resume_member)
+        .service(memberships::close_member)
+        .service(memberships::erase_member)
+        .service(statements::get_entries)
+        .service(lots::get_lots)
+        .service(causes::post_cause)
+        .service(causes::get_causes)
+        .service(causes::get_cause)
+        .service(donations::post_donation)
+        .service(donations::get_donations)
+        .service(transfers::post_transfer)
+        .service(transfers::get_transfers)
+        .service(transfers::get_transfer)
+        .service(transfers::accept_transfer)
+        .service(transfers::decline_transfer)
+        .service(transfers::cancel_transfer)
         .service(programs::post_version)
         .service(programs::get_versions)
         .service(ledger::get_journals)

@@ -1,6 +1,5 @@
-//! The sweeper: settles whoever has something due, one after the other, too few at a time for orders to feel it.
+//! The sweeper: settles whoever has something due, a few at a time and with rests, so that orders do not feel it.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, TryRecvError};
 use std::thread::{self, JoinHandle};
@@ -9,7 +8,7 @@ use std::time::{Duration, Instant};
 use diesel::PgConnection;
 use tokio::sync::oneshot::Receiver;
 
-use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::ids::MemberId;
 use crate::ledger::{Answer, Command, Ledger, NoAnswer, Outcome, Priority, Request};
 use crate::postgres::clock::Clock;
 use crate::postgres::connect;
@@ -18,8 +17,16 @@ use crate::read::{ReadError, due};
 /// Who settles, as entries name it.
 const ACTOR: &str = "system";
 
-/// How many members of one journal are being settled at a time: a small part of what a batch takes.
-const IN_FLIGHT: usize = 16;
+/// How many members are settled at a time. A batch with settling in it costs a few statements more, whatever their
+/// number, so that a few at once are cheaper than one by one.
+const BURST: usize = 64;
+
+/// How many times as long as a burst took the sweeper rests after it: while others work, it takes a quarter of their
+/// time at most, and the less the busier they are.
+const REST: u32 = 3;
+
+/// How long it rests at most.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// How many members are read at a time.
 const PAGE: i64 = 1_000;
@@ -102,19 +109,20 @@ pub fn sweep_once(
     stopping: impl Fn() -> bool,
 ) -> Result<Swept, SweepError> {
     let until = clock.look(connection)?.now;
-    let mut sweep = Sweep { ledger, swept: Swept::default(), in_flight: BTreeMap::new() };
-    let mut last = None;
+    let (mut swept, mut last) = (Swept::default(), None);
     loop {
         let page = due::page(connection, until, last, PAGE)?;
         last = page.last().copied();
-        for (_, member) in page {
+        for burst in page.chunks(BURST) {
+            let began = Instant::now();
+            settle(ledger, burst.iter().map(|(_, member)| *member), &mut swept)?;
             if stopping() {
-                return sweep.finish();
+                return Ok(swept);
             }
-            sweep.settle(member)?;
+            thread::sleep((began.elapsed() * REST).min(LONGEST_REST));
         }
         if last.is_none() {
-            return sweep.finish();
+            return Ok(swept);
         }
     }
 }
@@ -149,49 +157,25 @@ fn sweep(
     sweep_alone(connection, service, stopping)
 }
 
-struct Sweep<'a> {
-    ledger: &'a Ledger,
-    swept: Swept,
-    in_flight: BTreeMap<JournalId, VecDeque<Receiver<Result<Answer, NoAnswer>>>>,
-}
-
-impl Sweep<'_> {
-    // Submits, and waits for the first of those under way in the member's journal if they are many.
-    fn settle(&mut self, member: MemberId) -> Result<(), SweepError> {
-        let journal = member.journal();
-        if self.in_flight.get(&journal).is_some_and(|waiting| waiting.len() >= IN_FLIGHT) {
-            self.await_first(journal)?;
-        }
-        let deadline = Instant::now() + PATIENCE;
+// Has the members settled, and waits for all of them.
+fn settle(ledger: &Ledger, members: impl Iterator<Item = MemberId>, swept: &mut Swept) -> Result<(), SweepError> {
+    let deadline = Instant::now() + PATIENCE;
+    let submit = |member| {
         let request = Request::new(ACTOR.to_owned(), None, deadline, Command::Settle(member));
-        let answer = self.ledger.submit(request, Priority::Background)?;
-        self.in_flight.entry(journal).or_default().push_back(answer);
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<Swept, SweepError> {
-        let journals: Vec<JournalId> = self.in_flight.keys().copied().collect();
-        for journal in journals {
-            while self.in_flight.get(&journal).is_some_and(|waiting| !waiting.is_empty()) {
-                self.await_first(journal)?;
-            }
-        }
-        Ok(self.swept)
-    }
-
-    fn await_first(&mut self, journal: JournalId) -> Result<(), SweepError> {
-        let first = self.in_flight.get_mut(&journal).and_then(VecDeque::pop_front);
-        let Some(answer) = first else { return Ok(()) };
+        ledger.submit(request, Priority::Background)
+    };
+    let waiting: Vec<Receiver<Result<Answer, NoAnswer>>> = members.map(submit).collect::<Result<_, _>>()?;
+    for answer in waiting {
         match answer.blocking_recv().unwrap_or(Err(NoAnswer::Fault)) {
             Ok(Answer { outcome: Outcome::Done(_), .. }) => {
-                self.swept.settled += 1;
+                swept.settled += 1;
                 metrics::counter!("accrue_swept_members_total").increment(1);
             }
             // A journal that this instance is about to hear of.
             Ok(Answer { outcome: Outcome::Refused(_), .. }) => {}
-            Err(NoAnswer::Fault) => self.swept.failed += 1,
+            Err(NoAnswer::Fault) => swept.failed += 1,
             Err(no_answer) => return Err(no_answer.into()),
         }
-        Ok(())
     }
+    Ok(())
 }

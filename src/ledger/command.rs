@@ -6,13 +6,20 @@ use std::time::Instant;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::domain::adjustment::Adjustment;
 use crate::domain::canonical;
+use crate::domain::donation::{CauseTerms, DonationRequest};
 use crate::domain::enrolment::{Enrolment, ProfileChange};
-use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::ids::{JournalId, MemberId, RedemptionId, TransferId};
+use crate::domain::membership;
 use crate::domain::order::Order;
 use crate::domain::program::Program;
+use crate::domain::redemption::RedemptionRequest;
+use crate::domain::refund::RefundRequest;
 use crate::domain::refusal::Refusal;
+use crate::domain::reward::{RewardPatch, RewardRequest};
 use crate::domain::time::{self, Timestamp};
+use crate::domain::transfer::{Reply, TransferRequest};
 
 /// The journal of what belongs to no member.
 pub const PROGRAM_JOURNAL: JournalId = 0;
@@ -22,10 +29,36 @@ pub const PROGRAM_JOURNAL: JournalId = 0;
 pub enum Command {
     /// Points for an order. Its natural key is the order's id.
     CompleteOrder(Order),
+    /// A part of an order is paid back. Its natural key is the refund's id, within the order.
+    RefundOrder(RefundRequest),
     /// A new member under an id made for it. Its natural key is the external id.
     Enrol(MemberId, Enrolment),
     /// New personal data of a member.
     ChangeProfile(MemberId, ProfileChange),
+    /// A member is suspended, resumed, closed or erased.
+    ChangeMembership(MemberId, membership::Change),
+    /// Points are spent, or held to be.
+    Redeem(RedemptionRequest),
+    /// A hold is captured, of so many points or whole.
+    Capture(RedemptionId, Option<i64>),
+    /// A hold is given up.
+    Void(RedemptionId),
+    /// So many captured points come back, or all.
+    Return(RedemptionId, Option<i64>),
+    /// Points are given to a cause.
+    Donate(DonationRequest),
+    /// Points are offered or given to another member.
+    Transfer(TransferRequest),
+    /// An offer is answered, or taken back; with the receiver, whose journal is needed.
+    AnswerTransfer(TransferId, MemberId, Reply),
+    /// An operator corrects a wallet.
+    Adjust(Adjustment),
+    /// A new reward.
+    DefineReward(RewardRequest),
+    /// A change of a reward.
+    ChangeReward(Uuid, RewardPatch),
+    /// A new cause.
+    DefineCause(CauseTerms),
     /// What time alone has caused for a member is written down; nothing else is.
     Settle(MemberId),
     /// A new version of the programme.
@@ -37,9 +70,29 @@ impl Command {
     pub fn journal(&self) -> JournalId {
         match self {
             Command::CompleteOrder(order) => order.member_id.journal(),
-            Command::Enrol(id, _) | Command::ChangeProfile(id, _) | Command::Settle(id) => id.journal(),
-            Command::Publish(..) => PROGRAM_JOURNAL,
+            Command::RefundOrder(refund) => refund.member_id.journal(),
+            Command::Enrol(id, _) | Command::ChangeProfile(id, _) | Command::ChangeMembership(id, _) => id.journal(),
+            Command::Settle(id) => id.journal(),
+            Command::Redeem(request) => request.member_id.journal(),
+            Command::Capture(id, _) | Command::Void(id) | Command::Return(id, _) => id.journal(),
+            Command::Donate(request) => request.member_id.journal(),
+            Command::Transfer(request) => request.from_member_id.journal(),
+            Command::AnswerTransfer(id, ..) => id.journal(),
+            Command::Adjust(adjustment) => adjustment.member_id.journal(),
+            Command::DefineReward(_) | Command::ChangeReward(..) | Command::DefineCause(_) | Command::Publish(..) => {
+                PROGRAM_JOURNAL
+            }
         }
+    }
+
+    /// Another journal that it writes to, or may.
+    pub fn other_journal(&self) -> Option<JournalId> {
+        let other = match self {
+            Command::Transfer(request) => request.to_member_id.journal(),
+            Command::AnswerTransfer(_, receiver, Reply::Accept) => receiver.journal(),
+            _ => return None,
+        };
+        (other != self.journal()).then_some(other)
     }
 
     // SHA-256 of the canonical form of what is asked: the same for the same request, however it was spelt. An id that
@@ -47,8 +100,20 @@ impl Command {
     fn hash(&self) -> [u8; 32] {
         let asked = match self {
             Command::CompleteOrder(order) => serde_json::to_value(order),
+            Command::RefundOrder(refund) => serde_json::to_value((&refund.order_id, refund)),
             Command::Enrol(_, enrolment) => serde_json::to_value(enrolment),
             Command::ChangeProfile(id, change) => serde_json::to_value((id, change)),
+            Command::ChangeMembership(id, change) => serde_json::to_value((id, change)),
+            Command::Redeem(request) => serde_json::to_value(request),
+            Command::Capture(id, points) | Command::Return(id, points) => serde_json::to_value((id, points)),
+            Command::Void(id) => serde_json::to_value(id),
+            Command::Donate(request) => serde_json::to_value(request),
+            Command::Transfer(request) => serde_json::to_value(request),
+            Command::AnswerTransfer(id, _, reply) => serde_json::to_value((id, reply)),
+            Command::Adjust(adjustment) => serde_json::to_value(adjustment),
+            Command::DefineReward(request) => serde_json::to_value(request),
+            Command::ChangeReward(id, patch) => serde_json::to_value((id, patch)),
+            Command::DefineCause(terms) => serde_json::to_value(terms),
             Command::Settle(id) => serde_json::to_value(id),
             Command::Publish(program, effective_at) => {
                 serde_json::to_value((program.document(), time::canonical(*effective_at)))
@@ -62,12 +127,53 @@ impl Command {
     pub fn operation(&self) -> &'static str {
         match self {
             Command::CompleteOrder(_) => "order.complete",
+            Command::RefundOrder(_) => "order.refund",
             Command::Enrol(..) => "member.enrol",
             Command::ChangeProfile(..) => "member.change",
+            Command::ChangeMembership(_, membership::Change::Suspend) => "member.suspend",
+            Command::ChangeMembership(_, membership::Change::Resume) => "member.resume",
+            Command::ChangeMembership(_, membership::Change::Close) => "member.close",
+            Command::ChangeMembership(_, membership::Change::Erase) => "member.erase",
+            Command::Redeem(_) => "redemption.redeem",
+            Command::Capture(..) => "redemption.capture",
+            Command::Void(_) => "redemption.void",
+            Command::Return(..) => "redemption.return",
+            Command::Donate(_) => "points.donate",
+            Command::Transfer(_) => "transfer.make",
+            Command::AnswerTransfer(_, _, Reply::Accept) => "transfer.accept",
+            Command::AnswerTransfer(_, _, Reply::Decline) => "transfer.decline",
+            Command::AnswerTransfer(_, _, Reply::Cancel) => "transfer.cancel",
+            Command::Adjust(_) => "points.adjust",
+            Command::DefineReward(_) => "reward.define",
+            Command::ChangeReward(..) => "reward.change",
+            Command::DefineCause(_) => "cause.define",
             Command::Settle(_) => "member.settle",
             Command::Publish(..) => "program.publish",
         }
     }
+
+    /// The member about whom the answer `outcome` holds something personal: who the customer is, or what was bought.
+    pub fn personal(&self, outcome: &Outcome) -> Option<MemberId> {
+        match (self, outcome) {
+            (Command::Enrol(id, _) | Command::ChangeProfile(id, _), Outcome::Done(_)) => Some(*id),
+            (Command::ChangeMembership(id, change), Outcome::Done(_)) => {
+                Some(*id).filter(|_| *change != membership::Change::Erase)
+            }
+            (Command::RefundOrder(refund), Outcome::Refused(Refusal::RefundItems { .. })) => Some(refund.member_id),
+            _ => None,
+        }
+    }
+}
+
+/// An idempotency key in full (invariant 4).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The actor it belongs to.
+    pub caller: String,
+    /// The operation it belongs to.
+    pub operation: String,
+    /// The caller's text.
+    pub key: String,
 }
 
 /// A command with what surrounds it.
@@ -90,6 +196,12 @@ impl Request {
     /// A request by `actor` under `key`, made now, that waits until `deadline` at most.
     pub fn new(actor: String, key: Option<String>, deadline: Instant, command: Command) -> Self {
         Self { id: Uuid::now_v7(), actor, key, hash: command.hash(), deadline, command }
+    }
+
+    /// The key in full, if the caller gave one.
+    pub fn full_key(&self) -> Option<Key> {
+        let (caller, operation) = (self.actor.clone(), self.command.operation().to_owned());
+        self.key.clone().map(|key| Key { caller, operation, key })
     }
 }
 

@@ -1,5 +1,6 @@
 //! A lane: the thread that serves one journal.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread;
@@ -11,13 +12,15 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::command::{Answer, Command, NoAnswer, Request};
-use super::load::{self, Reach};
+use super::load::{self, Around, Reach};
 use super::programs::Programs;
 use super::queue::Queue;
 use super::state::{Batch, Changes};
-use super::{Failure, LedgerConfig, write};
+use super::write::{self, Before, Place};
+use super::{Failure, LedgerConfig};
 use crate::domain::decide::Context;
 use crate::domain::ids::JournalId;
+use crate::domain::membership::Change;
 use crate::postgres::clock::Clock;
 use crate::postgres::connect;
 use crate::postgres::errors::Meaning;
@@ -98,6 +101,13 @@ impl Lane {
     fn answers(&mut self, requests: &[Request], unknown: bool) -> Vec<Reply> {
         if requests.is_empty() {
             return Vec::new();
+        }
+        // Erasure removes rows that the state of its batch still holds, so what comes after it loads what is left.
+        if let Some(erasure) = requests.iter().position(erases).filter(|n| n + 1 < requests.len()) {
+            let (first, second) = requests.split_at(erasure + 1);
+            let mut answers = self.answers(first, unknown);
+            answers.extend(self.answers(second, unknown));
+            return answers;
         }
         match self.commit(requests, unknown) {
             Ok(answers) => answers,
@@ -205,35 +215,54 @@ impl Lane {
         }
     }
 
-    // Lock, load, decide, write: the head first, so that everything after it sees what it protects.
+    // Lock, load, decide, write: the heads first, so that everything after them sees what they protect; in ascending
+    // order, so that two lanes that need each other's journal do not wait for each other.
     fn decide_and_write(
         &self,
         connection: &mut PgConnection,
         requests: &[Request],
         reach: Reach,
     ) -> Result<Committed, Failure> {
-        let head = load::head(connection, self.journal)?;
-        let now = self.clock.read(head.clock).max(head.recorded_at);
+        let others = requests.iter().filter_map(|request| request.command.other_journal());
+        let named: BTreeSet<JournalId> = others.chain([self.journal]).collect();
+        let mut heads = BTreeMap::new();
+        for journal in named {
+            match load::head(connection, journal) {
+                Ok(head) => heads.insert(journal, head),
+                // The id of somebody else may name a journal that never was: nobody has that id, as the decision will say.
+                Err(Failure::NoJournal(_)) if journal != self.journal => None,
+                Err(failure) => return Err(failure),
+            };
+        }
+        let journals: BTreeSet<JournalId> = heads.keys().copied().collect();
+        let times = heads.values().map(|head| self.clock.read(head.clock).max(head.recorded_at));
+        let now = times.max().ok_or(Failure::NoJournal(self.journal))?;
         if publishes(requests) {
             // Another instance may have published a moment ago; its version is visible behind the head's lock.
             self.programs.refresh(connection)?;
         }
         let programs = self.programs.fresh(connection, now)?;
-        let loaded = load::state(connection, self.journal, requests, now, reach)?;
-        let before = loaded.state.members.clone();
-        let mut batch = Batch { state: loaded.state, changes: Changes::default(), now, programs: &programs };
-        let committed = match loaded.cut {
-            Some((member, until)) => {
-                let context = Context { now, programs: &programs, command: Uuid::nil(), actor: "system" };
-                batch.settle(member, until, context).map_err(|_| Failure::UnreadableRow("lot"))?;
-                Committed::Part
-            }
-            None => Committed::Batch(requests.iter().map(|request| batch.decide(request)).collect()),
+        let around = Around { journal: self.journal, reach, now, programs: &programs };
+        let loaded = load::state(connection, &journals, requests, &around)?;
+        let before = Before::of(&loaded.state);
+        let next_seqs = heads.iter().map(|(journal, head)| (*journal, head.next_seq)).collect();
+        let (state, changes) = (loaded.state, Changes::default());
+        let mut batch = Batch { state, changes, next_seqs, now, programs: &programs };
+        let committed = if loaded.cut.is_empty() {
+            Committed::Batch(requests.iter().map(|request| batch.decide(request)).collect())
+        } else {
+            let context = Context { now, programs: &programs, command: Uuid::nil(), actor: "system" };
+            batch.settle_everyone(&loaded.cut, context).map_err(|_| Failure::UnreadableRow("lot"))?;
+            Committed::Part
         };
-        let place = write::Place { ledger: self.ledger, journal: self.journal, head: &head, now };
+        let place = Place { ledger: self.ledger, journal: self.journal, heads: &heads, now };
         write::batch(connection, &place, &before, &batch.state, batch.changes)?;
         Ok(committed)
     }
+}
+
+fn erases(request: &Request) -> bool {
+    matches!(request.command, Command::ChangeMembership(_, Change::Erase))
 }
 
 fn publishes(requests: &[Request]) -> bool {

@@ -148,6 +148,11 @@ impl Ledger {
             let _ = reply.send(Ok(Answer { outcome, replayed: false }));
             return Ok(answer);
         };
+        if request.command.other_journal().is_some_and(|other| self.shared.queue(other).is_none()) {
+            let outcome = Outcome::Refused(Refusal::ReceiverNotFound);
+            let _ = reply.send(Ok(Answer { outcome, replayed: false }));
+            return Ok(answer);
+        }
         let job = Job { request, reply };
         let pushed = match priority {
             Priority::Request => queue.push(job),
@@ -330,9 +335,6 @@ pub enum Failure {
     /// A payload has no canonical form.
     #[error("an entry has no canonical form")]
     NotCanonical,
-    /// More is due than one transaction settles, and the batch can be cut.
-    #[error("more is due than one transaction settles")]
-    TooMuchDue,
     /// The program panicked while deciding.
     #[error("a decision panicked")]
     Panicked,
@@ -345,11 +347,9 @@ impl Failure {
                 errors::meaning(error, elapsed, connect::LOCK_TIMEOUT)
             }
             Failure::Connect(_) => Meaning::ConnectionLost,
-            Failure::NotCanonical
-            | Failure::TooMuchDue
-            | Failure::Panicked
-            | Failure::Rows { .. }
-            | Failure::UnreadableRow(_) => Meaning::BadData,
+            Failure::NotCanonical | Failure::Panicked | Failure::Rows { .. } | Failure::UnreadableRow(_) => {
+                Meaning::BadData
+            }
             Failure::NoJournal(_) | Failure::UnreadableProgram(_) => Meaning::Fault,
         }
     }

@@ -1,5 +1,6 @@
 //! What a database needs before its first command: a ledger's id, journals, a programme; and what `open` checks.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use diesel::prelude::*;
@@ -9,7 +10,7 @@ use uuid::Uuid;
 use super::load;
 use super::sandbox::{Mode, check_mode};
 use super::state::{Changes, State};
-use super::write::{self, Place};
+use super::write::{self, Before, Place};
 use super::{Failure, OpenError, schema};
 use crate::domain::ids::{JournalId, MAX_JOURNAL};
 use crate::domain::program::Program;
@@ -57,9 +58,10 @@ pub fn seed(connection: &mut PgConnection, program: &Arc<Program>, clock: &Clock
         let caused_by = (now, Uuid::now_v7(), "system");
         let (draft, version) =
             publication::publish(None, program, now, caused_by).map_err(|_| Failure::NotCanonical)?;
-        let changes = Changes { entries: vec![draft], versions: vec![version], ..Changes::default() };
-        let place = Place { ledger, journal, head: &head, now };
-        write::batch(connection, &place, &Default::default(), &State::default(), changes)?;
+        let entries = BTreeMap::from([(journal, vec![draft])]);
+        let changes = Changes { entries, versions: vec![version], ..Changes::default() };
+        let place = Place { ledger, journal, heads: &BTreeMap::from([(journal, head)]), now };
+        write::batch(connection, &place, &Before::default(), &State::default(), changes)?;
         Ok(true)
     });
     match seeded {

@@ -1,46 +1,54 @@
 //! What a batch knows and what it changes: decided in memory, command after command, written once at the end.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+#[cfg(test)]
+mod machine;
+mod members;
+mod program;
+
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
+use uuid::Uuid;
 
-use super::command::{Answer, Command, NoAnswer, Outcome, Request};
+use super::command::{Answer, Command, Key, NoAnswer, Outcome, Request};
 use crate::domain::decide::{Context, Working};
-use crate::domain::enrolment::{self, Enrolment, MemberReply, Profile, ProfileChange};
-use crate::domain::entry::{Draft, Kind};
-use crate::domain::ids::MemberId;
-use crate::domain::member::Member;
-use crate::domain::order::{self, Order};
-use crate::domain::program::{Program, ProgramBook, ProgramVersion};
-use crate::domain::publication::{self, ProgramVersionReply};
+use crate::domain::donation::{Cause, Donation};
+use crate::domain::enrolment::Profile;
+use crate::domain::entry::Draft;
+use crate::domain::ids::{JournalId, MemberId, RedemptionId, TransferId};
+use crate::domain::member::{Member, Misfit};
+use crate::domain::order::Order;
+use crate::domain::program::{ProgramBook, ProgramVersion};
+use crate::domain::refund::{Purchase, RefundRequest};
 use crate::domain::refusal::{Refusal, Rejected};
+use crate::domain::reward::Reward;
 use crate::domain::time::Timestamp;
 
 /// The state that the commands of a batch name, carried over from command to command.
 #[derive(Default)]
 pub struct State {
-    /// Members as they stand; one that is absent does not exist.
+    /// Members as they stand, with what else the commands need of them; one that is absent does not exist.
     pub members: HashMap<MemberId, Member>,
     /// What is personal about the members whose commands need it.
     pub profiles: HashMap<MemberId, Profile>,
+    /// Whose the redemptions are that commands name.
+    pub redeemers: HashMap<RedemptionId, MemberId>,
+    /// Who gives by the transfers that commands name.
+    pub givers: HashMap<TransferId, MemberId>,
+    /// What was bought with the orders that are refunded.
+    pub purchases: HashMap<String, Purchase>,
+    /// Rewards, with their stock locked.
+    pub rewards: BTreeMap<Uuid, Reward>,
+    /// Causes, with what they were given so far.
+    pub causes: HashMap<Uuid, Cause>,
     /// Orders that exist, by id.
     pub orders: HashMap<String, Remembered>,
+    /// Refunds that exist, by order and id.
+    pub refunds: HashMap<(String, String), Remembered>,
     /// Enrolments that exist, by external id.
     pub enrolments: HashMap<String, Remembered>,
     /// Idempotency keys that were used.
     pub keys: HashMap<Key, Remembered>,
-}
-
-/// An idempotency key in full (invariant 4).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Key {
-    /// The actor it belongs to.
-    pub caller: String,
-    /// The operation it belongs to.
-    pub operation: String,
-    /// The caller's text.
-    pub key: String,
 }
 
 /// An effect that a key stands for.
@@ -50,21 +58,33 @@ pub struct Remembered {
     pub hash: Vec<u8>,
     /// What it was answered.
     pub outcome: Outcome,
+    /// About whom the answer to an idempotency key holds something personal.
+    pub member: Option<MemberId>,
 }
 
-/// What a batch is going to write besides the members, in order.
+/// What a batch is going to write besides members and rewards, in order.
 #[derive(Default)]
 pub struct Changes {
-    /// Entries; the first gets the journal's next sequence number.
-    pub entries: Vec<Draft>,
-    /// Orders, each with the index of its entry.
+    /// Entries by journal; the first of each gets the journal's next sequence number.
+    pub entries: BTreeMap<JournalId, Vec<Draft>>,
+    /// Orders.
     pub orders: Vec<NewOrder>,
-    /// Enrolled members, with their profiles as they were enrolled.
+    /// Refunds.
+    pub refunds: Vec<NewRefund>,
+    /// Enrolled members.
     pub enrolled: Vec<NewMember>,
     /// Members whose profiles changed.
     pub changed_profiles: Vec<MemberId>,
+    /// Members of whom nothing personal is kept.
+    pub erased: Vec<MemberId>,
+    /// Donations, each with the number of its entry.
+    pub donations: Vec<(Donation, i64)>,
+    /// New causes.
+    pub causes: Vec<Cause>,
+    /// What people wrote.
+    pub notes: Vec<Note>,
     /// Keys and their outcomes.
-    pub keys: Vec<(Key, Remembered)>,
+    pub keys: Vec<NewKey>,
     /// Programme versions.
     pub versions: Vec<ProgramVersion>,
 }
@@ -73,8 +93,20 @@ pub struct Changes {
 pub struct NewOrder {
     /// The order.
     pub order: Order,
-    /// The index of its entry in [`Changes::entries`].
-    pub entry: usize,
+    /// The number of its entry.
+    pub seq: i64,
+    /// The hash of its request.
+    pub hash: [u8; 32],
+    /// What it is answered.
+    pub response: String,
+}
+
+/// A refund to be written.
+pub struct NewRefund {
+    /// The refund.
+    pub refund: RefundRequest,
+    /// The number of its entry.
+    pub seq: i64,
     /// The hash of its request.
     pub hash: [u8; 32],
     /// What it is answered.
@@ -85,10 +117,32 @@ pub struct NewOrder {
 pub struct NewMember {
     /// Who it is.
     pub id: MemberId,
+    /// What is personal, as it was enrolled.
+    pub profile: Profile,
     /// The hash of its request.
     pub hash: [u8; 32],
     /// What it is answered.
     pub response: String,
+}
+
+/// Something that a person wrote.
+pub struct Note {
+    /// The transfer or the adjustment that it is about.
+    pub about: Uuid,
+    /// Whose journal it stands beside.
+    pub member: MemberId,
+    /// Whom it concerns besides.
+    pub other_member: Option<MemberId>,
+    /// The text.
+    pub body: String,
+}
+
+/// A key to be written.
+pub struct NewKey {
+    /// The key.
+    pub key: Key,
+    /// What it stands for.
+    pub remembered: Remembered,
 }
 
 /// A batch under decision.
@@ -97,6 +151,8 @@ pub struct Batch<'a> {
     pub state: State,
     /// What is to be written.
     pub changes: Changes,
+    /// The numbers that the next entries of the locked journals get.
+    pub next_seqs: BTreeMap<JournalId, i64>,
     /// The present.
     pub now: Timestamp,
     /// The programme's versions.
@@ -106,11 +162,7 @@ pub struct Batch<'a> {
 impl<'a> Batch<'a> {
     /// Decides one command after the ones before it.
     pub fn decide(&mut self, request: &'a Request) -> Result<Answer, NoAnswer> {
-        let key = request.key.as_ref().map(|key| Key {
-            caller: request.actor.clone(),
-            operation: request.command.operation().to_owned(),
-            key: key.clone(),
-        });
+        let key = request.full_key();
         if let Some(remembered) = key.as_ref().and_then(|key| self.state.keys.get(key)) {
             return Ok(remembered.answer(&request.hash, || Refusal::IdempotencyKeyConflict));
         }
@@ -126,11 +178,29 @@ impl<'a> Batch<'a> {
             },
         };
         if let Some(key) = key {
-            let remembered = Remembered { hash: request.hash.to_vec(), outcome: answer.outcome.clone() };
+            let (hash, outcome) = (request.hash.to_vec(), answer.outcome.clone());
+            let remembered = Remembered { hash, member: request.command.personal(&outcome), outcome };
             self.state.keys.insert(key.clone(), remembered.clone());
-            self.changes.keys.push((key, remembered));
+            self.changes.keys.push(NewKey { key, remembered });
         }
         Ok(answer)
+    }
+
+    /// Settles the members of each journal up to a time, and nothing else.
+    pub fn settle_everyone(
+        &mut self,
+        journals: &[(JournalId, Timestamp)],
+        context: Context<'_>,
+    ) -> Result<(), Rejected> {
+        for (journal, until) in journals {
+            let members = self.state.members.keys().filter(|member| member.journal() == *journal);
+            let mut members: Vec<MemberId> = members.copied().collect();
+            members.sort_unstable();
+            for member in members {
+                self.settle(member, *until, context)?;
+            }
+        }
+        Ok(())
     }
 
     /// Settles a member up to `until` and nothing else.
@@ -138,7 +208,7 @@ impl<'a> Batch<'a> {
         if let Some(member) = self.state.members.get(&member) {
             let mut work = Working::on(member, context);
             work.settle(until)?;
-            self.keep(work.member, work.entries);
+            self.keep(work)?;
         }
         Ok(())
     }
@@ -150,84 +220,63 @@ impl<'a> Batch<'a> {
                 let conflict = || Refusal::OrderConflict { order_id: order.order_id.clone() };
                 Some(self.state.orders.get(&order.order_id)?.answer(&request.hash, conflict))
             }
+            Command::RefundOrder(refund) => {
+                let conflict = || Refusal::RefundConflict { refund_id: refund.refund_id.clone() };
+                let key = (refund.order_id.clone(), refund.refund_id.clone());
+                Some(self.state.refunds.get(&key)?.answer(&request.hash, conflict))
+            }
             Command::Enrol(_, enrolment) => {
                 let enrolled = self.state.enrolments.get(&enrolment.external_id)?;
                 Some(enrolled.answer(&request.hash, || Refusal::ExternalIdConflict))
             }
-            Command::ChangeProfile(..) | Command::Settle(_) | Command::Publish(..) => None,
+            _ => None,
         }
     }
 
     fn run(&mut self, request: &'a Request) -> Result<String, Rejected> {
         match &request.command {
             Command::CompleteOrder(order) => self.complete_order(request, order),
+            Command::RefundOrder(refund) => self.refund_order(request, refund),
             Command::Enrol(id, enrolment) => self.enrol(request, *id, enrolment),
             Command::ChangeProfile(id, change) => self.change_profile(request, *id, change),
+            Command::ChangeMembership(id, change) => self.change_membership(request, *id, *change),
+            Command::Redeem(redemption) => self.redeem(request, redemption),
+            Command::Capture(..) | Command::Void(_) | Command::Return(..) => self.change_redemption(request),
+            Command::Donate(donation) => self.donate(request, donation),
+            Command::Transfer(transfer) => self.transfer(request, transfer),
+            Command::AnswerTransfer(id, receiver, reply) => self.answer_transfer(request, *id, *receiver, *reply),
+            Command::Adjust(adjustment) => self.adjust(request, adjustment),
+            Command::DefineReward(reward) => self.define_reward(request, reward),
+            Command::ChangeReward(id, patch) => self.change_reward(request, *id, patch),
+            Command::DefineCause(terms) => self.define_cause(request, terms),
             // Of a member that does not exist, nothing is due.
             Command::Settle(id) => self.settle(*id, self.now, self.context(request)).map(|()| "{}".to_owned()),
             Command::Publish(program, effective_at) => self.publish(request, program, *effective_at),
         }
     }
 
-    fn complete_order(&mut self, request: &'a Request, order: &Order) -> Result<String, Rejected> {
-        let member = self.state.members.get(&order.member_id).ok_or(Refusal::MemberNotFound)?;
-        let mut work = Working::on(member, self.context(request));
-        let response = body(&order::complete(&mut work, order)?);
-        let (member, entries) = (work.member, work.entries);
-        let is_orders = |draft: &Draft| matches!(draft.kind, Kind::PointsEarned | Kind::OrderRecorded);
-        let entry = self.changes.entries.len() + entries.iter().position(is_orders).unwrap_or_default();
-        self.keep(member, entries);
-        let remembered = Remembered { hash: request.hash.to_vec(), outcome: Outcome::Done(response.clone()) };
-        self.state.orders.insert(order.order_id.clone(), remembered);
-        let (order, hash) = (order.clone(), request.hash);
-        self.changes.orders.push(NewOrder { order, entry, hash, response: response.clone() });
-        Ok(response)
+    // Begins to work on a member.
+    fn work_on(&self, request: &'a Request, member: MemberId) -> Result<Working<'a>, Refusal> {
+        let member = self.state.members.get(&member).ok_or(Refusal::MemberNotFound)?;
+        Ok(Working::on(member, self.context(request)))
     }
 
-    fn enrol(&mut self, request: &'a Request, id: MemberId, enrolment: &Enrolment) -> Result<String, Rejected> {
-        let (work, profile) = enrolment::enrol(id, enrolment, self.context(request))?;
-        let response = body(&MemberReply::of(&work.member, &profile));
-        let (member, entries) = (work.member, work.entries);
-        self.keep(member, entries);
-        self.state.profiles.insert(id, profile);
-        let remembered = Remembered { hash: request.hash.to_vec(), outcome: Outcome::Done(response.clone()) };
-        self.state.enrolments.insert(enrolment.external_id.clone(), remembered);
-        self.changes.enrolled.push(NewMember { id, hash: request.hash, response: response.clone() });
-        Ok(response)
-    }
-
-    fn change_profile(
-        &mut self,
-        request: &'a Request,
-        id: MemberId,
-        change: &ProfileChange,
-    ) -> Result<String, Rejected> {
-        let member = self.state.members.get(&id).ok_or(Refusal::MemberNotFound)?;
-        let mut profile = self.state.profiles.get(&id).cloned().ok_or(Refusal::MemberNotFound)?;
-        let mut work = Working::on(member, self.context(request));
-        enrolment::change_profile(&mut work, &mut profile, change)?;
-        let response = body(&MemberReply::of(&work.member, &profile));
-        let (member, entries) = (work.member, work.entries);
-        self.keep(member, entries);
-        self.state.profiles.insert(id, profile);
-        self.changes.changed_profiles.push(id);
-        Ok(response)
-    }
-
-    fn publish(&mut self, request: &'a Request, program: &Arc<Program>, at: Timestamp) -> Result<String, Rejected> {
-        let mut known = self.programs.clone();
-        self.changes.versions.iter().for_each(|version| known.add(version.clone()));
-        let caused_by = (self.now, request.id, request.actor.as_str());
-        let (draft, version) = publication::publish(Some(&known), program, at, caused_by)?;
-        let response = body(&ProgramVersionReply::of(&version));
-        self.changes.entries.push(draft);
-        self.changes.versions.push(version);
-        Ok(response)
-    }
-
-    fn keep(&mut self, member: Member, entries: Vec<Draft>) {
+    // Takes up what was decided, and returns the number of the first of its entries.
+    fn keep(&mut self, work: Working<'_>) -> Result<i64, Rejected> {
+        let Working { member, entries, stock_taken, .. } = work;
+        for (id, taken) in stock_taken {
+            let reward = self.state.rewards.get_mut(&id).ok_or(Misfit::NotLoaded("a reward"))?;
+            reward.taken += taken;
+        }
+        let journal = member.id.journal();
+        self.state.redeemers.extend(member.redemptions.keys().map(|id| (*id, member.id)));
+        self.state.givers.extend(member.transfers.keys().map(|id| (*id, member.id)));
         self.state.members.insert(member.id, member);
-        self.changes.entries.extend(entries);
+        let written = self.changes.entries.entry(journal).or_default();
+        let next_seq = self.next_seqs.get(&journal).copied().ok_or(Misfit::NotLoaded("a journal's head"))?;
+        let first = next_seq + written.len() as i64;
+        written.extend(entries);
+        Ok(first)
     }
 
     fn context(&self, request: &'a Request) -> Context<'a> {
@@ -236,6 +285,12 @@ impl<'a> Batch<'a> {
 }
 
 impl Remembered {
+    /// What stays of a key when the member whom its answer is about is erased: it is taken, for a request that nobody
+    /// can repeat.
+    pub fn erased() -> Self {
+        Self { hash: vec![0; 32], outcome: Outcome::Refused(Refusal::MemberNotFound), member: None }
+    }
+
     fn answer(&self, hash: &[u8], conflict: impl FnOnce() -> Refusal) -> Answer {
         if self.hash == hash {
             Answer { outcome: self.outcome.clone(), replayed: true }

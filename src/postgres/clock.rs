@@ -25,7 +25,7 @@ macro_rules! programme_time {
 
 pub(crate) use programme_time;
 
-/// What time it is for the programme, given the time that [`programme_time`] reads.
+/// What time it is for the programme, given the time that `programme_time` reads.
 ///
 /// The database's clock is the one clock that all instances share; no decision looks at the clock of the machine
 /// it runs on.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
-use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool};
 use diesel::{Connection, ConnectionError, PgConnection};
+use r2d2::{ManageConnection, Pool};
 
 /// The shortest of a lane's timeouts: how long it waits for a lock.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,7 +32,38 @@ const READER: &str = "
     SET jit = off";
 
 /// Readers' connections; they cannot write.
-pub type ReadPool = Pool<ConnectionManager<PgConnection>>;
+pub type ReadPool = Pool<Readers>;
+
+/// A reader's connection in its pool.
+pub struct Pooled {
+    /// The connection.
+    pub connection: PgConnection,
+    /// Did the last query on it fail? The connection is then asked whether it lives before it is used again.
+    pub failed: bool,
+}
+
+/// Makes readers' connections, and tells which of them are lost.
+pub struct Readers {
+    url: String,
+}
+
+impl ManageConnection for Readers {
+    type Connection = Pooled;
+    type Error = ConnectionError;
+
+    fn connect(&self) -> Result<Pooled, ConnectionError> {
+        Ok(Pooled { connection: reader(&self.url)?, failed: false })
+    }
+
+    fn is_valid(&self, pooled: &mut Pooled) -> Result<(), ConnectionError> {
+        pooled.connection.batch_execute("SELECT 1").map_err(ConnectionError::CouldntSetupConfiguration)
+    }
+
+    // diesel knows a connection for broken by its transactions alone; one that was lost between them it does not.
+    fn has_broken(&self, pooled: &mut Pooled) -> bool {
+        std::thread::panicking() || (pooled.failed && self.is_valid(pooled).is_err())
+    }
+}
 
 /// A connection as it comes, for setting up and for work that no request waits for.
 pub fn plain(url: &str) -> Result<PgConnection, ConnectionError> {
@@ -54,7 +85,7 @@ pub fn auditor(url: &str) -> Result<PgConnection, ConnectionError> {
     Ok(connection)
 }
 
-/// A reader's connection without a pool, for a job.
+/// A reader's connection.
 pub fn reader(url: &str) -> Result<PgConnection, ConnectionError> {
     let mut connection = plain(url)?;
     connection.batch_execute(READER).map_err(ConnectionError::CouldntSetupConfiguration)?;
@@ -67,20 +98,10 @@ pub fn readers(url: &str, size: u32) -> ReadPool {
     Pool::builder()
         .max_size(size)
         .min_idle(Some(0))
-        // diesel marks broken connections itself; a ping on every checkout would double the round trips.
+        // A ping on every checkout would double the round trips.
         .test_on_check_out(false)
         .connection_timeout(POOL_TIMEOUT)
-        .connection_customizer(Box::new(ReadOnly))
-        .build_unchecked(ConnectionManager::new(with_timeouts(url)))
-}
-
-#[derive(Debug)]
-struct ReadOnly;
-
-impl CustomizeConnection<PgConnection, diesel::r2d2::Error> for ReadOnly {
-    fn on_acquire(&self, connection: &mut PgConnection) -> Result<(), diesel::r2d2::Error> {
-        connection.batch_execute(READER).map_err(diesel::r2d2::Error::QueryError)
-    }
+        .build_unchecked(Readers { url: url.to_owned() })
 }
 
 // A peer that vanished without a word must not hold a connection for the hours that TCP allows it.

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Nullable, SmallInt, Text};
+use diesel::sql_types::{Array, BigInt, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{ReadError, schema};
 use crate::domain::account::Account;
-use crate::domain::entry::{Draft, Entry, Hash, Posting, hex};
+use crate::domain::entry::{Draft, Entry, Hash, Kind, Posting, hex};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::member::Balances;
 use crate::domain::time::{self, Timestamp};
@@ -32,7 +32,7 @@ pub struct JournalHead {
 /// Something that has fallen due by time and is not written yet: the next command of the member will write it.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct DueLine {
-    /// What happened: `points.activated` or `points.expired`.
+    /// What happened: `points.activated`, `points.expired`, `redemption.lapsed` or `transfer.lapsed`.
     pub kind: String,
     /// When it counts from.
     #[serde(with = "time::serde_canonical")]
@@ -100,25 +100,42 @@ pub fn ledger_id(connection: &mut PgConnection) -> Result<Uuid, ReadError> {
     Ok(schema::ledger::table.select(schema::ledger::id).first(connection)?)
 }
 
-/// A page of a member's entries from the newest to the oldest: those before number `before`, at most `limit`.
+/// Which entries a statement shows.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Filter {
+    /// Of this kind alone.
+    pub kind: Option<Kind>,
+    /// That count from then on.
+    pub from: Option<Timestamp>,
+    /// That count from before then.
+    pub until: Option<Timestamp>,
+}
+
+impl Filter {
+    /// Does it let an entry through?
+    pub fn takes(&self, kind: &str, effective_at: Timestamp) -> bool {
+        self.kind.is_none_or(|wanted| wanted.name() == kind)
+            && self.from.is_none_or(|from| from <= effective_at)
+            && self.until.is_none_or(|until| effective_at < until)
+    }
+}
+
+/// A page of a member's entries from the newest to the oldest: those before number `before` that `filter` lets through,
+/// at most `limit`.
 pub fn statement(
     connection: &mut PgConnection,
     member: MemberId,
+    Filter { kind, from, until }: Filter,
     before: Option<i64>,
     limit: i64,
 ) -> Result<Vec<StatementLine>, ReadError> {
-    use schema::entry::dsl;
-    let journal = member.journal();
-    let rows: Vec<EntryRow> = dsl::entry
-        .filter(dsl::member.eq(member.uuid()))
-        .filter(dsl::seq.lt(before.unwrap_or(i64::MAX)))
-        .order(dsl::seq.desc())
-        .limit(limit)
-        .select(EntryRow::as_select())
-        .load(connection)?;
-    let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
+    let (journal, before) = (member.journal(), before.unwrap_or(i64::MAX));
+    let kind = kind.map(|kind| kind.name().to_owned());
+    let rows: Vec<LineRow> =
+        LoadStatement { member: member.uuid(), before, limit, kind, from, until }.load(connection)?;
+    let seqs: Vec<i64> = rows.iter().map(|row| row.0).collect();
     let mut postings = postings(connection, journal, seqs)?;
-    rows.into_iter().map(|row| line(postings.remove(&row.seq).unwrap_or_default(), row)).collect()
+    rows.into_iter().map(|row| line(journal, postings.remove(&row.0).unwrap_or_default(), row)).collect()
 }
 
 /// A page of a journal: the entries with numbers over `after_seq` and below `end`, at most `limit`, with their
@@ -221,17 +238,20 @@ fn entry(ledger: Uuid, postings: Vec<Posting>, row: EntryRow) -> Result<(Entry, 
     Ok((entry, hash))
 }
 
-fn line(postings: Vec<Posting>, row: EntryRow) -> Result<StatementLine, ReadError> {
-    let (journal, seq, fault) = (row.journal, row.seq, "its payload cannot be read");
+type LineRow = (i64, Uuid, String, DateTime<Utc>, DateTime<Utc>, String);
+
+fn line(journal: JournalId, postings: Vec<Posting>, row: LineRow) -> Result<StatementLine, ReadError> {
+    let (seq, id, kind, effective_at, recorded_at, payload) = row;
+    let fault = "its payload cannot be read";
     let unreadable = || ReadError::CorruptEntry { journal, seq, fault };
-    let mut details: Value = serde_json::from_str(&row.payload).map_err(|_| unreadable())?;
+    let mut details: Value = serde_json::from_str(&payload).map_err(|_| unreadable())?;
     let balance = details.as_object_mut().and_then(|payload| payload.remove("balance")).ok_or_else(unreadable)?;
     Ok(StatementLine {
-        seq: row.seq,
-        id: row.id,
-        kind: row.kind,
-        effective_at: row.effective_at,
-        recorded_at: row.recorded_at,
+        seq,
+        id,
+        kind,
+        effective_at,
+        recorded_at,
         points: postings.iter().map(gain).sum(),
         balance_after: serde_json::from_value(balance).map_err(|_| unreadable())?,
         details,
@@ -247,8 +267,24 @@ fn gain(posting: &Posting) -> i64 {
 }
 
 statement! {
+    // The index has the order; a filter passes over what it does not let through.
+    LoadStatement {
+        member: Uuid => SqlUuid,
+        before: i64 => BigInt,
+        limit: i64 => BigInt,
+        kind: Option<String> => Nullable<Text>,
+        from: Option<Timestamp> => Nullable<Timestamptz>,
+        until: Option<Timestamp> => Nullable<Timestamptz>,
+    } -> (BigInt, SqlUuid, Text, Timestamptz, Timestamptz, Text),
+    "SELECT seq, id, kind, effective_at, recorded_at, payload FROM entry
+     WHERE member = $1 AND seq < $2 AND ($4::text IS NULL OR kind = $4)
+         AND ($5::timestamptz IS NULL OR effective_at >= $5) AND ($6::timestamptz IS NULL OR effective_at < $6)
+     ORDER BY member DESC, seq DESC LIMIT $3"
+}
+
+statement! {
     LoadPostings { journal: JournalId => SmallInt, seqs: Vec<i64> => Array<BigInt> }
-    -> (BigInt, BigInt, Nullable<diesel::sql_types::Uuid>, Text, Text),
+    -> (BigInt, BigInt, Nullable<SqlUuid>, Text, Text),
     "SELECT p.seq, p.points, p.lot, p.debit, p.credit
      FROM UNNEST($2) AS wanted (seq)
      CROSS JOIN LATERAL (SELECT * FROM posting WHERE journal = $1 AND seq = wanted.seq ORDER BY n OFFSET 0) AS p"

@@ -1,6 +1,6 @@
 //! Members and their wallets, right at this instant whether or not a sweeper has run (invariant 9).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
@@ -13,23 +13,54 @@ use super::{ReadError, schema};
 use crate::domain::decide::{Context, Working};
 use crate::domain::enrolment::{MemberReply, Profile};
 use crate::domain::ids::{JournalId, MemberId};
-use crate::domain::member::{Balances, Lot, Member};
+use crate::domain::lot::Lot;
+use crate::domain::member::{Balances, Lifetime, Member};
 use crate::domain::program::ProgramBook;
+use crate::domain::redemption::Redemption;
 use crate::domain::time::{self, Timestamp};
+use crate::domain::transfer::Transfer;
 use crate::postgres::clock::{Clock, programme_time};
 use crate::postgres::statement::statement;
+
+/// How many of the instants at which points expire a wallet lists.
+const EXPIRING: usize = 10;
 
 /// A wallet at an instant.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 #[schema(as = Wallet)]
 pub struct WalletReply {
-    /// The points.
+    /// What it holds.
     #[serde(flatten)]
-    pub balances: Balances,
+    pub contents: WalletContents,
     /// The instant.
     #[serde(with = "time::serde_canonical")]
     #[schema(value_type = String, format = DateTime)]
     pub as_of: Timestamp,
+}
+
+/// What a wallet holds, and what it held.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct WalletContents {
+    /// The points.
+    #[serde(flatten)]
+    pub balances: Balances,
+    /// The sums since joining.
+    #[serde(flatten)]
+    pub lifetime: Lifetime,
+    /// When active points will expire, the soonest first; at most ten instants. Points that never expire are not among
+    /// them.
+    pub expiring: Vec<Expiring>,
+}
+
+/// Active points that expire together.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct Expiring {
+    /// How many.
+    pub points: i64,
+    /// The first instant at which they can no longer be used.
+    #[serde(with = "time::serde_canonical")]
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
 }
 
 /// A member's wallet; none if there is no such member.
@@ -38,8 +69,36 @@ pub fn wallet(
     id: MemberId,
     (clock, programs): (&Clock, &ProgramBook),
 ) -> Result<Option<WalletReply>, ReadError> {
-    let found = settled(connection, id, clock, programs)?;
-    Ok(found.map(|(work, as_of)| WalletReply { balances: work.member.balances, as_of }))
+    // One snapshot, so that what expires fits the balances.
+    connection.build_transaction().read_only().repeatable_read().run(|connection| {
+        let Some(Settled { work, lots, as_of }) = settled(connection, id, clock, programs)? else { return Ok(None) };
+        let expiring = expiring(connection, &work.member, &lots, as_of)?;
+        let contents = WalletContents { balances: work.member.balances, lifetime: work.member.lifetime, expiring };
+        Ok(Some(WalletReply { contents, as_of }))
+    })
+}
+
+// What is stored, and what settling changed of it in memory.
+fn expiring(
+    connection: &mut PgConnection,
+    member: &Member,
+    before: &BTreeMap<Uuid, Lot>,
+    now: Timestamp,
+) -> Result<Vec<Expiring>, ReadError> {
+    let most = EXPIRING + 1;
+    let load = LoadExpiring { member: member.id.uuid(), now, most: most as i64 };
+    let stored: Vec<(DateTime<Utc>, i64)> = load.load(connection)?;
+    // Beyond the last that was read there may be more of the same instant as one that settling added.
+    let horizon = stored.last().filter(|_| stored.len() == most).map(|(expires_at, _)| *expires_at);
+    let mut points: BTreeMap<Timestamp, i64> = stored.into_iter().collect();
+    for lot in member.lots.values() {
+        let was = before.get(&lot.id).map_or(0, |lot| lot.active);
+        if let Some(expires_at) = lot.expires_at.filter(|at| *at > now && horizon.is_none_or(|horizon| *at < horizon)) {
+            *points.entry(expires_at).or_default() += lot.active - was;
+        }
+    }
+    let listed = points.into_iter().filter(|(_, points)| *points > 0).take(EXPIRING);
+    Ok(listed.map(|(expires_at, points)| Expiring { points, expires_at }).collect())
 }
 
 /// A member with what is personal; none if there is no such member.
@@ -48,11 +107,11 @@ pub fn by_id(
     id: MemberId,
     (clock, programs): (&Clock, &ProgramBook),
 ) -> Result<Option<MemberReply>, ReadError> {
-    let Some((work, _)) = settled(connection, id, clock, programs)? else { return Ok(None) };
+    let Some(Settled { work, .. }) = settled(connection, id, clock, programs)? else { return Ok(None) };
     let rows: Vec<(String, Option<NaiveDate>, Vec<String>)> =
         LoadProfile { journal: id.journal(), member: id.uuid() }.load(connection)?;
     let profile = rows.into_iter().next().map(|(external_id, birthday, tags)| Profile { external_id, birthday, tags });
-    Ok(profile.map(|profile| MemberReply::of(&work.member, &profile)))
+    Ok(Some(MemberReply::of(&work.member, profile.as_ref())))
 }
 
 /// What has fallen due for a member and is not written yet, the newest first; none if there is no such member.
@@ -62,7 +121,13 @@ pub fn due(
     (clock, programs): (&Clock, &ProgramBook),
 ) -> Result<Option<Vec<DueLine>>, ReadError> {
     let found = settled(connection, id, clock, programs)?;
-    Ok(found.map(|(work, _)| work.entries.iter().rev().map(DueLine::of).collect()))
+    Ok(found.map(|Settled { work, .. }| work.entries.iter().rev().map(DueLine::of).collect()))
+}
+
+/// The present, as a member's journal has it; none if there is no such member.
+pub fn present(connection: &mut PgConnection, id: MemberId, clock: &Clock) -> Result<Option<Timestamp>, ReadError> {
+    let now: Vec<DateTime<Utc>> = LoadPresent { journal: id.journal(), member: id.uuid() }.load(connection)?;
+    Ok(now.first().map(|now| clock.read(*now)))
 }
 
 /// The member enrolled under `external_id`.
@@ -91,43 +156,74 @@ pub fn ids_of(connection: &mut PgConnection, external_ids: &[String]) -> Result<
     Ok(found)
 }
 
-type WalletRow = (String, DateTime<Utc>, i64, i64, i64, i64, Option<DateTime<Utc>>, DateTime<Utc>);
-type DueRow = (i64, i64, i64, i64, Option<Uuid>, Option<i64>, Option<i64>, Option<i64>, Option<i64>);
-type DueTimes = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+type WalletRow = ((String, DateTime<Utc>), (i64, i64, i64, i64), (i64, i64), (Option<DateTime<Utc>>, DateTime<Utc>));
+type DueRow = (
+    (i64, i64, i64, i64),
+    (Option<Vec<String>>, Option<Vec<String>>),
+    (Option<Uuid>, Option<i64>, Option<i64>, Option<i64>, Option<i64>),
+    (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
+);
 
-// The member settled in memory up to now, and now.
-fn settled<'p>(
+/// A member settled in memory.
+pub struct Settled<'p> {
+    /// The member, and what settling would write.
+    pub work: Working<'p>,
+    /// Those of its lots that something is due of, as they are stored.
+    pub lots: BTreeMap<Uuid, Lot>,
+    /// Up to when.
+    pub as_of: Timestamp,
+}
+
+/// The member settled in memory up to now; none if there is no such member.
+pub fn settled<'p>(
     connection: &mut PgConnection,
     id: MemberId,
     clock: &Clock,
     programs: &'p ProgramBook,
-) -> Result<Option<(Working<'p>, Timestamp)>, ReadError> {
+) -> Result<Option<Settled<'p>>, ReadError> {
     let (journal, member) = (id.journal(), id.uuid());
     let rows: Vec<WalletRow> = LoadWallet { journal, member }.load(connection)?;
-    let Some((status, joined_at, active, pending, held, debt, due_beyond, now)) = rows.into_iter().next() else {
+    let Some((person, balances, (lifetime_earned, lifetime_spent), (due_beyond, now))) = rows.into_iter().next() else {
         return Ok(None);
     };
-    let status = status.parse().map_err(|_| ReadError::Corrupt("a member of unknown status"))?;
     let now = clock.read(now);
-    let balances = Balances { active, pending, held, debt };
-    let mut member = Member { id, status, joined_at, balances, lots: Default::default(), due_beyond };
+    let mut member = Member {
+        status: person.0.parse().map_err(|_| ReadError::Corrupt("a member of unknown status"))?,
+        balances: self::balances(balances),
+        lifetime: Lifetime { lifetime_earned, lifetime_spent },
+        due_beyond,
+        ..Member::new(id, person.1)
+    };
     if due_beyond.is_some_and(|due_at| due_at <= now) {
         load_due(connection, &mut member, now)?;
     }
+    let lots = member.lots.clone();
     let context = Context { now, programs, command: Uuid::nil(), actor: "system" };
     let mut work = Working::on(&member, context);
     work.settle(now).map_err(|_| ReadError::Corrupt("a wallet that its lots do not make"))?;
-    Ok(Some((work, now)))
+    Ok(Some(Settled { work, lots, as_of: now }))
 }
 
-// One statement, so that wallet and lots are of one moment.
+fn balances((active, pending, held, debt): (i64, i64, i64, i64)) -> Balances {
+    Balances { active, pending, held, debt }
+}
+
+// One statement, so that wallet, lots, holds and offers are of one moment.
 fn load_due(connection: &mut PgConnection, member: &mut Member, now: Timestamp) -> Result<(), ReadError> {
     let load = LoadDue { journal: member.id.journal(), member: member.id.uuid(), until: now };
-    let rows: Vec<(DueRow, DueTimes)> = load.load(connection)?;
-    for (row, (active_at, expires_at)) in rows {
-        let (active, pending, held, debt, lot, earned, lot_pending, lot_active, lot_held) = row;
-        member.balances = Balances { active, pending, held, debt };
-        let known = lot.zip(earned).zip(lot_pending).zip(lot_active).zip(lot_held).zip(active_at);
+    let rows: Vec<DueRow> = load.load(connection)?;
+    let unreadable = |_| ReadError::Corrupt("a hold or an offer that cannot be read");
+    for (row, (holds, offers), (lot, earned, pending, active, held), (active_at, expires_at)) in rows {
+        member.balances = balances(row);
+        for hold in holds.into_iter().flatten() {
+            let hold: Redemption = serde_json::from_str(&hold).map_err(unreadable)?;
+            member.redemptions.insert(hold.id, hold);
+        }
+        for offer in offers.into_iter().flatten() {
+            let offer: Transfer = serde_json::from_str(&offer).map_err(unreadable)?;
+            member.transfers.insert(offer.id, offer);
+        }
+        let known = lot.zip(earned).zip(pending).zip(active).zip(held).zip(active_at);
         if let Some((((((id, earned), pending), active), held), active_at)) = known {
             member.lots.insert(id, Lot { id, earned, pending, active, held, active_at, expires_at });
         }
@@ -136,11 +232,21 @@ fn load_due(connection: &mut PgConnection, member: &mut Member, now: Timestamp) 
 }
 
 statement! {
-    LoadWallet { journal: JournalId => SmallInt, member: Uuid => SqlUuid }
-    -> (Text, Timestamptz, BigInt, BigInt, BigInt, BigInt, Nullable<Timestamptz>, Timestamptz),
+    LoadPresent { journal: JournalId => SmallInt, member: Uuid => SqlUuid } -> Timestamptz,
     concat!(
-        "SELECT m.status, m.joined_at, w.active, w.pending, w.held, w.debt, w.next_due_at,
-             GREATEST(", programme_time!(), ", j.recorded_at)
+        "SELECT GREATEST(", programme_time!(), ", j.recorded_at)
+         FROM member m JOIN journal j ON j.id = $1 WHERE m.journal = $1 AND m.id = $2"
+    )
+}
+
+statement! {
+    LoadWallet { journal: JournalId => SmallInt, member: Uuid => SqlUuid }
+    -> (
+        (Text, Timestamptz), (BigInt, BigInt, BigInt, BigInt), (BigInt, BigInt), (Nullable<Timestamptz>, Timestamptz)
+    ),
+    concat!(
+        "SELECT m.status, m.joined_at, w.active, w.pending, w.held, w.debt, w.lifetime_earned, w.lifetime_spent,
+             w.next_due_at, GREATEST(", programme_time!(), ", j.recorded_at)
          FROM member m JOIN wallet w ON w.journal = $1 AND w.member = $2 JOIN journal j ON j.id = $1
          WHERE m.journal = $1 AND m.id = $2"
     )
@@ -149,19 +255,37 @@ statement! {
 statement! {
     LoadDue { journal: JournalId => SmallInt, member: Uuid => SqlUuid, until: Timestamp => Timestamptz }
     -> (
-        (
-            BigInt, BigInt, BigInt, BigInt, Nullable<SqlUuid>, Nullable<BigInt>, Nullable<BigInt>, Nullable<BigInt>,
-            Nullable<BigInt>,
-        ),
+        (BigInt, BigInt, BigInt, BigInt),
+        (Nullable<Array<Text>>, Nullable<Array<Text>>),
+        (Nullable<SqlUuid>, Nullable<BigInt>, Nullable<BigInt>, Nullable<BigInt>, Nullable<BigInt>),
         (Nullable<Timestamptz>, Nullable<Timestamptz>)
     ),
-    "SELECT w.active, w.pending, w.held, w.debt, l.id, l.earned, l.pending, l.active, l.held, l.active_at, l.expires_at
+    "WITH hold AS MATERIALIZED (
+         SELECT state FROM redemption WHERE member = $2 AND status = 'held' AND lapses_at <= $3
+     ), offer AS MATERIALIZED (
+         SELECT state FROM transfer WHERE member = $2 AND status = 'offered' AND lapses_at <= $3
+     )
+     SELECT w.active, w.pending, w.held, w.debt, (SELECT array_agg(state) FROM hold),
+         (SELECT array_agg(state) FROM offer), l.id, l.earned, l.pending, l.active, l.held, l.active_at, l.expires_at
      FROM wallet w LEFT JOIN LATERAL (
          SELECT * FROM lot WHERE member = $2 AND pending > 0 AND active_at <= $3
          UNION ALL
          SELECT * FROM lot WHERE member = $2 AND active > 0 AND pending = 0 AND expires_at <= $3
+         UNION ALL
+         SELECT held.* FROM (SELECT state FROM hold UNION ALL SELECT state FROM offer) AS open
+         CROSS JOIN LATERAL json_array_elements(open.state::json -> 'lots') AS taking
+         CROSS JOIN LATERAL (SELECT * FROM lot WHERE journal = $1 AND id = (taking ->> 'lot')::uuid OFFSET 0) AS held
      ) AS l ON true
      WHERE w.journal = $1 AND w.member = $2"
+}
+
+statement! {
+    // The index has the order, so that no more is read than is listed.
+    LoadExpiring { member: Uuid => SqlUuid, now: Timestamp => Timestamptz, most: i64 => BigInt }
+    -> (Timestamptz, BigInt),
+    "SELECT expires_at, sum(active)::bigint FROM lot
+     WHERE member = $1 AND active > 0 AND expires_at > $2
+     GROUP BY expires_at ORDER BY expires_at LIMIT $3"
 }
 
 statement! {

@@ -1,15 +1,22 @@
 //! Queries for answers and reports. Connections here are read-only, and nothing here decides anything: what is due
 //! and not yet written is shown by the same pure `settle` that the lanes write by.
 
+pub mod causes;
 mod compare;
+pub mod donations;
 pub mod due;
 pub mod entries;
 pub mod export;
 pub mod export_file;
+pub mod lots;
 pub mod members;
 pub mod orders;
 pub mod programs;
+pub mod redemptions;
+pub mod refunds;
+pub mod rewards;
 mod schema;
+pub mod transfers;
 pub mod verify;
 
 use std::sync::Arc;
@@ -69,8 +76,10 @@ impl Reader {
         let pool = self.pool.clone();
         let ran = tokio::task::spawn_blocking(move || {
             let _running = running;
-            let mut connection = pool.get().map_err(|_| ReadError::Unavailable)?;
-            query(&mut connection)
+            let mut pooled = pool.get().map_err(|_| ReadError::Unavailable)?;
+            let answer = query(&mut pooled.connection);
+            pooled.failed = answer.is_err();
+            answer
         });
         ran.await.unwrap_or(Err(ReadError::Corrupt("a query that panicked")))
     }

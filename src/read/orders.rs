@@ -2,16 +2,18 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Nullable, Numeric, Text, Timestamptz, Uuid as SqlUuid};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{ReadError, schema};
-use crate::domain::ids::MemberId;
+use super::ReadError;
+use crate::domain::ids::{MemberId, RedemptionId};
 use crate::domain::money::{self, Currency};
-use crate::domain::order::{Earned, Item};
+use crate::domain::order::{Earned, Item, Paid};
 use crate::domain::time::{self, Timestamp};
+use crate::postgres::statement::statement;
 
 /// An order and what it earned.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
@@ -26,7 +28,7 @@ pub struct OrderView {
     #[schema(value_type = String, format = DateTime)]
     pub occurred_at: Timestamp,
     /// The currency, ISO 4217.
-    pub currency: String,
+    pub currency: Currency,
     /// The goods after discounts, a decimal string.
     pub amount: String,
     /// What was taken off the items' sum, a decimal string.
@@ -44,38 +46,69 @@ pub struct OrderView {
     /// The points, and why.
     #[schema(value_type = Earned)]
     pub earned: Value,
+    /// What points paid of it, where redemptions paid a part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Paid>, nullable = false)]
+    pub paid: Option<Value>,
+    /// The redemptions that paid a part of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub redemption_ids: Vec<RedemptionId>,
+    /// How much of it was refunded so far, a decimal string.
+    #[schema(example = "0.00")]
+    pub refunded: String,
+    /// How much of it can still be refunded, a decimal string.
+    #[schema(example = "29.33")]
+    pub remaining: String,
 }
 
-type OrderRow =
-    ((String, Uuid, DateTime<Utc>, String, Decimal), (Option<Decimal>, Option<String>, Option<String>, String));
+type OrderRow = (
+    (String, Uuid, DateTime<Utc>, String, Decimal),
+    (Option<Decimal>, Option<String>, Option<String>, Option<Decimal>),
+    (String, String),
+);
 
 /// The order `order_id`; none if it was never posted with success.
 pub fn by_id(connection: &mut PgConnection, order_id: &str) -> Result<Option<OrderView>, ReadError> {
-    use schema::orders::dsl;
-    let row: Option<OrderRow> = dsl::orders
-        .filter(dsl::order_id.eq(order_id))
-        .select((
-            (dsl::order_id, dsl::member, dsl::occurred_at, dsl::currency, dsl::amount),
-            (dsl::discount, dsl::channel, dsl::items, dsl::response),
-        ))
-        .first(connection)
-        .optional()?;
+    let rows: Vec<OrderRow> = LoadOrder { order_id: order_id.to_owned() }.load(connection)?;
+    let row = rows.into_iter().next();
     row.map(|row| view(row).ok_or(ReadError::Corrupt("an order that cannot be read"))).transpose()
 }
 
-fn view(((order_id, member, occurred_at, currency, amount), rest): OrderRow) -> Option<OrderView> {
-    let (discount, channel, items, response) = rest;
-    let money: Currency = currency.parse().ok()?;
+fn view(((order_id, member, occurred_at, currency, amount), rest, (response, payload)): OrderRow) -> Option<OrderView> {
+    let (discount, channel, items, refunded) = rest;
+    let currency: Currency = currency.parse().ok()?;
+    let money = |amount| money::format_amount(amount, currency);
     let response: Value = serde_json::from_str(&response).ok()?;
+    // What pays an order stands in its entry.
+    let payload: Value = serde_json::from_str(&payload).ok()?;
+    let redemptions = payload["order"].get("redemptions").cloned();
+    let refunded = refunded.unwrap_or_default();
     Some(OrderView {
         order_id,
         member_id: MemberId::try_from(member).ok()?,
         occurred_at,
         currency,
-        amount: money::format_amount(amount, money),
-        discount: discount.map(|discount| money::format_amount(discount, money)),
+        amount: money(amount),
+        discount: discount.map(money),
         channel,
         items: items.map(|items| serde_json::from_str(&items)).transpose().ok()?,
         earned: response["earned"].clone(),
+        paid: response.get("paid").cloned(),
+        redemption_ids: redemptions.map_or(Ok(Vec::new()), serde_json::from_value).ok()?,
+        refunded: money(refunded),
+        remaining: money(amount - refunded),
     })
+}
+
+statement! {
+    LoadOrder { order_id: String => Text }
+    -> (
+        (Text, SqlUuid, Timestamptz, Text, Numeric),
+        (Nullable<Numeric>, Nullable<Text>, Nullable<Text>, Nullable<Numeric>),
+        (Text, Text)
+    ),
+    "SELECT o.order_id, o.member, o.occurred_at, o.currency, o.amount, o.discount, o.channel, o.items, o.refunded,
+         o.response, e.payload
+     FROM (SELECT * FROM orders WHERE order_id = $1 OFFSET 0) AS o
+     CROSS JOIN LATERAL (SELECT payload FROM entry WHERE journal = o.journal AND seq = o.seq OFFSET 0) AS e"
 }

@@ -97,6 +97,7 @@ pub fn database(connection: &mut PgConnection, mut progress: impl FnMut(u64)) ->
         let mut verified = Verified { ledger: Some(ledger), journals: Vec::new(), members: 0, lots: 0 };
         let mut checked = 0;
         let mut transit: i128 = 0;
+        let mut sums = compare::Sums::default();
         for (journal, next_seq, head_hash) in entries::heads(connection)? {
             let mut after_seq = 0;
             loop {
@@ -116,6 +117,7 @@ pub fn database(connection: &mut PgConnection, mut progress: impl FnMut(u64)) ->
             }
             compare::projections(connection, journal, &rebuilt)?;
             transit += rebuilt.accounts.get("transit").copied().unwrap_or_default();
+            sums.add(&rebuilt);
             verified.members += rebuilt.members.len();
             verified.lots += rebuilt.members.values().map(|member| member.lots.len()).sum::<usize>();
             verified.journals.push((journal, next_seq - 1, hex(&head_hash)));
@@ -124,6 +126,7 @@ pub fn database(connection: &mut PgConnection, mut progress: impl FnMut(u64)) ->
             let fault = format!("the transit accounts of all journals sum to {transit}, not to zero");
             return Err(NotVerified::Projection { journal: 0, fault });
         }
+        compare::sums(connection, &sums)?.map_err(|fault| NotVerified::Projection { journal: 0, fault })?;
         Ok(verified)
     })
 }

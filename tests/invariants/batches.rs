@@ -34,7 +34,8 @@ fn a_batch_of_n_equals_n_of_one_row_for_row() {
     assert!(batches <= 8 && singles > 60, "{batches} and {singles} transactions");
 }
 
-type Answers = Vec<(Outcome, bool)>;
+/// Outcomes, each with whether it was answered before.
+pub type Answers = Vec<(Outcome, bool)>;
 
 // Two rounds of requests; between them months pass and points fall due.
 fn play(batch_limit: usize) -> (Database, Answers) {
@@ -47,8 +48,8 @@ fn play(batch_limit: usize) -> (Database, Answers) {
     (app.stop(), answers)
 }
 
-// All are queued before a lane can take the second: the heads are held until then.
-fn submit(app: &App, requests: Vec<Request>) -> Answers {
+/// Queues all before a lane can take the second: the heads are held until then.
+pub fn submit(app: &App, requests: Vec<Request>) -> Answers {
     let held = app.database.hold_heads();
     let waiting: Vec<_> = requests.into_iter().map(|request| queue(&app.ledger, request)).collect();
     drop(held);

@@ -86,6 +86,11 @@ impl Client {
         self.send("POST", path, &[("idempotency-key", key)], Some(&body.to_string()))
     }
 
+    /// `POST` with a JSON body and a new idempotency key.
+    pub fn ask(&self, path: &str, body: &Value) -> Answer {
+        self.post_keyed(path, &uuid::Uuid::now_v7().to_string(), body)
+    }
+
     /// `PATCH` with a JSON body and an idempotency key.
     pub fn patch(&self, path: &str, key: &str, body: &Value) -> Answer {
         self.send("PATCH", path, &[("idempotency-key", key)], Some(&body.to_string()))

@@ -13,7 +13,7 @@ use accrue::postgres::{connect, migrate};
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
 
-use super::{PROGRAM, instant, scratch};
+use super::{PROGRAM, instant, scratch, sql};
 
 /// How many journals members are spread over in tests.
 const JOURNALS: i16 = 2;
@@ -114,6 +114,23 @@ impl Database {
         let mut owner = self.owner();
         owner.batch_execute("BEGIN; SELECT FROM journal ORDER BY id FOR UPDATE").expect("the heads are free");
         HeldHeads(owner)
+    }
+
+    /// How many transactions the services on it have rolled back; they must have been stopped. A batch that waits for the
+    /// head finds everything as it must be: only one that did not wait is undone, because its numbers are taken.
+    pub fn undone(&self) -> i64 {
+        let mut owner = self.owner();
+        let still_there = "SELECT count(*) FROM pg_stat_activity
+                           WHERE datname = current_database() AND usename = 'accrue'";
+        for _ in 0..1_000 {
+            if sql::number(&mut owner, still_there) == 0 {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let rolled_back = "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()";
+        assert_eq!(sql::number(&mut owner, still_there), 0, "the services were not stopped");
+        sql::number(&mut owner, rolled_back)
     }
 
     /// Ends every connection of the service, as an administrator or a failing machine might.

@@ -2,6 +2,7 @@
 
 mod client;
 mod database;
+mod points;
 mod program;
 pub mod sql;
 
@@ -25,6 +26,7 @@ use serde_json::{Value, json};
 
 pub use self::client::{Answer, Client};
 pub use self::database::Database;
+pub use self::points::{balances, fund, two_journals, wallet};
 pub use self::program::{Place, Running};
 
 /// The programme of the tests: a point for a dollar, pending for 14 days, good until the end of the month twelve
@@ -132,6 +134,31 @@ impl App {
         })
     }
 
+    /// Posts an order of `amount` dollars that earns.
+    pub fn earn(&self, member: &str, order_id: &str, occurred_at: &str, amount: &str) -> Answer {
+        let answer = self.checkout().post("/v1/orders", &self.order(member, order_id, occurred_at, amount));
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer
+    }
+
+    /// Publishes the programme of the tests with a change, and moves the clock to when that takes effect.
+    pub fn publish(&self, effective_at: &str, change: impl FnOnce(&mut Value)) {
+        let table: toml::Table = PROGRAM.parse().expect("the programme is TOML");
+        let mut document = serde_json::to_value(table).expect("the programme has a JSON form");
+        change(&mut document);
+        let version = json!({ "effective_at": effective_at, "document": document });
+        let answer = self.operator().ask("/v1/program/versions", &version);
+        assert_eq!(answer.status, 201, "{answer:?}");
+        self.clock.set(instant(effective_at));
+    }
+
+    /// What a member has: active, pending, held and debt.
+    pub fn points(&self, member: &str) -> [i64; 4] {
+        let wallet = self.checkout().get(&format!("/v1/members/{member}/wallet"));
+        assert_eq!(wallet.status, 200, "{wallet:?}");
+        ["active", "pending", "held", "debt"].map(|part| wallet.body[part].as_i64().expect("an integer"))
+    }
+
     /// A connection as the owner of the database, for looking and for breaking things.
     pub fn owner(&self) -> PgConnection {
         self.database.owner()
@@ -139,8 +166,20 @@ impl App {
 
     /// How many rows each of the tables has that a request may write.
     pub fn rows(&self) -> Vec<(&'static str, i64)> {
-        const TABLES: [&str; 8] =
-            ["entry", "posting", "member", "member_profile", "lot", "orders", "idempotency", "program_version"];
+        const TABLES: [&str; 12] = [
+            "entry",
+            "posting",
+            "member",
+            "member_profile",
+            "lot",
+            "orders",
+            "refund",
+            "redemption",
+            "reward",
+            "note",
+            "idempotency",
+            "program_version",
+        ];
         let mut owner = self.owner();
         let mut count = |table| {
             let count = diesel::dsl::sql::<diesel::sql_types::BigInt>(&format!("(SELECT count(*) FROM {table})"));

@@ -56,7 +56,9 @@ proptest! {
 
         let mut rebuilt = before;
         for entry in &work.entries {
-            rebuilt.apply(&entry.postings, &NewLot::all_from(&entry.payload).unwrap()).unwrap();
+            let lots = NewLot::all_from(&entry.payload).unwrap();
+            let fact = Fact::of(entry.kind.name(), entry.program_version, &entry.payload, &lots).unwrap();
+            rebuilt.apply(&fact, &entry.postings, &lots).unwrap();
             prop_assert_eq!(&entry.payload["balance"], &json!(rebuilt.balances));
         }
         prop_assert_eq!(rebuilt, work.member);
@@ -94,7 +96,8 @@ fn member(lots: &Lots, programs: &ProgramBook) -> Member {
         let lot = NewLot { id, active_at: hour(*active), expires_at: expires.map(|hours| hour(active + hours)) };
         let credit = Account::Member(Part::Pending);
         let posting = Posting { debit: Account::Issuance, credit, points: *points, lot: Some(id) };
-        work.post(Kind::PointsEarned, (hour(0), 1), Map::new(), vec![posting], &[lot]).unwrap();
+        let event = Event::new(Kind::PointsEarned, Fact::Nothing).with_postings(vec![posting]);
+        work.post(Event { lots: vec![lot], ..event }).unwrap();
     }
     work.member
 }

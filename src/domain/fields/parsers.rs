@@ -8,6 +8,7 @@ use chrono::{Datelike, NaiveDate};
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::Wrong;
 use crate::domain::money::{self, Currency, MoneyFault};
@@ -97,6 +98,11 @@ where
     T::Err: Display,
 {
     text(value)?.parse().map_err(|fault: T::Err| Wrong::new("wrong_form", fault.to_string()))
+}
+
+/// A UUID.
+pub fn uuid(value: &Value) -> Result<Uuid, Wrong> {
+    Uuid::try_parse(text(value)?).map_err(|_| Wrong::new("wrong_form", "must be a UUID"))
 }
 
 /// An IANA time zone: `America/New_York`.

@@ -1,26 +1,28 @@
 //! The tables of a journal against what its entries say.
 
+mod records;
+
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use rust_decimal::Decimal;
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use self::records::{Sums, sums};
 use super::schema;
 use super::verify::NotVerified;
-use crate::domain::audit::{Journal, OrderFacts};
+use crate::domain::audit::Journal;
 use crate::domain::ids::{JournalId, MemberId};
-use crate::domain::member::{Balances, Lot, Member};
+use crate::domain::lot::Lot;
+use crate::domain::member::{Balances, Member};
 
-/// Compares members, wallets, lots, orders and programme versions to the last column (invariant 3), and looks for rows
-/// that belong to no entry.
+/// Compares what a journal's tables hold to the last column (invariant 3), and looks for rows that belong to no entry.
 pub fn projections(connection: &mut PgConnection, journal: JournalId, rebuilt: &Journal) -> Result<(), NotVerified> {
     let fault = |fault: String| NotVerified::Projection { journal, fault };
     let (members, lots) = (stored_members(connection, journal)?, stored_lots(connection, journal)?);
     compare_members(members, lots, rebuilt).map_err(fault)?;
-    compare_orders(stored_orders(connection, journal)?, rebuilt).map_err(fault)?;
+    records::compare(connection, journal, rebuilt)?.map_err(fault)?;
     compare_versions(stored_versions(connection, journal)?, rebuilt).map_err(fault)?;
     match strays(connection, journal, rebuilt.next_seq)? {
         0 => Ok(()),
@@ -32,12 +34,15 @@ fn compare_members(stored: Vec<MemberRow>, mut lots: HashMap<Uuid, Vec<Lot>>, re
     if stored.len() != rebuilt.members.len() {
         return Err(format!("{} members are stored, {} were enrolled", stored.len(), rebuilt.members.len()));
     }
-    for (id, status, joined_at, (active, pending, held, debt), next_due_at) in stored {
+    for (id, status, joined_at, (active, pending, held, debt), (earned, spent), next_due_at) in stored {
         let known = MemberId::try_from(id).ok().and_then(|id| rebuilt.members.get(&id));
         let member: &Member = known.ok_or_else(|| format!("member {id} is stored and was never enrolled"))?;
         let balances = Balances { active, pending, held, debt };
         if balances != member.balances {
             return Err(format!("the wallet of member {id} is {balances:?}, its entries give {:?}", member.balances));
+        }
+        if (earned, spent) != (member.lifetime.lifetime_earned, member.lifetime.lifetime_spent) {
+            return Err(format!("the wallet of member {id} has other sums since joining than its entries give"));
         }
         if (status.as_str(), joined_at) != (member.status.name(), member.joined_at) {
             return Err(format!("member {id} has another status or joined at another time than its entries say"));
@@ -57,22 +62,6 @@ fn compare_members(stored: Vec<MemberRow>, mut lots: HashMap<Uuid, Vec<Lot>>, re
     }
 }
 
-fn compare_orders(stored: Vec<OrderRow>, rebuilt: &Journal) -> Result<(), String> {
-    if stored.len() != rebuilt.orders.len() {
-        return Err(format!("{} orders are stored, {} were recorded", stored.len(), rebuilt.orders.len()));
-    }
-    for (order_id, seq, member, occurred_at, (currency, amount), response) in stored {
-        let recorded = rebuilt.orders.get(&order_id);
-        let recorded = recorded.ok_or_else(|| format!("order {order_id} is stored and was never recorded"))?;
-        let earned = serde_json::from_str::<Value>(&response).ok().and_then(|reply| reply["earned"]["points"].as_i64());
-        let facts = OrderFacts { seq, member, occurred_at, currency, amount, points: earned.unwrap_or(-1) };
-        if facts != *recorded {
-            return Err(format!("order {order_id} is stored otherwise than entry {} recorded it", recorded.seq));
-        }
-    }
-    Ok(())
-}
-
 fn compare_versions(stored: Vec<VersionRow>, rebuilt: &Journal) -> Result<(), String> {
     if stored.len() != rebuilt.versions.len() {
         return Err(format!("{} programme versions are stored, {} published", stored.len(), rebuilt.versions.len()));
@@ -86,7 +75,7 @@ fn compare_versions(stored: Vec<VersionRow>, rebuilt: &Journal) -> Result<(), St
     Ok(())
 }
 
-type MemberRow = (Uuid, String, DateTime<Utc>, (i64, i64, i64, i64), Option<DateTime<Utc>>);
+type MemberRow = (Uuid, String, DateTime<Utc>, (i64, i64, i64, i64), (i64, i64), Option<DateTime<Utc>>);
 
 fn stored_members(connection: &mut PgConnection, journal: JournalId) -> QueryResult<Vec<MemberRow>> {
     use schema::{member, wallet};
@@ -98,6 +87,7 @@ fn stored_members(connection: &mut PgConnection, journal: JournalId) -> QueryRes
             member::status,
             member::joined_at,
             (wallet::active, wallet::pending, wallet::held, wallet::debt),
+            (wallet::lifetime_earned, wallet::lifetime_spent),
             wallet::next_due_at,
         ))
         .load(connection)
@@ -117,17 +107,6 @@ fn stored_lots(connection: &mut PgConnection, journal: JournalId) -> QueryResult
         lots.entry(member).or_default().push(Lot { id, earned, pending, active, held, active_at, expires_at });
     }
     Ok(lots)
-}
-
-type OrderRow = (String, i64, Uuid, DateTime<Utc>, (String, Decimal), String);
-
-fn stored_orders(connection: &mut PgConnection, journal: JournalId) -> QueryResult<Vec<OrderRow>> {
-    use schema::orders::dsl;
-    let money = (dsl::currency, dsl::amount);
-    dsl::orders
-        .filter(dsl::journal.eq(journal))
-        .select((dsl::order_id, dsl::seq, dsl::member, dsl::occurred_at, money, dsl::response))
-        .load(connection)
 }
 
 type VersionRow = (i32, DateTime<Utc>, String);

@@ -1,0 +1,64 @@
+//! `/v1/adjustments`
+
+use actix_web::{HttpResponse, post, web};
+use serde_json::Value;
+
+use super::access::Authorised;
+use super::input::{Body, IdempotencyKey, Read};
+use super::problem::{Problem, ProblemDocument};
+use super::{Service, created};
+use crate::domain::adjustment::{Adjustment, AdjustmentReply, Reason};
+use crate::domain::entry::MAX_POINTS;
+use crate::domain::fields::{self, Fields, Wrong};
+use crate::ledger::Command;
+
+/// Adjust a wallet
+///
+/// Adds points, which are active at once, or takes active points away, soonest-expiring first. The entry says who did
+/// it and why.
+#[utoipa::path(
+    tag = "adjustments",
+    request_body = Adjustment,
+    params(("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry")),
+    responses(
+        (status = 201, description = "The wallet is adjusted", body = AdjustmentReply,
+         headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
+        (status = 400, description = "`idempotency_key_required`", body = ProblemDocument,
+         content_type = "application/problem+json"),
+        (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "`insufficient_points`, `member_closed`, `idempotency_key_conflict`",
+         body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 422, description = "`validation_failed`, `points_over_limit`", body = ProblemDocument,
+         content_type = "application/problem+json"),
+        (status = "default", description = "Another problem", body = ProblemDocument,
+         content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["adjustments:write"])),
+)]
+#[post("/v1/adjustments")]
+pub async fn post_adjustment(
+    service: web::Data<Service>,
+    caller: Authorised,
+    key: IdempotencyKey,
+    body: Body<Adjustment>,
+) -> Result<HttpResponse, Problem> {
+    let Body(adjustment) = body;
+    created(service.decide(&caller, key.required()?, Command::Adjust(adjustment)).await?, None)
+}
+
+impl Read for Adjustment {
+    fn read(adjustment: &mut Fields<'_>) -> Option<Self> {
+        let member_id = adjustment.required("member_id", fields::parsed);
+        let points = adjustment.required("points", signed_points);
+        let reason = adjustment.required("reason", fields::one_of(&Reason::ALL));
+        let note = adjustment.optional("note", fields::string(1..=500));
+        Some(Self { member_id: member_id?, points: points?, reason: reason?, note })
+    }
+}
+
+fn signed_points(value: &Value) -> Result<i64, Wrong> {
+    match fields::integer(-MAX_POINTS..=MAX_POINTS)(value)? {
+        0 => Err(Wrong::new("out_of_range", "must not be zero")),
+        points => Ok(points),
+    }
+}

@@ -1,0 +1,134 @@
+//! `/v1/orders/{order_id}/refunds`
+
+use actix_web::{HttpResponse, get, post, web};
+use rust_decimal::Decimal;
+use serde::Serialize;
+
+use super::access::Authorised;
+use super::input::{self, Body, IdempotencyKey, Query, Read};
+use super::page::Page;
+use super::problem::{Problem, ProblemDocument};
+use super::{Service, created, json};
+use crate::domain::fields::{self, Fields};
+use crate::domain::money;
+use crate::domain::order::Order;
+use crate::domain::refund::{RefundItem, RefundReply, RefundRequest};
+use crate::ledger::Command;
+use crate::read::orders::{self, OrderView};
+use crate::read::refunds::{self, RefundView};
+
+/// A page of an order's refunds, from the newest to the oldest.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct RefundList {
+    /// The refunds.
+    refunds: Vec<RefundView>,
+    /// The `cursor` of the next page; null on the last.
+    next_cursor: Option<String>,
+}
+
+/// Refund an order, or a part of it
+///
+/// Any number of times, up to the order's amount. The points that the order brought are reversed and the points that
+/// paid it come back, both for the share refunded: many small refunds do what one large one does. A refund is posted
+/// once, under its `refund_id`.
+#[utoipa::path(
+    tag = "orders",
+    request_body = RefundRequest,
+    params(
+        ("order_id" = String, Path, description = "The shop's id of the order"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Optional: the refund's id is a key already"),
+    ),
+    responses(
+        (status = 201, description = "The refund is recorded", body = RefundReply,
+         headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
+        (status = 404, description = "`order_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "`refund_conflict`, `idempotency_key_conflict`", body = ProblemDocument,
+         content_type = "application/problem+json"),
+        (status = 422, description = "`validation_failed`, `refund_over_order`, `refund_items`, `refund_over_items`",
+         body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "default", description = "Another problem", body = ProblemDocument,
+         content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["orders:write"])),
+)]
+#[post("/v1/orders/{order_id}/refunds")]
+pub async fn post_refund(
+    service: web::Data<Service>,
+    caller: Authorised,
+    key: IdempotencyKey,
+    order_id: web::Path<String>,
+    body: Body<RefundBody>,
+) -> Result<HttpResponse, Problem> {
+    let Body(RefundBody { refund_id, amount, items }) = body;
+    let order = order(&service, order_id.into_inner()).await?;
+    let amount = input::in_currency(amount, order.currency, "amount")?;
+    let (order_id, member_id) = (order.order_id, order.member_id);
+    let refund = RefundRequest { order_id, member_id, refund_id, amount, items };
+    created(service.decide(&caller, key.optional(), Command::RefundOrder(refund)).await?, None)
+}
+
+/// List an order's refunds
+///
+/// From the newest to the oldest.
+#[utoipa::path(
+    tag = "orders",
+    params(
+        ("order_id" = String, Path, description = "The shop's id of the order"),
+        ("limit" = Option<i64>, Query, description = "1 to 200, else 50"),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+    ),
+    responses(
+        (status = 200, description = "A page of refunds", body = RefundList),
+        (status = 404, description = "`order_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "default", description = "Another problem", body = ProblemDocument,
+         content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["orders:read"])),
+)]
+#[get("/v1/orders/{order_id}/refunds")]
+pub async fn get_refunds(
+    service: web::Data<Service>,
+    _caller: Authorised,
+    order_id: web::Path<String>,
+    query: Query<Page<i64>>,
+) -> Result<HttpResponse, Problem> {
+    let Query(page) = query;
+    let order = order(&service, order_id.into_inner()).await?;
+    let place = (order.member_id.journal(), order.order_id);
+    let load =
+        move |connection: &mut diesel::PgConnection| refunds::page(connection, place, page.before, page.wanted());
+    let mut refunds = service.reader.run(load).await?;
+    let next_cursor = page.cut(&mut refunds, |refund| refund.seq);
+    json(&RefundList { refunds, next_cursor })
+}
+
+// The order that the address names.
+async fn order(service: &Service, order_id: String) -> Result<OrderView, Problem> {
+    // Postgres cannot be asked for a text with U+0000.
+    let order = match order_id.contains('\0') {
+        true => None,
+        false => service.reader.run(move |connection| orders::by_id(connection, &order_id)).await?,
+    };
+    order.ok_or_else(Problem::order_not_found)
+}
+
+/// A refund as it is posted: its order, and with it the currency, stands in the address.
+pub struct RefundBody {
+    refund_id: String,
+    amount: Decimal,
+    items: Option<Vec<RefundItem>>,
+}
+
+impl Read for RefundBody {
+    fn read(refund: &mut Fields<'_>) -> Option<Self> {
+        let refund_id = refund.required("refund_id", Order::read_id);
+        let amount =
+            refund.required("amount", fields::above_zero(fields::decimal(money::MAX_MINOR_UNITS, money::MAX_AMOUNT)));
+        let items = refund.optional_objects("items", 1..=500, |item| {
+            let sku = item.required("sku", fields::string(1..=64));
+            let quantity = item.required("quantity", fields::integer(1..=1_000_000));
+            Some(RefundItem { sku: sku?, quantity: quantity.and_then(|quantity| u32::try_from(quantity).ok())? })
+        });
+        Some(Self { refund_id: refund_id?, amount: amount?, items })
+    }
+}

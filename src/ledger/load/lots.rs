@@ -1,0 +1,243 @@
+//! Lots: all that are due, those that open redemptions, transfers and orders name, and of the others as many as are
+//! asked for, soonest-expiring first. A wallet of ten thousand lots costs what one of ten does.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Nullable, SmallInt, Timestamptz, Uuid as SqlUuid};
+use uuid::Uuid;
+
+use super::super::Failure;
+use super::super::state::State;
+use super::needs::Needs;
+use super::of_journal;
+use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::lot::Lot;
+use crate::domain::member::Member;
+use crate::domain::redemption::RedemptionStatus;
+use crate::domain::time::Timestamp;
+use crate::postgres::statement::statement;
+
+/// How many due lots one transaction settles. The lots of one instant stay together, as their entry does.
+pub const MOST_DUE: usize = 2_000;
+
+/// How many lots of a member are looked at first, and how many times more if they are too few.
+const FIRST_LOOK: i64 = 32;
+const LOOK_FURTHER: i64 = 16;
+
+/// Loads the lots of a journal that the batch needs, and when the first of what was not loaded falls due. Returns until
+/// when to settle first, if more is due than one transaction takes.
+pub fn load(
+    connection: &mut PgConnection,
+    journal: JournalId,
+    now: Timestamp,
+    needs: &Needs,
+    state: &mut State,
+) -> Result<Option<Timestamp>, Failure> {
+    let cut = due(connection, journal, now, state)?;
+    named(connection, journal, state)?;
+    let all = of_journal(&needs.all_points, journal);
+    if !all.is_empty() {
+        put(state, LoadAll { journal, members: all }.load(connection)?)?;
+    }
+    spendable(connection, journal, now, needs, state)?;
+    beyond(connection, journal, state)?;
+    Ok(cut)
+}
+
+type LotRow = (Uuid, Uuid, i64, i64, i64, i64, DateTime<Utc>, Option<DateTime<Utc>>);
+
+// An award loads no lots unless something is due. For members with something due: every lot that is due by `now`, up to
+// MOST_DUE in the order they fall due.
+fn due(
+    connection: &mut PgConnection,
+    journal: JournalId,
+    now: Timestamp,
+    state: &mut State,
+) -> Result<Option<Timestamp>, Failure> {
+    let members = due_members(state, journal, now);
+    if members.is_empty() {
+        return Ok(None);
+    }
+    let most = MOST_DUE as i64;
+    let rows: Vec<LotRow> = LoadDueLots { journal, members, until: now, most }.load(connection)?;
+    // Every lot that falls due until then is among the rows, so that everyone can be settled so far.
+    let last = rows.iter().filter_map(|row| lot(row).due_at()).max();
+    let cut = last.filter(|_| rows.len() >= MOST_DUE);
+    put(state, rows)?;
+    Ok(cut)
+}
+
+/// The members of a journal for whom something is due.
+pub fn due_members(state: &State, journal: JournalId, now: Timestamp) -> Vec<Uuid> {
+    let is_due =
+        |member: &&Member| member.id.journal() == journal && member.due_beyond.is_some_and(|due_at| due_at <= now);
+    let mut due: Vec<Uuid> = state.members.values().filter(is_due).map(|member| member.id.uuid()).collect();
+    due.sort_unstable();
+    due
+}
+
+// The lots that points of open or captured redemptions, of offers, and of orders that are refunded are in.
+fn named(connection: &mut PgConnection, journal: JournalId, state: &mut State) -> Result<(), Failure> {
+    let mut ids = BTreeSet::new();
+    for member in state.members.values().filter(|member| member.id.journal() == journal) {
+        let open = |status| matches!(status, RedemptionStatus::Held | RedemptionStatus::Captured);
+        let redemptions = member.redemptions.values().filter(|redemption| open(redemption.status));
+        ids.extend(redemptions.flat_map(|redemption| &redemption.lots).map(|taking| taking.lot));
+        let offers = member.transfers.values().filter(|transfer| transfer.due_at().is_some());
+        ids.extend(offers.flat_map(|transfer| &transfer.lots).map(|taking| taking.lot));
+        ids.extend(member.orders.values().filter_map(|order| order.lot));
+        ids.retain(|id| !member.lots.contains_key(id));
+    }
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let ids = ids.into_iter().collect();
+    put(state, LoadLots { journal, ids }.load(connection)?)
+}
+
+// For members of whom points are asked: the soonest-expiring lots, until there are enough. What is due by now is loaded
+// already, and so are the lots that commands of the batch may give points back to.
+fn spendable(
+    connection: &mut PgConnection,
+    journal: JournalId,
+    now: Timestamp,
+    needs: &Needs,
+    state: &mut State,
+) -> Result<(), Failure> {
+    let asked = needs.points.iter().filter(|(id, _)| id.journal() == journal && state.members.contains_key(id));
+    let mut asked: Vec<(MemberId, i64)> = asked.map(|(id, points)| (*id, *points)).collect();
+    let mut most = FIRST_LOOK;
+    while !asked.is_empty() {
+        let members = asked.iter().map(|(id, _)| id.uuid()).collect();
+        let rows: Vec<LotRow> = LoadSpendable { journal, members, now, most }.load(connection)?;
+        asked.retain(|(id, points)| {
+            let lots = rows.iter().filter(|row| row.1 == id.uuid());
+            let (count, active) = lots.fold((0, 0_i64), |(count, sum), row| (count + 1, sum + row.4));
+            active < *points && count >= most
+        });
+        put(state, rows)?;
+        most = most.saturating_mul(LOOK_FURTHER);
+    }
+    Ok(())
+}
+
+// When the first of what was not loaded falls due, for the members of whom something was.
+fn beyond(connection: &mut PgConnection, journal: JournalId, state: &mut State) -> Result<(), Failure> {
+    let mut load = LoadDueBeyond { journal, ..LoadDueBeyond::default() };
+    let loaded = |member: &&Member| {
+        let anything = !(member.lots.is_empty() && member.redemptions.is_empty() && member.transfers.is_empty());
+        member.id.journal() == journal && anything
+    };
+    for member in state.members.values().filter(loaded) {
+        load.members.push(member.id.uuid());
+        load.lots.extend(member.lots.keys());
+        load.holds.extend(member.redemptions.keys().map(|id| id.uuid()));
+        load.offers.extend(member.transfers.keys().map(|id| id.uuid()));
+    }
+    if load.members.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<(Uuid, Option<DateTime<Utc>>)> = load.load(connection)?;
+    for (id, due_beyond) in rows {
+        member_mut(state, id)?.due_beyond = due_beyond;
+    }
+    Ok(())
+}
+
+fn put(state: &mut State, rows: Vec<LotRow>) -> Result<(), Failure> {
+    for row in rows {
+        member_mut(state, row.1)?.lots.entry(row.0).or_insert_with(|| lot(&row));
+    }
+    Ok(())
+}
+
+fn member_mut(state: &mut State, id: Uuid) -> Result<&mut Member, Failure> {
+    let member = MemberId::try_from(id).ok().and_then(|id| state.members.get_mut(&id));
+    member.ok_or(Failure::UnreadableRow("lot"))
+}
+
+fn lot(row: &LotRow) -> Lot {
+    let (id, _, earned, pending, active, held, active_at, expires_at) = *row;
+    Lot { id, earned, pending, active, held, active_at, expires_at }
+}
+
+type LotColumns = (SqlUuid, SqlUuid, BigInt, BigInt, BigInt, BigInt, Timestamptz, Nullable<Timestamptz>);
+
+statement! {
+    LoadDueLots {
+        journal: JournalId => SmallInt,
+        members: Vec<Uuid> => Array<SqlUuid>,
+        until: Timestamp => Timestamptz,
+        most: i64 => BigInt,
+    } -> LotColumns,
+    "SELECT due.id, due.member, due.earned, due.pending, due.active, due.held, due.active_at, due.expires_at
+     FROM UNNEST($2) AS wanted (member)
+     CROSS JOIN LATERAL (
+         SELECT *, active_at AS due_at FROM lot
+         WHERE member = wanted.member AND pending > 0 AND active_at <= $3
+         UNION ALL
+         SELECT *, expires_at AS due_at FROM lot
+         WHERE member = wanted.member AND active > 0 AND pending = 0 AND expires_at <= $3
+     ) AS due
+     WHERE due.journal = $1
+     ORDER BY due.due_at FETCH FIRST ($4) ROWS WITH TIES"
+}
+
+statement! {
+    LoadLots { journal: JournalId => SmallInt, ids: Vec<Uuid> => Array<SqlUuid> } -> LotColumns,
+    "SELECT l.id, l.member, l.earned, l.pending, l.active, l.held, l.active_at, l.expires_at
+     FROM UNNEST($2) AS wanted (id)
+     CROSS JOIN LATERAL (SELECT * FROM lot WHERE journal = $1 AND id = wanted.id OFFSET 0) AS l"
+}
+
+statement! {
+    LoadAll { journal: JournalId => SmallInt, members: Vec<Uuid> => Array<SqlUuid> } -> LotColumns,
+    "SELECT l.id, l.member, l.earned, l.pending, l.active, l.held, l.active_at, l.expires_at
+     FROM UNNEST($2) AS wanted (member)
+     CROSS JOIN LATERAL (
+         SELECT * FROM lot WHERE member = wanted.member AND pending > 0
+         UNION ALL
+         SELECT * FROM lot WHERE member = wanted.member AND active > 0 AND pending = 0
+     ) AS l
+     WHERE l.journal = $1"
+}
+
+statement! {
+    // The index has the order; what has expired is at its beginning and due, so that little is passed over.
+    LoadSpendable {
+        journal: JournalId => SmallInt,
+        members: Vec<Uuid> => Array<SqlUuid>,
+        now: Timestamp => Timestamptz,
+        most: i64 => BigInt,
+    } -> LotColumns,
+    "SELECT l.id, l.member, l.earned, l.pending, l.active, l.held, l.active_at, l.expires_at
+     FROM UNNEST($2) AS wanted (member)
+     CROSS JOIN LATERAL (
+         SELECT * FROM lot
+         WHERE member = wanted.member AND active > 0 AND (expires_at > $3 OR expires_at IS NULL)
+         ORDER BY member, expires_at, id LIMIT $4
+     ) AS l
+     WHERE l.journal = $1"
+}
+
+statement! {
+    LoadDueBeyond {
+        journal: JournalId => SmallInt,
+        members: Vec<Uuid> => Array<SqlUuid>,
+        lots: Vec<Uuid> => Array<SqlUuid>,
+        holds: Vec<Uuid> => Array<SqlUuid>,
+        offers: Vec<Uuid> => Array<SqlUuid>,
+    } -> (SqlUuid, Nullable<Timestamptz>),
+    "SELECT wanted.member, LEAST(
+         (SELECT active_at FROM lot WHERE member = wanted.member AND pending > 0 AND journal = $1
+          AND id <> ALL ($3) ORDER BY active_at LIMIT 1),
+         (SELECT expires_at FROM lot WHERE member = wanted.member AND active > 0 AND journal = $1
+          AND expires_at IS NOT NULL AND id <> ALL ($3) ORDER BY member, expires_at, id LIMIT 1),
+         (SELECT lapses_at FROM redemption WHERE member = wanted.member AND status = 'held' AND journal = $1
+          AND id <> ALL ($4) ORDER BY lapses_at LIMIT 1),
+         (SELECT lapses_at FROM transfer WHERE member = wanted.member AND status = 'offered' AND journal = $1
+          AND id <> ALL ($5) ORDER BY lapses_at LIMIT 1))
+     FROM UNNEST($2) AS wanted (member)"
+}

@@ -1,0 +1,149 @@
+//! What the commands of a batch need to be decided.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use super::super::command::{Command, Key, Request};
+use crate::domain::ids::{MemberId, RedemptionId, TransferId};
+use crate::domain::membership::Change;
+use crate::domain::order::OrderRecord;
+use crate::domain::redemption::Purpose;
+use crate::domain::reward::Reward;
+
+/// What the commands of a batch name, each once.
+#[derive(Default)]
+pub struct Needs {
+    /// Members.
+    pub members: BTreeSet<MemberId>,
+    /// Members with their profiles.
+    pub profiles: BTreeSet<MemberId>,
+    /// How many active points may be taken of a member.
+    pub points: BTreeMap<MemberId, i64>,
+    /// Members with all their points.
+    pub all_points: BTreeSet<MemberId>,
+    /// Orders that may have been posted.
+    pub orders: BTreeSet<String>,
+    /// Refunds that may have been posted, by order and id.
+    pub refunds: BTreeSet<(String, String)>,
+    /// Orders that are refunded, with whose they are.
+    pub refunded: BTreeMap<String, MemberId>,
+    /// Redemptions.
+    pub redemptions: BTreeSet<RedemptionId>,
+    /// Transfers.
+    pub transfers: BTreeSet<TransferId>,
+    /// Members whose transfers of the day count.
+    pub givers: BTreeSet<MemberId>,
+    /// Rewards.
+    pub rewards: BTreeSet<Uuid>,
+    /// Who redeems for which reward, and how many in all.
+    pub redeemers: BTreeMap<(MemberId, Uuid), i64>,
+    /// Causes.
+    pub causes: BTreeSet<Uuid>,
+    /// Customers that may be enrolled.
+    pub external_ids: BTreeSet<String>,
+    /// Idempotency keys.
+    pub keys: BTreeSet<Key>,
+}
+
+impl Needs {
+    /// Those of `requests`.
+    pub fn of(requests: &[Request]) -> Self {
+        let mut needs = Self::default();
+        for request in requests {
+            needs.add(&request.command);
+            needs.keys.extend(request.full_key());
+        }
+        needs
+    }
+
+    fn add(&mut self, command: &Command) {
+        match command {
+            Command::CompleteOrder(order) => {
+                self.members.insert(order.member_id);
+                self.orders.insert(order.order_id.clone());
+                self.redemptions.extend(&order.redemption_ids);
+            }
+            Command::RefundOrder(refund) => {
+                self.members.insert(refund.member_id);
+                self.refunds.insert((refund.order_id.clone(), refund.refund_id.clone()));
+                self.refunded.insert(refund.order_id.clone(), refund.member_id);
+            }
+            Command::Enrol(_, enrolment) => {
+                self.external_ids.insert(enrolment.external_id.clone());
+            }
+            Command::ChangeProfile(id, _) => {
+                self.members.insert(*id);
+                self.profiles.insert(*id);
+            }
+            Command::ChangeMembership(id, change) => {
+                self.members.insert(*id);
+                self.profiles.insert(*id);
+                if matches!(change, Change::Close | Change::Erase) {
+                    self.all_points.insert(*id);
+                }
+            }
+            Command::Redeem(request) => {
+                self.members.insert(request.member_id);
+                match &request.purpose {
+                    Purpose::Order { points, .. } => self.take(request.member_id, *points),
+                    Purpose::Reward { reward_id, quantity } => {
+                        self.rewards.insert(*reward_id);
+                        let asked = self.redeemers.entry((request.member_id, *reward_id)).or_default();
+                        *asked = asked.saturating_add(*quantity);
+                    }
+                }
+            }
+            Command::Capture(id, _) | Command::Void(id) | Command::Return(id, _) => {
+                self.redemptions.insert(*id);
+            }
+            Command::Donate(request) => {
+                self.members.insert(request.member_id);
+                self.causes.insert(request.cause_id);
+                self.take(request.member_id, request.points);
+            }
+            Command::Transfer(request) => {
+                self.members.extend([request.from_member_id, request.to_member_id]);
+                self.givers.insert(request.from_member_id);
+                self.take(request.from_member_id, request.points);
+            }
+            Command::AnswerTransfer(id, receiver, _) => {
+                self.transfers.insert(*id);
+                self.members.insert(*receiver);
+            }
+            Command::Adjust(adjustment) => {
+                self.members.insert(adjustment.member_id);
+                self.take(adjustment.member_id, adjustment.points.saturating_neg().max(0));
+            }
+            Command::ChangeReward(id, _) => {
+                self.rewards.insert(*id);
+            }
+            Command::Settle(id) => {
+                self.members.insert(*id);
+            }
+            Command::DefineReward(_) | Command::DefineCause(_) | Command::Publish(..) => {}
+        }
+    }
+
+    /// Once it is known what an order earned: what a refund of it may take, and the redemptions that paid it.
+    pub fn add_order(&mut self, member: MemberId, order: &OrderRecord) {
+        self.take(member, order.points);
+        self.redemptions.extend(&order.redemptions);
+    }
+
+    /// Once it is known what a reward costs: what its redeemers may spend.
+    pub fn add_reward(&mut self, reward: &Reward) {
+        let asked = self.redeemers.iter().filter(|((_, id), _)| *id == reward.id);
+        let asked: Vec<(MemberId, i64)> = asked.map(|((member, _), quantity)| (*member, *quantity)).collect();
+        for (member, quantity) in asked {
+            self.take(member, reward.terms.points.saturating_mul(quantity));
+        }
+    }
+
+    fn take(&mut self, member: MemberId, points: i64) {
+        if points > 0 {
+            let asked = self.points.entry(member).or_default();
+            *asked = asked.saturating_add(points);
+        }
+    }
+}

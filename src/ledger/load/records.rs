@@ -1,0 +1,222 @@
+//! What stands open or is remembered of members: redemptions, transfers, orders that are refunded.
+
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Integer, Nullable, Numeric, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use rust_decimal::Decimal;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::super::Failure;
+use super::super::state::State;
+use super::needs::Needs;
+use super::of_journal;
+use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::lot::NewLot;
+use crate::domain::order::OrderRecord;
+use crate::domain::redemption::Redemption;
+use crate::domain::refund::Purchase;
+use crate::domain::time::Timestamp;
+use crate::domain::transfer::Transfer;
+use crate::postgres::statement::statement;
+
+/// What a journal holds of what the batch needs, until the members that it belongs to are loaded.
+#[derive(Default)]
+pub struct Records {
+    redemptions: Vec<Redemption>,
+    transfers: Vec<Transfer>,
+    orders: Vec<(MemberId, OrderRecord)>,
+}
+
+impl Records {
+    /// Gives each to its member, unless the member has it already.
+    pub fn attach(self, state: &mut State) {
+        for redemption in self.redemptions {
+            state.redeemers.insert(redemption.id, redemption.member_id);
+            if let Some(member) = state.members.get_mut(&redemption.member_id) {
+                member.redemptions.entry(redemption.id).or_insert(redemption);
+            }
+        }
+        for transfer in self.transfers {
+            state.givers.insert(transfer.id, transfer.from_member_id);
+            if let Some(member) = state.members.get_mut(&transfer.from_member_id) {
+                member.transfers.entry(transfer.id).or_insert(transfer);
+            }
+        }
+        for (member, order) in self.orders {
+            if let Some(member) = state.members.get_mut(&member) {
+                member.orders.insert(order.order_id.clone(), order);
+            }
+        }
+    }
+}
+
+/// Loads the orders, redemptions and transfers that the batch names, and adds whose they are to what it needs.
+pub fn named(
+    connection: &mut PgConnection,
+    journal: JournalId,
+    needs: &mut Needs,
+    state: &mut State,
+) -> Result<Records, Failure> {
+    let orders = orders(connection, journal, needs, state)?;
+    let wanted = needs.redemptions.iter().filter(|id| id.journal() == journal).map(|id| id.uuid()).collect();
+    let redemptions: Vec<Redemption> = states(wanted, |ids| LoadRedemptions { journal, ids }.load(connection))?;
+    let wanted = needs.transfers.iter().filter(|id| id.journal() == journal).map(|id| id.uuid()).collect();
+    let transfers: Vec<Transfer> = states(wanted, |ids| LoadTransfers { journal, ids }.load(connection))?;
+    needs.members.extend(redemptions.iter().map(|redemption| redemption.member_id));
+    needs.members.extend(transfers.iter().map(|transfer| transfer.from_member_id));
+    Ok(Records { redemptions, transfers, orders })
+}
+
+/// Loads the holds and offers of `members` that have reached their end.
+pub fn due(
+    connection: &mut PgConnection,
+    journal: JournalId,
+    members: Vec<Uuid>,
+    until: Timestamp,
+) -> Result<Records, Failure> {
+    let holds = |members| LoadDueHolds { journal, members, until }.load(connection);
+    let redemptions = states(members.clone(), holds)?;
+    let transfers = states(members, |members| LoadDueOffers { journal, members, until }.load(connection))?;
+    Ok(Records { redemptions, transfers, orders: Vec::new() })
+}
+
+/// Loads what limits count: a member's redemptions of a reward that has one, and its transfers since `day_begins`.
+pub fn counted(
+    connection: &mut PgConnection,
+    journal: JournalId,
+    needs: &Needs,
+    day_begins: Timestamp,
+    state: &State,
+) -> Result<Records, Failure> {
+    let limited = |reward: &Uuid| state.rewards.get(reward).is_some_and(|reward| reward.terms.limit.is_some());
+    let redeemers = needs.redeemers.keys().filter(|(member, reward)| member.journal() == journal && limited(reward));
+    let (members, rewards): (Vec<Uuid>, Vec<Uuid>) = redeemers.map(|(member, reward)| (member.uuid(), *reward)).unzip();
+    let of_rewards = |members| LoadRedeemed { journal, members, rewards }.load(connection);
+    let redemptions = states(members, of_rewards)?;
+    let since = |members| LoadGiven { journal, members, since: day_begins }.load(connection);
+    let transfers = states(of_journal(&needs.givers, journal), since)?;
+    Ok(Records { redemptions, transfers, orders: Vec::new() })
+}
+
+// Runs a query for `wanted`, unless that is nothing, and reads the states that it gives.
+fn states<T: DeserializeOwned>(
+    wanted: Vec<Uuid>,
+    load: impl FnOnce(Vec<Uuid>) -> QueryResult<Vec<String>>,
+) -> Result<Vec<T>, Failure> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let read = |state: String| serde_json::from_str(&state).map_err(|_| Failure::UnreadableRow("a state"));
+    load(wanted)?.into_iter().map(read).collect()
+}
+
+type OrderRow = (String, Uuid, i32, String, Option<Decimal>, Option<i64>, Option<i64>, Option<String>, Option<String>);
+
+fn orders(
+    connection: &mut PgConnection,
+    journal: JournalId,
+    needs: &mut Needs,
+    state: &mut State,
+) -> Result<Vec<(MemberId, OrderRecord)>, Failure> {
+    let wanted = needs.refunded.iter().filter(|(_, member)| member.journal() == journal);
+    let orders: Vec<String> = wanted.map(|(order, _)| order.clone()).collect();
+    if orders.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<OrderRow> = LoadOrderRecords { journal, orders }.load(connection)?;
+    let mut loaded = Vec::new();
+    for (order_id, member, version, payload, refunded, reversed, returned, items, refunded_items) in rows {
+        let unreadable = || Failure::UnreadableRow("orders");
+        // Whoever asks for a refund of somebody else's order is given none.
+        let member = MemberId::try_from(member).map_err(|_| unreadable())?;
+        if !needs.members.contains(&member) {
+            continue;
+        }
+        let payload: Value = serde_json::from_str(&payload).map_err(|_| unreadable())?;
+        let lots = NewLot::all_from(&payload).map_err(|_| unreadable())?;
+        let read = payload.get("order").and_then(|order| OrderRecord::read(order, &payload, version, &lots));
+        let mut order = read.ok_or_else(unreadable)?;
+        order.refunded = refunded.unwrap_or_default();
+        order.reversed = reversed.unwrap_or_default();
+        order.returned = returned.unwrap_or_default();
+        let items = items.map(|items| serde_json::from_str(&items)).transpose().map_err(|_| unreadable())?;
+        let back = refunded_items.map(|items| serde_json::from_str(&items)).transpose().map_err(|_| unreadable())?;
+        state.purchases.insert(order_id, Purchase { items, refunded: back.unwrap_or_default() });
+        needs.add_order(member, &order);
+        loaded.push((member, order));
+    }
+    Ok(loaded)
+}
+
+statement! {
+    LoadOrderRecords { journal: JournalId => SmallInt, orders: Vec<String> => Array<Text> }
+    -> (
+        Text, SqlUuid, Integer, Text, Nullable<Numeric>, Nullable<BigInt>, Nullable<BigInt>, Nullable<Text>,
+        Nullable<Text>
+    ),
+    "SELECT o.order_id, o.member, e.program_version, e.payload, o.refunded, o.reversed, o.returned, o.items, o.refunded_items
+     FROM UNNEST($2) AS wanted (order_id)
+     CROSS JOIN LATERAL (SELECT * FROM orders WHERE journal = $1 AND order_id = wanted.order_id OFFSET 0) AS o
+     CROSS JOIN LATERAL (SELECT * FROM entry WHERE journal = $1 AND seq = o.seq OFFSET 0) AS e"
+}
+
+statement! {
+    LoadRedemptions { journal: JournalId => SmallInt, ids: Vec<Uuid> => Array<SqlUuid> } -> Text,
+    "SELECT r.state FROM UNNEST($2) AS wanted (id)
+     CROSS JOIN LATERAL (SELECT * FROM redemption WHERE journal = $1 AND id = wanted.id OFFSET 0) AS r"
+}
+
+statement! {
+    LoadTransfers { journal: JournalId => SmallInt, ids: Vec<Uuid> => Array<SqlUuid> } -> Text,
+    "SELECT t.state FROM UNNEST($2) AS wanted (id)
+     CROSS JOIN LATERAL (SELECT * FROM transfer WHERE journal = $1 AND id = wanted.id OFFSET 0) AS t"
+}
+
+statement! {
+    LoadDueHolds {
+        journal: JournalId => SmallInt,
+        members: Vec<Uuid> => Array<SqlUuid>,
+        until: Timestamp => Timestamptz,
+    } -> Text,
+    "SELECT r.state FROM UNNEST($2) AS wanted (member)
+     CROSS JOIN LATERAL (
+         SELECT * FROM redemption WHERE member = wanted.member AND status = 'held' AND lapses_at <= $3 OFFSET 0
+     ) AS r WHERE r.journal = $1"
+}
+
+statement! {
+    LoadDueOffers {
+        journal: JournalId => SmallInt,
+        members: Vec<Uuid> => Array<SqlUuid>,
+        until: Timestamp => Timestamptz,
+    } -> Text,
+    "SELECT t.state FROM UNNEST($2) AS wanted (member)
+     CROSS JOIN LATERAL (
+         SELECT * FROM transfer WHERE member = wanted.member AND status = 'offered' AND lapses_at <= $3 OFFSET 0
+     ) AS t WHERE t.journal = $1"
+}
+
+statement! {
+    LoadRedeemed {
+        journal: JournalId => SmallInt,
+        members: Vec<Uuid> => Array<SqlUuid>,
+        rewards: Vec<Uuid> => Array<SqlUuid>,
+    } -> Text,
+    "SELECT r.state FROM UNNEST($2, $3) AS wanted (member, reward)
+     CROSS JOIN LATERAL (
+         SELECT * FROM redemption
+         WHERE member = wanted.member AND reward = wanted.reward AND status IN ('held', 'captured') OFFSET 0
+     ) AS r WHERE r.journal = $1"
+}
+
+statement! {
+    LoadGiven {
+        journal: JournalId => SmallInt,
+        members: Vec<Uuid> => Array<SqlUuid>,
+        since: Timestamp => Timestamptz,
+    } -> Text,
+    "SELECT t.state FROM UNNEST($2) AS wanted (member)
+     CROSS JOIN LATERAL (SELECT * FROM transfer WHERE member = wanted.member AND created_at >= $3 OFFSET 0) AS t
+     WHERE t.journal = $1"
+}

@@ -1,0 +1,235 @@
+//! The property machine in memory: random worlds, decided request by request against the naive model. What was decided
+//! is then rebuilt from its entries alone, and decided once more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use uuid::Uuid;
+
+use self::naive::{BEGINNING, CHANGE, Expected, Pace, Planned, Wallet, World, cases, plan, worlds};
+use super::{Batch, Changes, State};
+use crate::domain::account::Account;
+use crate::domain::audit::{Auditor, Journal};
+use crate::domain::decide::{Context, Working};
+use crate::domain::entry::{Draft, Entry};
+use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::member::Member;
+use crate::domain::membership::Change;
+use crate::domain::program::{ProgramBook, ProgramVersion};
+use crate::domain::time::{self, Timestamp};
+use crate::ledger::{Command, Outcome};
+
+#[path = "../../../tests/machine/mod.rs"]
+mod naive;
+
+/// Every refusal that the model knows.
+const ANSWERS: [&str; 37] = [
+    "amount_over_limit",
+    "capture_over_held",
+    "cause_not_found",
+    "cause_not_open",
+    "currency_mismatch",
+    "direct_transfer_not_allowed",
+    "done",
+    "idempotency_key_conflict",
+    "insufficient_points",
+    "member_closed",
+    "member_suspended",
+    "occurred_in_future",
+    "order_conflict",
+    "order_not_found",
+    "over_order_share",
+    "paid_over_amount",
+    "points_over_limit",
+    "points_without_value",
+    "receiver_not_active",
+    "receiver_not_found",
+    "redemption_not_found",
+    "redemption_of_another_order",
+    "redemption_state_conflict",
+    "refund_conflict",
+    "refund_items",
+    "refund_over_items",
+    "refund_over_order",
+    "return_over_captured",
+    "reward_captured_whole",
+    "reward_limit_reached",
+    "reward_not_available",
+    "reward_not_found",
+    "reward_out_of_stock",
+    "transfer_not_found",
+    "transfer_over_daily_limit",
+    "transfer_over_limit",
+    "transfer_state_conflict",
+];
+
+/// How many operations there are, but for the publication of programmes.
+const OPERATIONS: usize = 21;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(4_000), ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_is_what_the_rules_say(
+        world in prop_oneof![3 => worlds(Pace::Steady, 60), 1 => worlds(Pace::Bursts, 60)],
+    ) {
+        let played = play(&world)?;
+        played.audit()?;
+        // Invariant 10.
+        prop_assert_eq!(played.entries, play(&world)?.entries);
+    }
+}
+
+#[test]
+fn worlds_come_to_every_answer_that_there_is() {
+    let mut runner = TestRunner::deterministic();
+    let mut answers = BTreeSet::new();
+    for _ in 0..2_000 {
+        let world = worlds(Pace::Steady, 60).new_tree(&mut runner).unwrap().current();
+        answers.extend(plan(&world).iter().map(|planned| (planned.request.command.operation(), planned.expected.code)));
+    }
+    let codes: BTreeSet<&str> = answers.iter().map(|(_, code)| *code).collect();
+    let never: Vec<&str> = ANSWERS.into_iter().filter(|code| !codes.contains(code)).collect();
+    assert!(never.is_empty(), "{never:?} are never answered");
+    let operations = answers.iter().filter(|(_, code)| *code == "done").count();
+    assert_eq!(operations, OPERATIONS, "every operation succeeds");
+}
+
+/// A ledger without a database: all that ever was is at hand.
+struct Memory {
+    state: State,
+    changes: Changes,
+    programs: ProgramBook,
+    /// Everything written, with its journal and time.
+    entries: Vec<(JournalId, Timestamp, Draft)>,
+}
+
+fn play(world: &World) -> Result<Memory, TestCaseError> {
+    let mut memory = Memory::new(world);
+    for (n, planned) in plan(world).iter().enumerate() {
+        let asked = format!("request {n}, {} at {}", planned.request.command.operation(), planned.now);
+        prop_assert_eq!(memory.decide(planned), planned.expected, "{}", asked);
+        prop_assert_eq!(&memory.wallets(), &planned.wallets, "{}", asked);
+        prop_assert_eq!(&memory.settled(planned.now), &planned.settled, "{}", asked);
+        let taken: BTreeMap<Uuid, i64> = memory.state.rewards.iter().map(|(id, reward)| (*id, reward.taken)).collect();
+        prop_assert_eq!(&taken, &planned.taken, "{}", asked);
+        let given: BTreeMap<Uuid, i64> = memory.state.causes.iter().map(|(id, cause)| (*id, cause.total)).collect();
+        prop_assert_eq!(&given, &planned.given, "{}", asked);
+    }
+    Ok(memory)
+}
+
+impl Memory {
+    fn new(world: &World) -> Self {
+        let instants = [BEGINNING, CHANGE].map(|text| time::parse(text).unwrap());
+        let versions = (1..).zip(&world.rules).zip(instants);
+        let versions = versions.map(|((version, rules), effective_at)| ProgramVersion {
+            version,
+            effective_at,
+            program: rules.program(),
+        });
+        let programs = ProgramBook::new(versions.collect()).unwrap();
+        Self { state: State::default(), changes: Changes::default(), programs, entries: Vec::new() }
+    }
+
+    fn decide(&mut self, planned: &Planned) -> Expected {
+        let (state, changes) = (std::mem::take(&mut self.state), std::mem::take(&mut self.changes));
+        let next_seqs = BTreeMap::from([(0, 1), (1, 1), (2, 1)]);
+        let written: BTreeMap<JournalId, usize> =
+            changes.entries.iter().map(|(journal, drafts)| (*journal, drafts.len())).collect();
+        let mut batch = Batch { state, changes, next_seqs, now: planned.now, programs: &self.programs };
+        let answer = batch.decide(&planned.request).expect("there is no fault");
+        (self.state, self.changes) = (batch.state, batch.changes);
+        for (journal, drafts) in &self.changes.entries {
+            let new = drafts.iter().skip(written.get(journal).copied().unwrap_or_default());
+            self.entries.extend(new.map(|draft| (*journal, planned.now, draft.clone())));
+        }
+        let code = match answer.outcome {
+            Outcome::Done(_) => "done",
+            Outcome::Refused(refusal) => refusal.code(),
+        };
+        if let (Command::ChangeMembership(member, Change::Erase), "done") = (&planned.request.command, code) {
+            self.forget(*member);
+        }
+        Expected { code, replayed: answer.replayed }
+    }
+
+    // What the erasure removes from the tables, which the next batch would load.
+    fn forget(&mut self, member: MemberId) {
+        for new in self.changes.keys.iter().filter(|new| new.remembered.member == Some(member)) {
+            self.state.keys.get_mut(&new.key).unwrap().hash = vec![0; 32];
+        }
+        for new in self.changes.refunds.iter().map(|new| &new.refund) {
+            if new.member_id == member && new.items.is_some() {
+                let key = (new.order_id.clone(), new.refund_id.clone());
+                self.state.refunds.get_mut(&key).unwrap().hash = vec![0; 32];
+            }
+        }
+        for order in self.changes.orders.iter_mut().map(|new| &mut new.order).filter(|new| new.member_id == member) {
+            order.items = None;
+            self.state.purchases.remove(&order.order_id);
+        }
+    }
+
+    fn wallets(&self) -> BTreeMap<MemberId, Wallet> {
+        self.state.members.iter().map(|(id, member)| (*id, wallet(member))).collect()
+    }
+
+    // Invariant 9.
+    fn settled(&self, now: Timestamp) -> BTreeMap<MemberId, Wallet> {
+        let context = Context { now, programs: &self.programs, command: Uuid::nil(), actor: "system" };
+        let settled = self.state.members.iter().map(|(id, member)| {
+            let mut work = Working::on(member, context);
+            work.settle(now).expect("lots and wallet agree");
+            (*id, wallet(&work.member))
+        });
+        settled.collect()
+    }
+
+    /// Invariants 2, 3, 6 and 7.
+    fn audit(&self) -> Result<(), TestCaseError> {
+        let (mut auditor, mut heads) = (Auditor::default(), BTreeMap::<JournalId, (i64, [u8; 32])>::new());
+        for (journal, recorded_at, draft) in &self.entries {
+            let (seq, hash) = heads.entry(*journal).or_insert((0, [0; 32]));
+            *seq += 1;
+            let entry = Entry::record(draft.clone(), (Uuid::nil(), *journal, *seq), *recorded_at).unwrap();
+            *hash = entry.hash(hash);
+            auditor.check(&entry, hash).map_err(|wrong| TestCaseError::fail(wrong.to_string()))?;
+        }
+        let rebuilt = auditor.journals().values().flat_map(|journal| &journal.members);
+        let rebuilt: BTreeMap<&MemberId, &Member> = rebuilt.collect();
+        prop_assert_eq!(rebuilt, self.state.members.iter().collect::<BTreeMap<_, _>>());
+        for journal in auditor.journals().values() {
+            prop_assert_eq!(sum(journal), 0);
+        }
+        let account = |account: &Account| -> i128 {
+            let balances = auditor.journals().values().filter_map(|journal| journal.accounts.get(&account.to_string()));
+            balances.sum()
+        };
+        prop_assert_eq!(account(&Account::Transit), 0);
+        for cause in self.state.causes.values() {
+            prop_assert_eq!(account(&cause.account()), i128::from(cause.total));
+        }
+        Ok(())
+    }
+}
+
+fn sum(journal: &Journal) -> i128 {
+    let wallets = journal.members.values().map(|member| member.balances);
+    let wallets = wallets.map(|wallet| wallet.active + wallet.pending + wallet.held - wallet.debt).map(i128::from);
+    wallets.chain(journal.accounts.values().copied()).sum()
+}
+
+fn wallet(member: &Member) -> Wallet {
+    Wallet {
+        status: member.status.name(),
+        active: member.balances.active,
+        pending: member.balances.pending,
+        held: member.balances.held,
+        debt: member.balances.debt,
+        earned: member.lifetime.lifetime_earned,
+        spent: member.lifetime.lifetime_spent,
+    }
+}

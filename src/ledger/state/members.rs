@@ -1,0 +1,210 @@
+//! Commands about members: each takes what the state knows, asks the rules, and takes up what they decide.
+
+use super::super::command::{Command, Outcome, Request};
+use super::{Batch, NewMember, NewOrder, NewRefund, Note, Remembered, body};
+use crate::domain::adjustment::{self, Adjustment};
+use crate::domain::decide::Working;
+use crate::domain::donation::{self, Donation, DonationReply, DonationRequest};
+use crate::domain::enrolment::{self, Enrolment, MemberReply, ProfileChange};
+use crate::domain::ids::{MemberId, TransferId};
+use crate::domain::member::{Balances, Status};
+use crate::domain::membership::{self, Change};
+use crate::domain::order::{self, Order};
+use crate::domain::redemption::{self, Purpose, RedemptionRequest};
+use crate::domain::refund::{self, RefundRequest};
+use crate::domain::refusal::{Refusal, Rejected};
+use crate::domain::transfer::{self, Parcel, Reply, TransferReply, TransferRequest};
+
+impl<'a> Batch<'a> {
+    pub(super) fn complete_order(&mut self, request: &'a Request, order: &Order) -> Result<String, Rejected> {
+        let mut work = self.work_on(request, order.member_id)?;
+        let completed = order::complete(&mut work, order)?;
+        let response = body(&completed.reply);
+        let seq = self.keep(work)? + completed.entry as i64;
+        self.state.orders.insert(order.order_id.clone(), done(request, &response));
+        let (order, hash) = (order.clone(), request.hash);
+        self.changes.orders.push(NewOrder { order, seq, hash, response: response.clone() });
+        Ok(response)
+    }
+
+    pub(super) fn refund_order(&mut self, request: &'a Request, refund: &RefundRequest) -> Result<String, Rejected> {
+        let mut work = self.work_on(request, refund.member_id)?;
+        let mut purchase = match self.state.purchases.get(&refund.order_id) {
+            Some(purchase) => purchase.clone(),
+            None => self.purchase_of_this_batch(&refund.order_id),
+        };
+        let refunded = refund::refund(&mut work, &mut purchase, refund)?;
+        let response = body(&refunded.reply);
+        let seq = self.keep(work)? + refunded.entry as i64;
+        self.state.purchases.insert(refund.order_id.clone(), purchase);
+        let key = (refund.order_id.clone(), refund.refund_id.clone());
+        self.state.refunds.insert(key, done(request, &response));
+        let (refund, hash) = (refund.clone(), request.hash);
+        self.changes.refunds.push(NewRefund { refund, seq, hash, response: response.clone() });
+        Ok(response)
+    }
+
+    pub(super) fn enrol(
+        &mut self,
+        request: &'a Request,
+        id: MemberId,
+        enrolment: &Enrolment,
+    ) -> Result<String, Rejected> {
+        let (work, profile) = enrolment::enrol(id, enrolment, self.context(request))?;
+        let response = body(&MemberReply::of(&work.member, Some(&profile)));
+        self.keep(work)?;
+        self.state.profiles.insert(id, profile.clone());
+        self.state.enrolments.insert(enrolment.external_id.clone(), done(request, &response));
+        self.changes.enrolled.push(NewMember { id, profile, hash: request.hash, response: response.clone() });
+        Ok(response)
+    }
+
+    pub(super) fn change_profile(
+        &mut self,
+        request: &'a Request,
+        id: MemberId,
+        change: &ProfileChange,
+    ) -> Result<String, Rejected> {
+        let mut work = self.work_on(request, id)?;
+        let mut profile = self.state.profiles.get(&id).cloned().ok_or(Refusal::MemberClosed)?;
+        enrolment::change_profile(&mut work, &mut profile, change)?;
+        let response = body(&MemberReply::of(&work.member, Some(&profile)));
+        self.keep(work)?;
+        self.state.profiles.insert(id, profile);
+        self.changes.changed_profiles.push(id);
+        Ok(response)
+    }
+
+    pub(super) fn change_membership(
+        &mut self,
+        request: &'a Request,
+        id: MemberId,
+        change: Change,
+    ) -> Result<String, Rejected> {
+        let mut work = self.work_on(request, id)?;
+        membership::change(&mut work, change)?;
+        if work.member.status == Status::Erased {
+            if let Some(profile) = self.state.profiles.remove(&id) {
+                self.state.enrolments.remove(&profile.external_id);
+            }
+            let personal = self.state.keys.values_mut().filter(|remembered| remembered.member == Some(id));
+            personal.for_each(|remembered| *remembered = Remembered::erased());
+            self.changes.erased.push(id);
+        }
+        let response = body(&MemberReply::of(&work.member, self.state.profiles.get(&id)));
+        self.keep(work)?;
+        Ok(response)
+    }
+
+    pub(super) fn redeem(&mut self, request: &'a Request, asked: &RedemptionRequest) -> Result<String, Rejected> {
+        let mut work = self.work_on(request, asked.member_id)?;
+        let reward = match &asked.purpose {
+            Purpose::Reward { reward_id, .. } => self.state.rewards.get(reward_id),
+            Purpose::Order { .. } => None,
+        };
+        let response = body(&redemption::redeem(&mut work, asked, reward)?);
+        self.keep(work)?;
+        Ok(response)
+    }
+
+    pub(super) fn change_redemption(&mut self, request: &'a Request) -> Result<String, Rejected> {
+        let (Command::Capture(id, _) | Command::Void(id) | Command::Return(id, _)) = &request.command else {
+            return Err(Refusal::RedemptionNotFound.into());
+        };
+        let member = *self.state.redeemers.get(id).ok_or(Refusal::RedemptionNotFound)?;
+        let mut work = self.work_on(request, member)?;
+        let reply = match &request.command {
+            Command::Capture(id, points) => redemption::capture(&mut work, *id, *points, None)?,
+            Command::Return(id, points) => redemption::give_back(&mut work, *id, *points)?,
+            _ => redemption::void(&mut work, *id)?,
+        };
+        let response = body(&reply);
+        self.keep(work)?;
+        Ok(response)
+    }
+
+    pub(super) fn donate(&mut self, request: &'a Request, asked: &DonationRequest) -> Result<String, Rejected> {
+        let mut work = self.work_on(request, asked.member_id)?;
+        let entry = donation::donate(&mut work, self.state.causes.get(&asked.cause_id), asked)?;
+        let wallet = work.member.balances;
+        let seq = self.keep(work)? + entry as i64;
+        let DonationRequest { member_id, cause_id, points } = *asked;
+        let receipt_number = donation::receipt_number(member_id.journal(), seq);
+        let donation = Donation { id: request.id, member_id, cause_id, points, receipt_number, donated_at: self.now };
+        let cause = self.state.causes.get_mut(&cause_id).ok_or(Refusal::CauseNotFound)?;
+        cause.total += points;
+        cause.donations += 1;
+        let response = body(&DonationReply { donation: donation.clone(), cause_total: cause.total, wallet });
+        self.changes.donations.push((donation, seq));
+        Ok(response)
+    }
+
+    pub(super) fn transfer(&mut self, request: &'a Request, asked: &TransferRequest) -> Result<String, Rejected> {
+        let mut giver = self.work_on(request, asked.from_member_id)?;
+        let receiver = self.state.members.get(&asked.to_member_id);
+        let (transfer, parcel) = transfer::offer(&mut giver, receiver, asked)?;
+        let reply = TransferReply { transfer: transfer.into(), wallet: Some(giver.member.balances) };
+        self.deliver(request, giver, parcel.as_ref(), asked.to_member_id)?;
+        if let Some(body) = asked.message.clone() {
+            let (member, other_member) = (asked.from_member_id, Some(asked.to_member_id));
+            self.changes.notes.push(Note { about: reply.transfer.id.uuid(), member, other_member, body });
+        }
+        Ok(body(&reply))
+    }
+
+    pub(super) fn answer_transfer(
+        &mut self,
+        request: &'a Request,
+        id: TransferId,
+        receiver: MemberId,
+        reply: Reply,
+    ) -> Result<String, Rejected> {
+        let giver = *self.state.givers.get(&id).ok_or(Refusal::TransferNotFound)?;
+        let mut giver = self.work_on(request, giver)?;
+        let (transfer, parcel) = transfer::answer(&mut giver, (id, receiver), reply)?;
+        // The giver's wallet is not for the receiver to see.
+        let givers_wallet = Some(giver.member.balances).filter(|_| reply == Reply::Cancel);
+        let receivers_wallet = self.deliver(request, giver, parcel.as_ref(), receiver)?;
+        Ok(body(&TransferReply { transfer: transfer.into(), wallet: receivers_wallet.or(givers_wallet) }))
+    }
+
+    // Takes up the giver's side and, if there is a parcel, the receiver's, whose wallet it returns: both or neither.
+    fn deliver(
+        &mut self,
+        request: &'a Request,
+        giver: Working<'a>,
+        parcel: Option<&Parcel>,
+        receiver: MemberId,
+    ) -> Result<Option<Balances>, Rejected> {
+        let Some(parcel) = parcel else {
+            self.keep(giver)?;
+            return Ok(None);
+        };
+        let mut receiver = self.work_on(request, receiver)?;
+        transfer::receive(&mut receiver, parcel)?;
+        let wallet = receiver.member.balances;
+        self.keep(giver)?;
+        self.keep(receiver)?;
+        Ok(Some(wallet))
+    }
+
+    pub(super) fn adjust(&mut self, request: &'a Request, asked: &Adjustment) -> Result<String, Rejected> {
+        let mut work = self.work_on(request, asked.member_id)?;
+        let reply = adjustment::adjust(&mut work, asked)?;
+        self.keep(work)?;
+        if let Some(body) = asked.note.clone() {
+            let (about, member) = (reply.id, asked.member_id);
+            self.changes.notes.push(Note { about, member, other_member: None, body });
+        }
+        Ok(body(&reply))
+    }
+
+    fn purchase_of_this_batch(&self, order_id: &str) -> refund::Purchase {
+        let order = self.changes.orders.iter().find(|new| new.order.order_id == order_id);
+        refund::Purchase { items: order.and_then(|new| new.order.items.clone()), refunded: Vec::new() }
+    }
+}
+
+fn done(request: &Request, response: &str) -> Remembered {
+    Remembered { hash: request.hash.to_vec(), outcome: Outcome::Done(response.to_owned()), member: None }
+}

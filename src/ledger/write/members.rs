@@ -1,0 +1,346 @@
+//! Members: their rows, wallets, lots, redemptions and transfers, profiles, and what erasure takes away.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Bytea, Date, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use uuid::Uuid;
+
+use super::super::Failure;
+use super::super::command::Outcome;
+use super::super::state::{Changes, Remembered, State};
+use super::{run, stated};
+use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::lot::Lot;
+use crate::domain::member::Member;
+use crate::domain::redemption::Redemption;
+use crate::domain::time::Timestamp;
+use crate::domain::transfer::Transfer;
+use crate::postgres::statement::statement;
+
+/// Writes the members of a journal that differ from what they were `before`, in the order of their ids.
+pub fn write(
+    connection: &mut PgConnection,
+    journal: JournalId,
+    before: &HashMap<MemberId, Member>,
+    state: &State,
+    changes: &Changes,
+) -> Result<(), Failure> {
+    enrolled(connection, journal, state, changes)?;
+    let mut statuses = PutStatuses { journal, ..PutStatuses::default() };
+    let mut wallets = PutWallets { journal, ..PutWallets::default() };
+    let mut lots = PutLots { journal, ..PutLots::default() };
+    let mut redemptions = PutRedemptions { journal, ..PutRedemptions::default() };
+    let mut transfers = PutTransfers { journal, ..PutTransfers::default() };
+    let members = state.members.values().filter(|member| member.id.journal() == journal);
+    let mut changed: Vec<&Member> = members.filter(|m| before.get(&m.id) != Some(m)).collect();
+    changed.sort_unstable_by_key(|member| member.id);
+    for member in changed {
+        let old = before.get(&member.id);
+        wallets.push(member);
+        if old.is_some_and(|old| old.status != member.status) {
+            statuses.push(member);
+        }
+        for lot in member.lots.values().filter(|lot| old.and_then(|old| old.lots.get(&lot.id)) != Some(lot)) {
+            lots.push(member.id, lot);
+        }
+        for (id, redemption) in &member.redemptions {
+            if old.and_then(|old| old.redemptions.get(id)) != Some(redemption) {
+                redemptions.push(redemption)?;
+            }
+        }
+        for (id, transfer) in &member.transfers {
+            if old.and_then(|old| old.transfers.get(id)) != Some(transfer) {
+                transfers.push(transfer)?;
+            }
+        }
+    }
+    run(connection, "member", statuses.ids.len(), statuses)?;
+    run(connection, "wallet", wallets.members.len(), wallets)?;
+    run(connection, "lot", lots.ids.len(), lots)?;
+    run(connection, "redemption", redemptions.ids.len(), redemptions)?;
+    run(connection, "transfer", transfers.ids.len(), transfers)?;
+    changed_profiles(connection, journal, state, changes)
+}
+
+/// Removes what is personal of the members who were erased, answers that were remembered included; runs after
+/// everything else of the batch is written.
+pub fn erase(connection: &mut PgConnection, journal: JournalId, changes: &Changes) -> Result<(), Failure> {
+    let mut erased: Vec<MemberId> = changes.erased.iter().copied().filter(|id| id.journal() == journal).collect();
+    erased.sort_unstable();
+    erased.dedup();
+    let Remembered { hash: request_hash, outcome, .. } = Remembered::erased();
+    let Outcome::Refused(refusal) = outcome else { return Ok(()) };
+    let outcome = serde_json::to_string(&refusal).map_err(|_| Failure::NotCanonical)?;
+    for member in erased.into_iter().map(MemberId::uuid) {
+        EraseProfile { journal, member }.execute(connection)?;
+        EraseNotes { member }.execute(connection)?;
+        let (request_hash, outcome) = (request_hash.clone(), outcome.clone());
+        EraseAnswers { member, request_hash: request_hash.clone(), outcome }.execute(connection)?;
+        ErasePurchases { journal, member }.execute(connection)?;
+        EraseRefunds { journal, member, request_hash }.execute(connection)?;
+    }
+    Ok(())
+}
+
+fn enrolled(
+    connection: &mut PgConnection,
+    journal: JournalId,
+    state: &State,
+    changes: &Changes,
+) -> Result<(), Failure> {
+    let mut rows = InsertMembers { journal, ..InsertMembers::default() };
+    let mut enrolled: Vec<_> = changes.enrolled.iter().collect();
+    enrolled.sort_unstable_by_key(|new| &new.profile.external_id);
+    for new in enrolled {
+        let member = state.members.get(&new.id).ok_or(Failure::Rows { table: "member", meant: 1, written: 0 })?;
+        rows.ids.push(new.id.uuid());
+        rows.statuses.push(member.status.name().to_owned());
+        rows.joined.push(member.joined_at);
+        rows.external_ids.push(new.profile.external_id.clone());
+        rows.birthdays.push(new.profile.birthday);
+        rows.hashes.push(new.hash.to_vec());
+        rows.responses.push(new.response.clone());
+    }
+    let meant = rows.ids.len();
+    if meant == 0 {
+        return Ok(());
+    }
+    let written: Vec<(i64, i64)> = rows.load(connection)?;
+    let (members, profiles) = written.first().copied().unwrap_or_default();
+    super::check("member", meant, members)?;
+    super::check("member_profile", meant, profiles)
+}
+
+// Changes of personal data are rare: one statement each.
+fn changed_profiles(
+    connection: &mut PgConnection,
+    journal: JournalId,
+    state: &State,
+    changes: &Changes,
+) -> Result<(), Failure> {
+    let mut members = changes.changed_profiles.clone();
+    members.sort_unstable();
+    members.dedup();
+    for member in members {
+        if let Some(profile) = state.profiles.get(&member) {
+            let (birthday, tags) = (profile.birthday, profile.tags.clone());
+            run(connection, "member_profile", 1, UpdateProfile { journal, member: member.uuid(), birthday, tags })?;
+        }
+    }
+    Ok(())
+}
+
+statement! {
+    InsertMembers {
+        journal: JournalId => SmallInt,
+        ids: Vec<Uuid> => Array<SqlUuid>,
+        statuses: Vec<String> => Array<Text>,
+        joined: Vec<Timestamp> => Array<Timestamptz>,
+        external_ids: Vec<String> => Array<Text>,
+        birthdays: Vec<Option<NaiveDate>> => Array<Nullable<Date>>,
+        hashes: Vec<Vec<u8>> => Array<Bytea>,
+        responses: Vec<String> => Array<Text>,
+    } -> (BigInt, BigInt),
+    "WITH new AS MATERIALIZED (
+         SELECT * FROM UNNEST($2, $3, $4, $5, $6, $7, $8)
+         AS new (id, status, joined_at, external_id, birthday, request_hash, response)
+     ), profile AS (
+         INSERT INTO member_profile (journal, member, external_id, birthday, request_hash, response)
+         SELECT $1, id, external_id, birthday, request_hash, response FROM new RETURNING 1
+     ), member AS (
+         INSERT INTO member (journal, id, status, joined_at) SELECT $1, id, status, joined_at FROM new RETURNING 1
+     )
+     SELECT (SELECT count(*) FROM member), (SELECT count(*) FROM profile)"
+}
+
+statement! {
+    UpdateProfile {
+        journal: JournalId => SmallInt,
+        member: Uuid => SqlUuid,
+        birthday: Option<NaiveDate> => Nullable<Date>,
+        tags: Vec<String> => Array<Text>,
+    } -> (),
+    "UPDATE member_profile SET birthday = $3, tags = $4 WHERE journal = $1 AND member = $2"
+}
+
+statement! {
+    PutStatuses {
+        journal: JournalId => SmallInt,
+        ids: Vec<Uuid> => Array<SqlUuid>,
+        statuses: Vec<String> => Array<Text>,
+        joined: Vec<Timestamp> => Array<Timestamptz>,
+    } -> (),
+    "INSERT INTO member (journal, id, status, joined_at) SELECT $1, * FROM UNNEST($2, $3, $4)
+     ON CONFLICT (journal, id) DO UPDATE SET status = EXCLUDED.status"
+}
+
+impl PutStatuses {
+    fn push(&mut self, member: &Member) {
+        self.ids.push(member.id.uuid());
+        self.statuses.push(member.status.name().to_owned());
+        self.joined.push(member.joined_at);
+    }
+}
+
+statement! {
+    PutWallets {
+        journal: JournalId => SmallInt,
+        members: Vec<Uuid> => Array<SqlUuid>,
+        actives: Vec<i64> => Array<BigInt>,
+        pendings: Vec<i64> => Array<BigInt>,
+        helds: Vec<i64> => Array<BigInt>,
+        debts: Vec<i64> => Array<BigInt>,
+        earned: Vec<i64> => Array<BigInt>,
+        spent: Vec<i64> => Array<BigInt>,
+        dues: Vec<Option<DateTime<Utc>>> => Array<Nullable<Timestamptz>>,
+    } -> (),
+    "INSERT INTO wallet (journal, member, active, pending, held, debt, lifetime_earned, lifetime_spent, next_due_at)
+     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9)
+     ON CONFLICT (journal, member) DO UPDATE SET active = EXCLUDED.active, pending = EXCLUDED.pending,
+         held = EXCLUDED.held, debt = EXCLUDED.debt, lifetime_earned = EXCLUDED.lifetime_earned,
+         lifetime_spent = EXCLUDED.lifetime_spent, next_due_at = EXCLUDED.next_due_at"
+}
+
+impl PutWallets {
+    fn push(&mut self, member: &Member) {
+        self.members.push(member.id.uuid());
+        self.actives.push(member.balances.active);
+        self.pendings.push(member.balances.pending);
+        self.helds.push(member.balances.held);
+        self.debts.push(member.balances.debt);
+        self.earned.push(member.lifetime.lifetime_earned);
+        self.spent.push(member.lifetime.lifetime_spent);
+        self.dues.push(member.next_due_at());
+    }
+}
+
+statement! {
+    PutLots {
+        journal: JournalId => SmallInt,
+        ids: Vec<Uuid> => Array<SqlUuid>,
+        members: Vec<Uuid> => Array<SqlUuid>,
+        earned: Vec<i64> => Array<BigInt>,
+        pendings: Vec<i64> => Array<BigInt>,
+        actives: Vec<i64> => Array<BigInt>,
+        helds: Vec<i64> => Array<BigInt>,
+        active_ats: Vec<Timestamp> => Array<Timestamptz>,
+        expires_ats: Vec<Option<Timestamp>> => Array<Nullable<Timestamptz>>,
+    } -> (),
+    "INSERT INTO lot (journal, id, member, earned, pending, active, held, active_at, expires_at)
+     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9)
+     ON CONFLICT (journal, id) DO UPDATE SET pending = EXCLUDED.pending, active = EXCLUDED.active,
+         held = EXCLUDED.held"
+}
+
+impl PutLots {
+    fn push(&mut self, member: MemberId, lot: &Lot) {
+        self.ids.push(lot.id);
+        self.members.push(member.uuid());
+        self.earned.push(lot.earned);
+        self.pendings.push(lot.pending);
+        self.actives.push(lot.active);
+        self.helds.push(lot.held);
+        self.active_ats.push(lot.active_at);
+        self.expires_ats.push(lot.expires_at);
+    }
+}
+
+statement! {
+    PutRedemptions {
+        journal: JournalId => SmallInt,
+        created: Vec<Timestamp> => Array<Timestamptz>,
+        lapses: Vec<Option<Timestamp>> => Array<Nullable<Timestamptz>>,
+        ids: Vec<Uuid> => Array<SqlUuid>,
+        members: Vec<Uuid> => Array<SqlUuid>,
+        rewards: Vec<Option<Uuid>> => Array<Nullable<SqlUuid>>,
+        statuses: Vec<String> => Array<Text>,
+        states: Vec<String> => Array<Text>,
+    } -> (),
+    "INSERT INTO redemption (journal, created_at, lapses_at, id, member, reward, status, state)
+     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8)
+     ON CONFLICT (journal, id) DO UPDATE SET status = EXCLUDED.status, state = EXCLUDED.state"
+}
+
+impl PutRedemptions {
+    fn push(&mut self, redemption: &Redemption) -> Result<(), Failure> {
+        self.created.push(redemption.created_at);
+        self.lapses.push(redemption.lapses_at);
+        self.ids.push(redemption.id.uuid());
+        self.members.push(redemption.member_id.uuid());
+        self.rewards.push(redemption.reward_id);
+        self.statuses.push(redemption.status.name().to_owned());
+        self.states.push(stated(redemption)?);
+        Ok(())
+    }
+}
+
+statement! {
+    PutTransfers {
+        journal: JournalId => SmallInt,
+        created: Vec<Timestamp> => Array<Timestamptz>,
+        lapses: Vec<Option<Timestamp>> => Array<Nullable<Timestamptz>>,
+        ids: Vec<Uuid> => Array<SqlUuid>,
+        members: Vec<Uuid> => Array<SqlUuid>,
+        receivers: Vec<Uuid> => Array<SqlUuid>,
+        statuses: Vec<String> => Array<Text>,
+        states: Vec<String> => Array<Text>,
+    } -> (),
+    "INSERT INTO transfer (journal, created_at, lapses_at, id, member, receiver, status, state)
+     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8)
+     ON CONFLICT (journal, id) DO UPDATE SET status = EXCLUDED.status, state = EXCLUDED.state"
+}
+
+impl PutTransfers {
+    fn push(&mut self, transfer: &Transfer) -> Result<(), Failure> {
+        self.created.push(transfer.created_at);
+        self.lapses.push(transfer.lapses_at);
+        self.ids.push(transfer.id.uuid());
+        self.members.push(transfer.from_member_id.uuid());
+        self.receivers.push(transfer.to_member_id.uuid());
+        self.statuses.push(transfer.status.name().to_owned());
+        self.states.push(stated(transfer)?);
+        Ok(())
+    }
+}
+
+statement! {
+    EraseProfile { journal: JournalId => SmallInt, member: Uuid => SqlUuid } -> (),
+    "DELETE FROM member_profile WHERE journal = $1 AND member = $2"
+}
+
+statement! {
+    // Also what others wrote to the member, wherever it stands.
+    EraseNotes { member: Uuid => SqlUuid } -> (),
+    "DELETE FROM note WHERE member = $1 OR other_member = $1"
+}
+
+statement! {
+    EraseAnswers {
+        member: Uuid => SqlUuid,
+        request_hash: Vec<u8> => Bytea,
+        outcome: String => Text,
+    } -> (),
+    "UPDATE idempotency SET request_hash = $2, refused = true, outcome = $3 WHERE member = $1"
+}
+
+statement! {
+    ErasePurchases { journal: JournalId => SmallInt, member: Uuid => SqlUuid } -> (),
+    "UPDATE orders SET items = NULL, refunded_items = NULL
+     FROM (SELECT payload::json -> 'order' ->> 'order_id' AS order_id FROM entry
+           WHERE member = $2 AND kind IN ('order.recorded', 'points.earned')) AS own
+     WHERE orders.journal = $1 AND orders.order_id = own.order_id"
+}
+
+statement! {
+    EraseRefunds {
+        journal: JournalId => SmallInt,
+        member: Uuid => SqlUuid,
+        request_hash: Vec<u8> => Bytea,
+    } -> (),
+    "UPDATE refund SET items = NULL, request_hash = $3
+     FROM (SELECT payload::json -> 'refund' ->> 'order_id' AS order_id FROM entry
+           WHERE member = $2 AND kind = 'order.refunded') AS own
+     WHERE refund.journal = $1 AND refund.order_id = own.order_id AND refund.items IS NOT NULL"
+}

@@ -1,0 +1,318 @@
+//! What a batch adds once: orders and their refunds, donations, notes, keys; and what belongs to no member.
+
+use std::collections::BTreeMap;
+
+use diesel::prelude::*;
+use diesel::sql_types::{
+    Array, BigInt, Bool, Bytea, Integer, Nullable, Numeric, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
+};
+use rust_decimal::Decimal;
+use uuid::Uuid;
+
+use super::super::Failure;
+use super::super::command::{Outcome, PROGRAM_JOURNAL};
+use super::super::state::{Changes, State};
+use super::{run, stated};
+use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::member::Member;
+use crate::domain::order::OrderRecord;
+use crate::domain::refund::Purchase;
+use crate::domain::reward::Reward;
+use crate::domain::time::Timestamp;
+use crate::postgres::statement::statement;
+
+/// Writes the orders of a journal, and what became of those that were there before.
+pub fn orders(
+    connection: &mut PgConnection,
+    journal: JournalId,
+    before: &std::collections::HashMap<MemberId, Member>,
+    state: &State,
+    changes: &Changes,
+) -> Result<(), Failure> {
+    let mut rows = InsertOrders { journal, ..InsertOrders::default() };
+    // Sorted, so that two lanes that meet in the index over all journals meet in the same order.
+    let mut orders: Vec<_> = changes.orders.iter().collect();
+    orders.sort_unstable_by_key(|new| &new.order.order_id);
+    for new in orders {
+        let order = &new.order;
+        rows.seqs.push(new.seq);
+        rows.occurred.push(order.occurred_at);
+        rows.members.push(order.member_id.uuid());
+        rows.order_ids.push(order.order_id.clone());
+        rows.currencies.push(order.currency.to_string());
+        rows.amounts.push(order.amount);
+        rows.discounts.push(order.discount);
+        rows.channels.push(order.channel.clone());
+        let items = order.items.as_ref().map(serde_json::to_string).transpose();
+        rows.items.push(items.map_err(|_| Failure::NotCanonical)?);
+        rows.hashes.push(new.hash.to_vec());
+        rows.responses.push(new.response.clone());
+    }
+    run(connection, "orders", rows.seqs.len(), rows)?;
+    // Refunds are rare: one statement for each order.
+    let members = state.members.values().filter(|member| member.id.journal() == journal);
+    let mut refunded: Vec<&OrderRecord> = members
+        .flat_map(|member| {
+            let old = before.get(&member.id);
+            let was = move |order: &&OrderRecord| old.and_then(|old| old.orders.get(&order.order_id)) == Some(*order);
+            member.orders.values().filter(move |order| order.refunded > Decimal::ZERO && !was(order))
+        })
+        .collect();
+    refunded.sort_unstable_by_key(|order| &order.order_id);
+    for order in refunded {
+        let items = state.purchases.get(&order.order_id).map_or_else(Purchase::default, Clone::clone).refunded;
+        let items = (!items.is_empty()).then(|| serde_json::to_string(&items)).transpose();
+        let update = UpdateOrder {
+            journal,
+            order_id: order.order_id.clone(),
+            refunded: order.refunded,
+            reversed: order.reversed,
+            returned: order.returned,
+            refunded_items: items.map_err(|_| Failure::NotCanonical)?,
+        };
+        run(connection, "orders", 1, update)?;
+    }
+    refunds(connection, journal, changes)
+}
+
+fn refunds(connection: &mut PgConnection, journal: JournalId, changes: &Changes) -> Result<(), Failure> {
+    let mut rows = InsertRefunds { journal, ..InsertRefunds::default() };
+    for new in changes.refunds.iter().filter(|new| new.refund.member_id.journal() == journal) {
+        rows.seqs.push(new.seq);
+        rows.members.push(new.refund.member_id.uuid());
+        rows.order_ids.push(new.refund.order_id.clone());
+        rows.refund_ids.push(new.refund.refund_id.clone());
+        rows.amounts.push(new.refund.amount);
+        let items = new.refund.items.as_ref().map(serde_json::to_string).transpose();
+        rows.items.push(items.map_err(|_| Failure::NotCanonical)?);
+        rows.hashes.push(new.hash.to_vec());
+        rows.responses.push(new.response.clone());
+    }
+    run(connection, "refund", rows.seqs.len(), rows)
+}
+
+/// Writes donations, and adds them to the totals of their causes in this journal.
+pub fn donations(connection: &mut PgConnection, journal: JournalId, changes: &Changes) -> Result<(), Failure> {
+    let mut rows = InsertDonations { journal, ..InsertDonations::default() };
+    let mut totals: BTreeMap<Uuid, (i64, i64)> = BTreeMap::new();
+    for (donation, seq) in changes.donations.iter().filter(|(new, _)| new.member_id.journal() == journal) {
+        rows.donated.push(donation.donated_at);
+        rows.seqs.push(*seq);
+        rows.points.push(donation.points);
+        rows.ids.push(donation.id);
+        rows.members.push(donation.member_id.uuid());
+        rows.causes.push(donation.cause_id);
+        let total = totals.entry(donation.cause_id).or_default();
+        *total = (total.0 + donation.points, total.1 + 1);
+    }
+    run(connection, "donation", rows.ids.len(), rows)?;
+    let mut added = AddToTotals { journal, ..AddToTotals::default() };
+    for (cause, (points, donations)) in totals {
+        added.causes.push(cause);
+        added.points.push(points);
+        added.donations.push(donations);
+    }
+    run(connection, "cause_total", added.causes.len(), added)
+}
+
+/// Writes what people wrote.
+pub fn notes(connection: &mut PgConnection, journal: JournalId, changes: &Changes) -> Result<(), Failure> {
+    let mut rows = InsertNotes { journal, ..InsertNotes::default() };
+    for note in changes.notes.iter().filter(|note| note.member.journal() == journal) {
+        rows.about.push(note.about);
+        rows.members.push(note.member.uuid());
+        rows.other_members.push(note.other_member.map(MemberId::uuid));
+        rows.bodies.push(note.body.clone());
+    }
+    run(connection, "note", rows.about.len(), rows)
+}
+
+/// Writes keys and what they stand for.
+pub fn keys(
+    connection: &mut PgConnection,
+    journal: JournalId,
+    recorded_at: Timestamp,
+    changes: &Changes,
+) -> Result<(), Failure> {
+    let mut rows = InsertKeys { journal, recorded_at, ..InsertKeys::default() };
+    let mut keys: Vec<_> = changes.keys.iter().collect();
+    keys.sort_unstable_by_key(|new| &new.key);
+    for new in keys {
+        rows.callers.push(new.key.caller.clone());
+        rows.operations.push(new.key.operation.clone());
+        rows.keys.push(new.key.key.clone());
+        rows.hashes.push(new.remembered.hash.clone());
+        let (refused, outcome) = match &new.remembered.outcome {
+            Outcome::Done(body) => (false, body.clone()),
+            Outcome::Refused(refusal) => (true, serde_json::to_string(refusal).map_err(|_| Failure::NotCanonical)?),
+        };
+        rows.refused.push(refused);
+        rows.outcomes.push(outcome);
+        rows.members.push(new.remembered.member.map(MemberId::uuid));
+    }
+    run(connection, "idempotency", rows.keys.len(), rows)
+}
+
+/// Writes programme versions, causes, and the rewards that differ from what they were before.
+pub fn program(
+    connection: &mut PgConnection,
+    published_at: Timestamp,
+    before: &BTreeMap<Uuid, Reward>,
+    state: &State,
+    changes: &Changes,
+) -> Result<(), Failure> {
+    let journal = PROGRAM_JOURNAL;
+    for version in &changes.versions {
+        let row = InsertVersion {
+            journal,
+            version: version.version,
+            effective_at: version.effective_at,
+            published_at,
+            document: version.program.document().to_string(),
+        };
+        run(connection, "program_version", 1, row)?;
+    }
+    for cause in &changes.causes {
+        run(connection, "cause", 1, InsertCause { journal, id: cause.id, terms: stated(&cause.terms)? })?;
+    }
+    let mut rewards = PutRewards { journal, ..PutRewards::default() };
+    for reward in state.rewards.values().filter(|reward| before.get(&reward.id) != Some(reward)) {
+        rewards.ids.push(reward.id);
+        rewards.terms.push(stated(&reward.terms)?);
+        rewards.supplied.push(reward.supplied);
+        rewards.taken.push(reward.taken);
+    }
+    run(connection, "reward", rewards.ids.len(), rewards)
+}
+
+statement! {
+    InsertOrders {
+        journal: JournalId => SmallInt,
+        seqs: Vec<i64> => Array<BigInt>,
+        occurred: Vec<Timestamp> => Array<Timestamptz>,
+        members: Vec<Uuid> => Array<SqlUuid>,
+        order_ids: Vec<String> => Array<Text>,
+        currencies: Vec<String> => Array<Text>,
+        amounts: Vec<Decimal> => Array<Numeric>,
+        discounts: Vec<Option<Decimal>> => Array<Nullable<Numeric>>,
+        channels: Vec<Option<String>> => Array<Nullable<Text>>,
+        items: Vec<Option<String>> => Array<Nullable<Text>>,
+        hashes: Vec<Vec<u8>> => Array<Bytea>,
+        responses: Vec<String> => Array<Text>,
+    } -> (),
+    "INSERT INTO orders (journal, seq, occurred_at, member, order_id, currency, amount, discount, channel, items,
+         request_hash, response)
+     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+}
+
+statement! {
+    UpdateOrder {
+        journal: JournalId => SmallInt,
+        order_id: String => Text,
+        refunded: Decimal => Numeric,
+        reversed: i64 => BigInt,
+        returned: i64 => BigInt,
+        refunded_items: Option<String> => Nullable<Text>,
+    } -> (),
+    "UPDATE orders SET refunded = $3, reversed = $4, returned = $5, refunded_items = $6
+     WHERE journal = $1 AND order_id = $2"
+}
+
+statement! {
+    InsertRefunds {
+        journal: JournalId => SmallInt,
+        seqs: Vec<i64> => Array<BigInt>,
+        members: Vec<Uuid> => Array<SqlUuid>,
+        order_ids: Vec<String> => Array<Text>,
+        refund_ids: Vec<String> => Array<Text>,
+        amounts: Vec<Decimal> => Array<Numeric>,
+        items: Vec<Option<String>> => Array<Nullable<Text>>,
+        hashes: Vec<Vec<u8>> => Array<Bytea>,
+        responses: Vec<String> => Array<Text>,
+    } -> (),
+    "INSERT INTO refund (journal, seq, member, order_id, refund_id, amount, items, request_hash, response)
+     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9)"
+}
+
+statement! {
+    InsertDonations {
+        journal: JournalId => SmallInt,
+        donated: Vec<Timestamp> => Array<Timestamptz>,
+        seqs: Vec<i64> => Array<BigInt>,
+        points: Vec<i64> => Array<BigInt>,
+        ids: Vec<Uuid> => Array<SqlUuid>,
+        members: Vec<Uuid> => Array<SqlUuid>,
+        causes: Vec<Uuid> => Array<SqlUuid>,
+    } -> (),
+    "INSERT INTO donation (journal, donated_at, seq, points, id, member, cause)
+     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7)"
+}
+
+statement! {
+    AddToTotals {
+        journal: JournalId => SmallInt,
+        causes: Vec<Uuid> => Array<SqlUuid>,
+        points: Vec<i64> => Array<BigInt>,
+        donations: Vec<i64> => Array<BigInt>,
+    } -> (),
+    "INSERT INTO cause_total (journal, cause, points, donations) SELECT $1, * FROM UNNEST($2, $3, $4)
+     ON CONFLICT (journal, cause) DO UPDATE SET points = cause_total.points + EXCLUDED.points,
+         donations = cause_total.donations + EXCLUDED.donations"
+}
+
+statement! {
+    InsertNotes {
+        journal: JournalId => SmallInt,
+        about: Vec<Uuid> => Array<SqlUuid>,
+        members: Vec<Uuid> => Array<SqlUuid>,
+        other_members: Vec<Option<Uuid>> => Array<Nullable<SqlUuid>>,
+        bodies: Vec<String> => Array<Text>,
+    } -> (),
+    "INSERT INTO note (journal, about, member, other_member, body) SELECT $1, * FROM UNNEST($2, $3, $4, $5)"
+}
+
+statement! {
+    InsertKeys {
+        journal: JournalId => SmallInt,
+        recorded_at: Timestamp => Timestamptz,
+        callers: Vec<String> => Array<Text>,
+        operations: Vec<String> => Array<Text>,
+        keys: Vec<String> => Array<Text>,
+        hashes: Vec<Vec<u8>> => Array<Bytea>,
+        refused: Vec<bool> => Array<Bool>,
+        outcomes: Vec<String> => Array<Text>,
+        members: Vec<Option<Uuid>> => Array<Nullable<SqlUuid>>,
+    } -> (),
+    "INSERT INTO idempotency (journal, recorded_at, caller, operation, key, request_hash, refused, outcome, member)
+     SELECT $1, $2, * FROM UNNEST($3, $4, $5, $6, $7, $8, $9)"
+}
+
+statement! {
+    InsertVersion {
+        journal: JournalId => SmallInt,
+        version: i32 => Integer,
+        effective_at: Timestamp => Timestamptz,
+        published_at: Timestamp => Timestamptz,
+        document: String => Text,
+    } -> (),
+    "INSERT INTO program_version (journal, version, effective_at, published_at, document)
+     VALUES ($1, $2, $3, $4, $5)"
+}
+
+statement! {
+    InsertCause { journal: JournalId => SmallInt, id: Uuid => SqlUuid, terms: String => Text } -> (),
+    "INSERT INTO cause (journal, id, terms) VALUES ($1, $2, $3)"
+}
+
+statement! {
+    PutRewards {
+        journal: JournalId => SmallInt,
+        ids: Vec<Uuid> => Array<SqlUuid>,
+        terms: Vec<String> => Array<Text>,
+        supplied: Vec<Option<i64>> => Array<Nullable<BigInt>>,
+        taken: Vec<i64> => Array<BigInt>,
+    } -> (),
+    "INSERT INTO reward (journal, id, terms, supplied, taken) SELECT $1, * FROM UNNEST($2, $3, $4, $5)
+     ON CONFLICT (journal, id) DO UPDATE SET terms = EXCLUDED.terms, supplied = EXCLUDED.supplied,
+         taken = EXCLUDED.taken"
+}

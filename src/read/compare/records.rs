@@ -1,0 +1,233 @@
+//! What stands open or is remembered of members, against what the entries say.
+
+use std::collections::BTreeMap;
+use std::fmt::{Debug, Display};
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Numeric, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use rust_decimal::Decimal;
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::domain::account::Account;
+use crate::domain::audit::Journal;
+use crate::domain::canonical;
+use crate::domain::ids::JournalId;
+use crate::domain::order::OrderRecord;
+use crate::domain::redemption::Redemption;
+use crate::postgres::statement::statement;
+
+/// What the entries of all journals add up to for rewards and causes.
+#[derive(Debug, Default)]
+pub struct Sums {
+    /// How many units of each reward are taken.
+    taken: BTreeMap<Uuid, i64>,
+    /// Rewards as they last stand: terms, and how many there ever were.
+    rewards: BTreeMap<Uuid, (String, Option<i64>)>,
+}
+
+impl Sums {
+    /// Adds a journal.
+    pub fn add(&mut self, rebuilt: &Journal) {
+        for redemption in rebuilt.members.values().flat_map(|member| member.redemptions.values()) {
+            if let Some(reward) = redemption.reward_id {
+                *self.taken.entry(reward).or_default() += redemption.stock_taken();
+            }
+        }
+        let rewards = rebuilt.rewards.iter();
+        self.rewards.extend(rewards.map(|(id, (terms, supplied))| (*id, (text(terms), *supplied))));
+    }
+}
+
+/// Compares the rewards and their stock with what all journals add up to.
+pub fn sums(connection: &mut PgConnection, sums: &Sums) -> QueryResult<Result<(), String>> {
+    let stored: Vec<(Uuid, String, Option<i64>, i64)> = LoadRewards {}.load(connection)?;
+    let stored = stored.into_iter().map(|(id, terms, supplied, taken)| (id, (terms, supplied, taken)));
+    let rebuilt = sums.rewards.iter().map(|(id, (terms, supplied))| {
+        let taken = sums.taken.get(id).copied().unwrap_or_default();
+        (*id, (terms.clone(), *supplied, taken))
+    });
+    Ok(same("reward", stored, rebuilt))
+}
+
+/// Compares the orders, refunds, redemptions, transfers, donations and causes of a journal.
+pub fn compare(
+    connection: &mut PgConnection,
+    journal: JournalId,
+    rebuilt: &Journal,
+) -> QueryResult<Result<(), String>> {
+    let compared = [
+        orders(LoadOrders { journal }.load(connection)?, rebuilt),
+        refunds(LoadRefunds { journal }.load(connection)?, rebuilt),
+        redemptions(LoadRedemptions { journal }.load(connection)?, rebuilt),
+        transfers(LoadTransfers { journal }.load(connection)?, rebuilt),
+        donations(LoadDonations { journal }.load(connection)?, rebuilt),
+        causes(LoadCauses { journal }.load(connection)?, rebuilt),
+        totals(LoadTotals { journal }.load(connection)?, rebuilt),
+    ];
+    Ok(compared.into_iter().collect())
+}
+
+type OrderRow = (
+    (String, i64, Uuid, DateTime<Utc>),
+    (String, Decimal, Option<Decimal>, Option<String>),
+    (Option<Decimal>, Option<i64>, Option<i64>),
+    String,
+);
+
+fn orders(stored: Vec<OrderRow>, rebuilt: &Journal) -> Result<(), String> {
+    let stored = stored.into_iter().map(|((id, seq, member, occurred_at), money, refunded, response)| {
+        let earned = serde_json::from_str::<Value>(&response).ok().and_then(|reply| reply["earned"]["points"].as_i64());
+        let (refunded, reversed, returned) = refunded;
+        let sums = (refunded.unwrap_or_default(), reversed.unwrap_or_default(), returned.unwrap_or_default());
+        (id, ((seq, member, occurred_at), money, sums, earned))
+    });
+    let records = rebuilt.members.values().flat_map(|member| member.orders.values().map(move |order| (member, order)));
+    let rebuilt = records.map(|(member, order)| {
+        let OrderRecord { order_id, occurred_at, currency, amount, discount, channel, .. } = order;
+        let seq = rebuilt.orders.get(order_id).map_or(0, |(seq, _)| *seq);
+        let money = (currency.to_string(), *amount, *discount, channel.clone());
+        let sums = (order.refunded, order.reversed, order.returned);
+        (order_id.clone(), ((seq, member.id.uuid(), *occurred_at), money, sums, Some(order.points)))
+    });
+    same("order", stored, rebuilt)
+}
+
+type RefundRow = (String, String, i64, Uuid, Decimal);
+
+fn refunds(stored: Vec<RefundRow>, rebuilt: &Journal) -> Result<(), String> {
+    let key = |order: &str, refund: &str| format!("{refund} of order {order}");
+    let stored =
+        stored.into_iter().map(|(order, refund, seq, member, amount)| (key(&order, &refund), (seq, member, amount)));
+    let rebuilt = rebuilt
+        .refunds
+        .iter()
+        .map(|((order, refund), seen)| (key(order, refund), (seen.seq, seen.member.uuid(), seen.refund.amount)));
+    same("refund", stored, rebuilt)
+}
+
+type StateRow = ((Uuid, Uuid, Option<Uuid>), (DateTime<Utc>, Option<DateTime<Utc>>), (String, String));
+
+fn redemptions(stored: Vec<StateRow>, rebuilt: &Journal) -> Result<(), String> {
+    let stored = stored.into_iter().map(|((id, member, reward), times, state)| (id, (member, reward, times, state)));
+    let all = rebuilt.members.values().flat_map(|member| member.redemptions.values());
+    let rebuilt = all.map(|redemption: &Redemption| {
+        let times = (redemption.created_at, redemption.lapses_at);
+        let state = (redemption.status.name().to_owned(), text(redemption));
+        (redemption.id.uuid(), (redemption.member_id.uuid(), redemption.reward_id, times, state))
+    });
+    same("redemption", stored, rebuilt)
+}
+
+fn transfers(stored: Vec<StateRow>, rebuilt: &Journal) -> Result<(), String> {
+    let stored = stored.into_iter().map(|((id, giver, receiver), times, state)| (id, (giver, receiver, times, state)));
+    let all = rebuilt.members.values().flat_map(|member| member.transfers.values());
+    let rebuilt = all.map(|transfer| {
+        let times = (transfer.created_at, transfer.lapses_at);
+        let state = (transfer.status.name().to_owned(), text(transfer));
+        let receiver = Some(transfer.to_member_id.uuid());
+        (transfer.id.uuid(), (transfer.from_member_id.uuid(), receiver, times, state))
+    });
+    same("transfer", stored, rebuilt)
+}
+
+fn donations(stored: Vec<(i64, Uuid, Uuid, i64)>, rebuilt: &Journal) -> Result<(), String> {
+    let stored = stored.into_iter().map(|(seq, member, cause, points)| (seq, (member, cause, points)));
+    let rebuilt = rebuilt.donations.iter().map(|given| (given.seq, (given.member.uuid(), given.cause, given.points)));
+    same("donation of entry", stored, rebuilt)
+}
+
+fn causes(stored: Vec<(Uuid, String)>, rebuilt: &Journal) -> Result<(), String> {
+    same("cause", stored, rebuilt.causes.iter().map(|(id, terms)| (*id, text(terms))))
+}
+
+// A cause is an account: what was given to it is what its account holds.
+fn totals(stored: Vec<(Uuid, i64, i64)>, rebuilt: &Journal) -> Result<(), String> {
+    let stored = stored.into_iter().map(|(cause, points, donations)| {
+        let account = Account::Donation(cause.to_string()).to_string();
+        (account, (i128::from(points), donations))
+    });
+    let accounts = rebuilt.accounts.iter().filter(|(name, _)| name.starts_with("donation:"));
+    let rebuilt = accounts.map(|(name, points)| {
+        let to_it = |cause: Uuid| Account::Donation(cause.to_string()).to_string() == *name;
+        let donations = rebuilt.donations.iter().filter(|given| to_it(given.cause)).count();
+        (name.clone(), (*points, donations as i64))
+    });
+    same("total of the account", stored, rebuilt)
+}
+
+// Compares rows with what they must be, by key.
+fn same<K: Ord + Display, V: PartialEq + Debug>(
+    what: &str,
+    stored: impl IntoIterator<Item = (K, V)>,
+    rebuilt: impl IntoIterator<Item = (K, V)>,
+) -> Result<(), String> {
+    let mut rebuilt: BTreeMap<K, V> = rebuilt.into_iter().collect();
+    for (key, row) in stored {
+        match rebuilt.remove(&key) {
+            Some(meant) if meant == row => {}
+            Some(_) => return Err(format!("{what} {key} is stored otherwise than its entries say")),
+            None => return Err(format!("{what} {key} is stored, and no entry says so")),
+        }
+    }
+    match rebuilt.keys().next() {
+        Some(key) => Err(format!("{what} {key} is missing, which an entry recorded")),
+        None => Ok(()),
+    }
+}
+
+fn text(state: &impl Serialize) -> String {
+    serde_json::to_value(state).ok().and_then(|state| canonical::to_string(&state).ok()).unwrap_or_default()
+}
+
+statement! {
+    LoadRewards {} -> (SqlUuid, Text, Nullable<BigInt>, BigInt),
+    "SELECT id, terms, supplied, taken FROM reward"
+}
+
+statement! {
+    LoadOrders { journal: JournalId => SmallInt }
+    -> (
+        (Text, BigInt, SqlUuid, Timestamptz),
+        (Text, Numeric, Nullable<Numeric>, Nullable<Text>),
+        (Nullable<Numeric>, Nullable<BigInt>, Nullable<BigInt>),
+        Text
+    ),
+    "SELECT order_id, seq, member, occurred_at, currency, amount, discount, channel, refunded, reversed, returned,
+         response
+     FROM orders WHERE journal = $1"
+}
+
+statement! {
+    LoadRefunds { journal: JournalId => SmallInt } -> (Text, Text, BigInt, SqlUuid, Numeric),
+    "SELECT order_id, refund_id, seq, member, amount FROM refund WHERE journal = $1"
+}
+
+statement! {
+    LoadRedemptions { journal: JournalId => SmallInt }
+    -> ((SqlUuid, SqlUuid, Nullable<SqlUuid>), (Timestamptz, Nullable<Timestamptz>), (Text, Text)),
+    "SELECT id, member, reward, created_at, lapses_at, status, state FROM redemption WHERE journal = $1"
+}
+
+statement! {
+    LoadTransfers { journal: JournalId => SmallInt }
+    -> ((SqlUuid, SqlUuid, Nullable<SqlUuid>), (Timestamptz, Nullable<Timestamptz>), (Text, Text)),
+    "SELECT id, member, receiver, created_at, lapses_at, status, state FROM transfer WHERE journal = $1"
+}
+
+statement! {
+    LoadDonations { journal: JournalId => SmallInt } -> (BigInt, SqlUuid, SqlUuid, BigInt),
+    "SELECT seq, member, cause, points FROM donation WHERE journal = $1"
+}
+
+statement! {
+    LoadCauses { journal: JournalId => SmallInt } -> (SqlUuid, Text),
+    "SELECT id, terms FROM cause WHERE journal = $1"
+}
+
+statement! {
+    LoadTotals { journal: JournalId => SmallInt } -> (SqlUuid, BigInt, BigInt),
+    "SELECT cause, points, donations FROM cause_total WHERE journal = $1"
+}

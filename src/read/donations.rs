@@ -1,0 +1,71 @@
+//! Donations, of a member or to a cause.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, SmallInt, Timestamptz, Uuid as SqlUuid};
+use uuid::Uuid;
+
+use super::{ReadError, causes, members};
+use crate::domain::donation::{Donation, receipt_number};
+use crate::domain::ids::{JournalId, MemberId};
+use crate::postgres::clock::Clock;
+use crate::postgres::statement::statement;
+
+/// A member's donations from the newest to the oldest, those to `cause` alone if it is given; none if there is no such
+/// member.
+pub fn of_member(
+    connection: &mut PgConnection,
+    member: MemberId,
+    cause: Option<Uuid>,
+    (before, limit): (Option<Uuid>, i64),
+    clock: &Clock,
+) -> Result<Option<Vec<Donation>>, ReadError> {
+    if members::present(connection, member, clock)?.is_none() {
+        return Ok(None);
+    }
+    let load = LoadOfMember { member: member.uuid(), cause, before: before.unwrap_or(Uuid::max()), limit };
+    let rows: Vec<DonationRow> = load.load(connection)?;
+    rows.into_iter().map(donation).collect::<Result<_, _>>().map(Some)
+}
+
+/// The donations to a cause, from the newest to the oldest; none if there is no such cause.
+pub fn to_cause(
+    connection: &mut PgConnection,
+    cause: Uuid,
+    (before, limit): (Option<Uuid>, i64),
+) -> Result<Option<Vec<Donation>>, ReadError> {
+    if causes::by_id(connection, cause)?.is_none() {
+        return Ok(None);
+    }
+    let load = LoadToCause { cause, before: before.unwrap_or(Uuid::max()), limit };
+    let rows: Vec<DonationRow> = load.load(connection)?;
+    rows.into_iter().map(donation).collect::<Result<_, _>>().map(Some)
+}
+
+type DonationRow = (Uuid, Uuid, Uuid, i64, JournalId, i64, DateTime<Utc>);
+
+fn donation(row: DonationRow) -> Result<Donation, ReadError> {
+    let (id, member, cause_id, points, journal, seq, donated_at) = row;
+    let member_id = MemberId::try_from(member).map_err(|_| ReadError::Corrupt("a donation of nobody"))?;
+    Ok(Donation { id, member_id, cause_id, points, receipt_number: receipt_number(journal, seq), donated_at })
+}
+
+statement! {
+    LoadOfMember {
+        member: Uuid => SqlUuid,
+        cause: Option<Uuid> => Nullable<SqlUuid>,
+        before: Uuid => SqlUuid,
+        limit: i64 => BigInt,
+    } -> (SqlUuid, SqlUuid, SqlUuid, BigInt, SmallInt, BigInt, Timestamptz),
+    "SELECT id, member, cause, points, journal, seq, donated_at FROM donation
+     WHERE member = $1 AND id < $3 AND ($2::uuid IS NULL OR cause = $2)
+     ORDER BY member DESC, id DESC LIMIT $4"
+}
+
+statement! {
+    LoadToCause { cause: Uuid => SqlUuid, before: Uuid => SqlUuid, limit: i64 => BigInt }
+    -> (SqlUuid, SqlUuid, SqlUuid, BigInt, SmallInt, BigInt, Timestamptz),
+    "SELECT id, member, cause, points, journal, seq, donated_at FROM donation
+     WHERE cause = $1 AND id < $2
+     ORDER BY cause DESC, id DESC LIMIT $3"
+}

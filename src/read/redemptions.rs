@@ -1,0 +1,65 @@
+//! Redemptions, with what has lapsed by now shown as lapsed whether or not that is written (invariant 9).
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use uuid::Uuid;
+
+use super::{ReadError, members};
+use crate::domain::ids::{JournalId, MemberId, RedemptionId};
+use crate::domain::redemption::{Redemption, RedemptionStatus};
+use crate::domain::time::Timestamp;
+use crate::postgres::clock::{Clock, programme_time};
+use crate::postgres::statement::statement;
+
+/// A redemption; none if there is none with this id.
+pub fn by_id(connection: &mut PgConnection, id: RedemptionId, clock: &Clock) -> Result<Option<Redemption>, ReadError> {
+    let rows: Vec<(String, DateTime<Utc>)> =
+        LoadRedemption { journal: id.journal(), id: id.uuid() }.load(connection)?;
+    rows.first().map(|(state, now)| read(state, clock.read(*now))).transpose()
+}
+
+/// A member's redemptions from the newest to the oldest: those before `before` that are in `status`, if these are given,
+/// at most `limit`; none if there is no such member.
+pub fn page(
+    connection: &mut PgConnection,
+    member: MemberId,
+    status: Option<RedemptionStatus>,
+    (before, limit): (Option<Uuid>, i64),
+    clock: &Clock,
+) -> Result<Option<Vec<Redemption>>, ReadError> {
+    let Some(now) = members::present(connection, member, clock)? else { return Ok(None) };
+    let (before, status) = (before.unwrap_or(Uuid::max()), status.map(|status| status.name().to_owned()));
+    let load = LoadPage { member: member.uuid(), before, status, now, limit };
+    let states: Vec<String> = load.load(connection)?;
+    states.iter().map(|state| read(state, now)).collect::<Result<_, _>>().map(Some)
+}
+
+fn read(state: &str, now: Timestamp) -> Result<Redemption, ReadError> {
+    let redemption: Redemption =
+        serde_json::from_str(state).map_err(|_| ReadError::Corrupt("a redemption that cannot be read"))?;
+    Ok(redemption.at(now))
+}
+
+statement! {
+    LoadRedemption { journal: JournalId => SmallInt, id: Uuid => SqlUuid } -> (Text, Timestamptz),
+    concat!(
+        "SELECT r.state, GREATEST(", programme_time!(), ", j.recorded_at)
+         FROM redemption r JOIN journal j ON j.id = $1 WHERE r.journal = $1 AND r.id = $2"
+    )
+}
+
+statement! {
+    // No index fits the status as it is shown, so that the one of members and ids is read, whatever is asked for.
+    LoadPage {
+        member: Uuid => SqlUuid,
+        before: Uuid => SqlUuid,
+        status: Option<String> => Nullable<Text>,
+        now: Timestamp => Timestamptz,
+        limit: i64 => BigInt,
+    } -> Text,
+    "SELECT state FROM redemption
+     WHERE member = $1 AND id < $2
+         AND ($3 IS NULL OR $3 = CASE WHEN status = 'held' AND lapses_at <= $4 THEN 'lapsed' ELSE status END)
+     ORDER BY id DESC LIMIT $5"
+}

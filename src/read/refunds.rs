@@ -1,0 +1,85 @@
+//! Refunds of an order, as they were posted.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, SmallInt, Text, Timestamptz};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::ReadError;
+use crate::domain::ids::JournalId;
+use crate::domain::refund::{PointsReversed, RefundItem};
+use crate::domain::time::{self, Timestamp};
+use crate::postgres::statement::statement;
+
+/// A refund and what it did.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[schema(as = Refund)]
+pub struct RefundView {
+    /// The number of its entry.
+    #[serde(skip)]
+    pub seq: i64,
+    /// The shop's id.
+    pub refund_id: String,
+    /// How much was paid back, a decimal string.
+    #[schema(value_type = String)]
+    pub amount: Value,
+    /// What came back, if the shop told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub items: Option<Vec<RefundItem>>,
+    /// The points that the order had brought and this refund reversed.
+    #[schema(value_type = PointsReversed)]
+    pub points_reversed: Value,
+    /// The points that had paid the order and came back.
+    #[schema(value_type = i64)]
+    pub points_returned: Value,
+    /// When it was posted.
+    #[serde(with = "time::serde_canonical")]
+    #[schema(value_type = String, format = DateTime)]
+    pub refunded_at: Timestamp,
+}
+
+type RefundRow = (i64, String, Option<String>, String, DateTime<Utc>);
+
+/// The refunds of an order of this journal from the newest to the oldest: those before the entry `before`, at most
+/// `limit`.
+pub fn page(
+    connection: &mut PgConnection,
+    (journal, order_id): (JournalId, String),
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<RefundView>, ReadError> {
+    let load = LoadPage { journal, order_id, before: before.unwrap_or(i64::MAX), limit };
+    let rows: Vec<RefundRow> = load.load(connection)?;
+    rows.into_iter().map(|row| view(row).ok_or(ReadError::Corrupt("a refund that cannot be read"))).collect()
+}
+
+fn view((seq, refund_id, items, response, refunded_at): RefundRow) -> Option<RefundView> {
+    let mut response: Value = serde_json::from_str(&response).ok()?;
+    let mut answered = |key: &str| Some(response.get_mut(key)?.take());
+    Some(RefundView {
+        seq,
+        refund_id,
+        amount: answered("amount")?,
+        items: items.map(|items| serde_json::from_str(&items)).transpose().ok()?,
+        points_reversed: answered("points_reversed")?,
+        points_returned: answered("points_returned")?,
+        refunded_at,
+    })
+}
+
+statement! {
+    LoadPage {
+        journal: JournalId => SmallInt,
+        order_id: String => Text,
+        before: i64 => BigInt,
+        limit: i64 => BigInt,
+    } -> (BigInt, Text, Nullable<Text>, Text, Timestamptz),
+    "SELECT r.seq, r.refund_id, r.items, r.response, e.recorded_at
+     FROM (
+         SELECT * FROM refund WHERE journal = $1 AND order_id = $2 AND seq < $3 ORDER BY seq DESC LIMIT $4
+     ) AS r
+     CROSS JOIN LATERAL (SELECT recorded_at FROM entry WHERE journal = $1 AND seq = r.seq OFFSET 0) AS e
+     ORDER BY r.seq DESC"
+}

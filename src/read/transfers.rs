@@ -1,0 +1,128 @@
+//! Transfers, as both their parties see them: offers past their end are shown as lapsed, whether or not anything has
+//! written it (invariant 9).
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{ReadError, members};
+use crate::domain::ids::{JournalId, MemberId, TransferId};
+use crate::domain::time::Timestamp;
+use crate::domain::transfer::{Transfer, TransferStatus, TransferView};
+use crate::postgres::clock::{Clock, programme_time};
+use crate::postgres::statement::statement;
+
+/// A transfer with what the giver wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = Transfer)]
+pub struct TransferDetails {
+    /// The transfer as it is at this instant.
+    #[serde(flatten)]
+    pub transfer: TransferView,
+    /// What the giver wrote to the receiver; null if that was nothing, or either has been erased.
+    pub message: Option<String>,
+}
+
+/// On which side of a transfer a member stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The member receives.
+    Incoming,
+    /// The member gives.
+    Outgoing,
+}
+
+impl Direction {
+    /// Each with its name.
+    pub const ALL: [(&str, Self); 2] = [("incoming", Self::Incoming), ("outgoing", Self::Outgoing)];
+}
+
+/// Which transfers of a member are listed.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// On this side of them; none for both.
+    pub direction: Option<Direction>,
+    /// That have come so far; none for any.
+    pub status: Option<TransferStatus>,
+    /// Older than this one; none for the newest.
+    pub before: Option<Uuid>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+/// The transfer `id`, with its message; none if there is no such transfer.
+pub fn by_id(
+    connection: &mut PgConnection,
+    id: TransferId,
+    clock: &Clock,
+) -> Result<Option<TransferDetails>, ReadError> {
+    let rows: Vec<(String, Option<String>, DateTime<Utc>)> =
+        LoadTransfer { journal: id.journal(), id: id.uuid() }.load(connection)?;
+    rows.into_iter().next().map(|(state, message, now)| details(&state, message, clock.read(now))).transpose()
+}
+
+/// A page of a member's transfers, from the newest to the oldest; none if there is no such member.
+pub fn page(
+    connection: &mut PgConnection,
+    member: MemberId,
+    clock: &Clock,
+    wanted: Wanted,
+) -> Result<Option<Vec<TransferDetails>>, ReadError> {
+    let Some(now) = members::present(connection, member, clock)? else { return Ok(None) };
+    let Wanted { direction, status, before, limit } = wanted;
+    let load = LoadPage {
+        member: member.uuid(),
+        outgoing: direction != Some(Direction::Incoming),
+        incoming: direction != Some(Direction::Outgoing),
+        before: before.unwrap_or(Uuid::max()),
+        status: status.map(|status| status.name().to_owned()),
+        now,
+        limit,
+    };
+    let rows: Vec<(String, Option<String>)> = load.load(connection)?;
+    let page: Result<_, _> = rows.into_iter().map(|(state, message)| details(&state, message, now)).collect();
+    page.map(Some)
+}
+
+fn details(state: &str, message: Option<String>, now: Timestamp) -> Result<TransferDetails, ReadError> {
+    let transfer: Transfer =
+        serde_json::from_str(state).map_err(|_| ReadError::Corrupt("a transfer that cannot be read"))?;
+    Ok(TransferDetails { transfer: transfer.at(now).into(), message })
+}
+
+statement! {
+    LoadTransfer { journal: JournalId => SmallInt, id: Uuid => SqlUuid } -> (Text, Nullable<Text>, Timestamptz),
+    concat!(
+        "SELECT t.state, (SELECT body FROM note WHERE journal = $1 AND about = $2),
+             GREATEST(", programme_time!(), ", (SELECT recorded_at FROM journal WHERE id = $1))
+         FROM transfer AS t WHERE t.journal = $1 AND t.id = $2"
+    )
+}
+
+statement! {
+    // Two walks down two indexes, each as long as a page at most and only if it is asked for, put together.
+    LoadPage {
+        member: Uuid => SqlUuid,
+        outgoing: bool => Bool,
+        incoming: bool => Bool,
+        before: Uuid => SqlUuid,
+        status: Option<String> => Nullable<Text>,
+        now: Timestamp => Timestamptz,
+        limit: i64 => BigInt,
+    } -> (Text, Nullable<Text>),
+    "SELECT t.state, (SELECT body FROM note WHERE journal = t.journal AND about = t.id)
+     FROM (
+         (SELECT journal, id, state FROM transfer
+          WHERE $2 AND member = $1 AND id < $4 AND ($5::text IS NULL
+              OR $5 = CASE WHEN status = 'offered' AND lapses_at <= $6 THEN 'lapsed' ELSE status END)
+          ORDER BY member DESC, id DESC LIMIT $7)
+         UNION ALL
+         (SELECT journal, id, state FROM transfer
+          WHERE $3 AND receiver = $1 AND id < $4 AND ($5::text IS NULL
+              OR $5 = CASE WHEN status = 'offered' AND lapses_at <= $6 THEN 'lapsed' ELSE status END)
+          ORDER BY receiver DESC, id DESC LIMIT $7)
+     ) AS t
+     ORDER BY t.id DESC LIMIT $7"
+}

@@ -1,0 +1,95 @@
+//! An operator corrects a wallet.
+
+use serde_json::json;
+
+use crate::support::{App, instant, sql};
+
+const NOON: &str = "2026-03-10T12:00:00Z";
+
+#[test]
+fn points_are_added_and_taken_for_a_reason() {
+    let app = App::at(NOON);
+    let (operator, member) = (app.operator(), app.enrol("ana"));
+    let body = json!({ "member_id": member, "points": 500, "reason": "goodwill", "note": "A late parcel" });
+    let added = operator.ask("/v1/adjustments", &body);
+    assert_eq!(added.status, 201, "{added:?}");
+    assert_eq!((&added.body["points"], &added.body["reason"]), (&json!(500), &json!("goodwill")));
+    assert_eq!(added.body["wallet"], json!({ "active": 500, "debt": 0, "held": 0, "pending": 0 }));
+    let taken = operator.ask("/v1/adjustments", &json!({ "member_id": member, "points": -200, "reason": "fraud" }));
+    assert_eq!((taken.status, &taken.body["wallet"]["active"]), (201, &json!(300)), "{taken:?}");
+
+    // Added points expire as if they had been earned now, and count neither as earned nor as spent.
+    let wallet = app.checkout().get(&format!("/v1/members/{member}/wallet")).body;
+    assert_eq!(wallet["expiring"], json!([{ "points": 300, "expires_at": "2027-04-01T04:00:00.000000Z" }]));
+    assert_eq!((&wallet["lifetime_earned"], &wallet["lifetime_spent"]), (&json!(0), &json!(0)));
+    let entries = app.checkout().get(&format!("/v1/members/{member}/entries")).body["entries"].clone();
+    assert_eq!((&entries[0]["kind"], &entries[0]["points"]), (&json!("points.adjusted"), &json!(-200)));
+    assert_eq!(entries[1]["details"]["reason"], "goodwill");
+    let actor = "SELECT actor FROM entry WHERE kind = 'points.adjusted' LIMIT 1";
+    assert_eq!(sql::text(&mut app.owner(), actor), "client:operator");
+    // Invariant 8: what an operator writes freely is in no journal.
+    assert_eq!(sql::number(&mut app.owner(), "SELECT count(*) FROM entry WHERE payload LIKE '%parcel%'"), 0);
+    assert_eq!(sql::text(&mut app.owner(), "SELECT body FROM note"), "A late parcel");
+}
+
+#[test]
+fn no_more_is_taken_than_is_active() {
+    let app = App::at(NOON);
+    let (operator, member) = (app.operator(), app.enrol("ana"));
+    app.earn(&member, "A-1", "2026-02-01T12:00:00Z", "10");
+    app.earn(&member, "A-2", NOON, "100");
+    let take = |points: i64| json!({ "member_id": member, "points": points, "reason": "correction" });
+    let refused = operator.ask("/v1/adjustments", &take(-11));
+    refused.assert_problem(409, "insufficient_points");
+    assert_eq!(refused.body["available"], 10);
+    assert_eq!(operator.ask("/v1/adjustments", &take(-10)).status, 201);
+    assert_eq!(app.points(&member), [0, 100, 0, 0]);
+    app.clock.set(instant("2026-04-01T12:00:00Z"));
+    assert_eq!(app.points(&member), [100, 0, 0, 0]);
+}
+
+#[test]
+fn an_adjustment_is_done_once_under_its_key() {
+    let app = App::at(NOON);
+    let (operator, member) = (app.operator(), app.enrol("ana"));
+    let body = json!({ "member_id": member, "points": 5, "reason": "other", "note": "x" });
+    let first = operator.post_keyed("/v1/adjustments", "k-1", &body);
+    let again = operator.post_keyed("/v1/adjustments", "k-1", &body);
+    assert_eq!((again.status, &again.text, again.replayed()), (201, &first.text, true));
+    let other = json!({ "member_id": member, "points": 5, "reason": "other", "note": "y" });
+    operator.post_keyed("/v1/adjustments", "k-1", &other).assert_problem(409, "idempotency_key_conflict");
+    operator.post("/v1/adjustments", &body).assert_problem(400, "idempotency_key_required");
+    assert_eq!(app.points(&member), [5, 0, 0, 0]);
+}
+
+#[test]
+fn bad_adjustments_are_refused_without_a_trace() {
+    let app = App::at(NOON);
+    let (operator, member) = (app.operator(), app.enrol("ana"));
+    let before = app.rows();
+    for (field, value, code) in [
+        ("points", json!(0), "out_of_range"),
+        ("points", json!(1.5), "out_of_range"),
+        ("points", json!(9_007_199_254_740_992_i64), "out_of_range"),
+        ("points", json!(-9_007_199_254_740_992_i64), "out_of_range"),
+        ("points", json!("5"), "out_of_range"),
+        ("reason", json!("whim"), "not_one_of"),
+        ("note", json!(""), "wrong_length"),
+        ("note", json!("x".repeat(501)), "wrong_length"),
+        ("member_id", json!("me"), "wrong_form"),
+    ] {
+        let mut body = json!({ "member_id": member, "points": 5, "reason": "other" });
+        body[field] = value;
+        let refused = operator.ask("/v1/adjustments", &body);
+        refused.assert_problem(422, "validation_failed");
+        assert_eq!(refused.faults(), [(format!("/{field}").as_str(), code)]);
+    }
+    assert_eq!(app.rows(), before, "a refusal left a trace");
+    let nobody = accrue::domain::ids::MemberId::new(1, uuid::Uuid::now_v7()).to_string();
+    let body = json!({ "member_id": nobody, "points": 5, "reason": "other" });
+    operator.ask("/v1/adjustments", &body).assert_problem(404, "member_not_found");
+    let most = json!({ "member_id": member, "points": 9_007_199_254_740_991_i64, "reason": "migration" });
+    assert_eq!(operator.ask("/v1/adjustments", &most).status, 201);
+    operator.ask("/v1/adjustments", &most).assert_problem(422, "points_over_limit");
+    app.checkout().ask("/v1/adjustments", &most).assert_problem(403, "scope_missing");
+}

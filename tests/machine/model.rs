@@ -1,0 +1,359 @@
+//! The naive model: what the rules say, in plain structs and obvious loops. No entries, no postings, nothing carried
+//! along that could be counted anew.
+//!
+//! Of the ledger's own code it uses the commands, the calendar's periods, and the formula of a lot's id, by which lots
+//! that end together are told apart.
+
+mod giving;
+mod membership;
+mod orders;
+mod spending;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use accrue::domain::donation::CauseTerms;
+use accrue::domain::ids::{MemberId, RedemptionId, TransferId};
+use accrue::domain::membership::Change;
+use accrue::domain::program::Program;
+use accrue::domain::reward::{RewardPatch, RewardTerms};
+use accrue::domain::time::Timestamp;
+use accrue::ledger::{Command, Request};
+use uuid::Uuid;
+
+pub use self::orders::Sale;
+
+/// The most points that a wallet holds, and that anything counts.
+pub const MOST: i64 = (1 << 53) - 1;
+
+/// Done, or the code of a refusal.
+pub type Verdict = Result<(), &'static str>;
+
+/// What a request must be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected {
+    /// `done`, or the code of a refusal.
+    pub code: &'static str,
+    /// Was it answered before?
+    pub replayed: bool,
+}
+
+/// What a wallet must hold, and its member's status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wallet {
+    pub status: &'static str,
+    pub active: i64,
+    pub pending: i64,
+    pub held: i64,
+    pub debt: i64,
+    pub earned: i64,
+    pub spent: i64,
+}
+
+#[derive(Debug, Clone)]
+pub struct Lot {
+    pub id: Uuid,
+    pub pending: i64,
+    pub active: i64,
+    pub held: i64,
+    pub active_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+}
+
+#[derive(Clone)]
+pub struct Person {
+    pub status: &'static str,
+    pub lots: Vec<Lot>,
+    pub debt: i64,
+    pub earned: i64,
+    pub spent: i64,
+    /// The customer and the tags; none once erased.
+    pub profile: Option<(String, Option<Vec<String>>)>,
+}
+
+/// Points from lots, in the order of taking.
+pub type Takings = Vec<(Uuid, i64)>;
+
+#[derive(Clone)]
+pub struct Spending {
+    pub id: RedemptionId,
+    pub member: MemberId,
+    pub status: &'static str,
+    pub points: i64,
+    pub captured: i64,
+    pub returned: i64,
+    pub order: Option<String>,
+    pub reward: Option<(Uuid, i64)>,
+    /// In cents.
+    pub value: i128,
+    pub made_at: Timestamp,
+    pub lapses_at: Option<Timestamp>,
+    pub takings: Takings,
+}
+
+#[derive(Clone)]
+pub struct Gift {
+    pub id: TransferId,
+    pub from: MemberId,
+    pub to: MemberId,
+    pub status: &'static str,
+    pub points: i64,
+    pub made_at: Timestamp,
+    pub lapses_at: Option<Timestamp>,
+    pub takings: Takings,
+}
+
+#[derive(Clone)]
+pub struct Goods {
+    pub terms: RewardTerms,
+    pub supplied: Option<i64>,
+}
+
+/// Everything.
+#[derive(Clone)]
+pub struct Model {
+    /// The present.
+    pub now: Timestamp,
+    pub people: BTreeMap<MemberId, Person>,
+    pub spendings: Vec<Spending>,
+    pub gifts: Vec<Gift>,
+    pub sales: Vec<Sale>,
+    pub rewards: BTreeMap<Uuid, Goods>,
+    /// Causes, and what they were given.
+    pub causes: BTreeMap<Uuid, (CauseTerms, i64)>,
+    command: Uuid,
+    programs: Vec<(Timestamp, Arc<Program>)>,
+    orders: BTreeMap<String, [u8; 32]>,
+    refunds: BTreeMap<(String, String), Seen>,
+    customers: BTreeMap<String, [u8; 32]>,
+    keys: BTreeMap<(&'static str, String), Seen>,
+}
+
+#[derive(Clone)]
+struct Seen {
+    hash: [u8; 32],
+    code: &'static str,
+    /// Whom its answer says something personal of.
+    personal: Option<MemberId>,
+}
+
+impl Model {
+    /// Nothing yet. The programmes are in the order in which they take effect.
+    pub fn new(now: Timestamp, programs: Vec<(Timestamp, Arc<Program>)>) -> Self {
+        Self {
+            now,
+            people: BTreeMap::new(),
+            spendings: Vec::new(),
+            gifts: Vec::new(),
+            sales: Vec::new(),
+            rewards: BTreeMap::new(),
+            causes: BTreeMap::new(),
+            command: Uuid::nil(),
+            programs,
+            orders: BTreeMap::new(),
+            refunds: BTreeMap::new(),
+            customers: BTreeMap::new(),
+            keys: BTreeMap::new(),
+        }
+    }
+
+    /// Takes a request in and says what it must be answered.
+    pub fn take(&mut self, request: &Request) -> Expected {
+        let key = request.key.clone().map(|key| (request.command.operation(), key));
+        if let Some(seen) = key.as_ref().and_then(|key| self.keys.get(key)) {
+            return seen.again(&request.hash, "idempotency_key_conflict");
+        }
+        let expected = self.known(request).unwrap_or_else(|| {
+            let before = self.clone();
+            self.command = request.id;
+            match self.run(request) {
+                Ok(()) => Expected { code: "done", replayed: false },
+                // A refusal changes nothing, not even what time alone had made due.
+                Err(code) => {
+                    *self = before;
+                    Expected { code, replayed: false }
+                }
+            }
+        });
+        if let Some(key) = key {
+            let personal = personal(&request.command, expected.code);
+            self.keys.insert(key, Seen { hash: request.hash, code: expected.code, personal });
+        }
+        self.check();
+        expected
+    }
+
+    /// The wallets as they are written down.
+    pub fn wallets(&self) -> BTreeMap<MemberId, Wallet> {
+        self.people.iter().map(|(id, person)| (*id, person.wallet())).collect()
+    }
+
+    /// The wallets as they are now, whatever is written down.
+    pub fn settled(&self) -> Self {
+        let mut model = self.clone();
+        for id in self.people.keys() {
+            model.settle(*id);
+        }
+        model
+    }
+
+    /// How many of a reward are taken, as far as it is written down.
+    pub fn taken(&self, reward: Uuid) -> i64 {
+        let open = self.spendings.iter().filter(|spending| matches!(spending.status, "held" | "captured"));
+        open.filter_map(|spending| spending.reward).filter(|(id, _)| *id == reward).map(|(_, quantity)| quantity).sum()
+    }
+
+    /// When something next falls due by time alone, after the present.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        let dues = self.people.keys().flat_map(|id| self.due(*id));
+        dues.map(|(at, ..)| at).filter(|at| *at > self.now).min()
+    }
+
+    fn known(&self, request: &Request) -> Option<Expected> {
+        let done = |hash: [u8; 32]| Seen { hash, code: "done", personal: None };
+        match &request.command {
+            Command::CompleteOrder(order) => {
+                self.orders.get(&order.order_id).map(|hash| done(*hash).again(&request.hash, "order_conflict"))
+            }
+            Command::RefundOrder(refund) => {
+                let seen = self.refunds.get(&(refund.order_id.clone(), refund.refund_id.clone()));
+                seen.map(|seen| seen.again(&request.hash, "refund_conflict"))
+            }
+            Command::Enrol(_, enrolment) => {
+                let hash = self.customers.get(&enrolment.external_id);
+                hash.map(|hash| done(*hash).again(&request.hash, "external_id_conflict"))
+            }
+            _ => None,
+        }
+    }
+
+    fn run(&mut self, request: &Request) -> Verdict {
+        match &request.command {
+            Command::CompleteOrder(order) => {
+                self.order(order)?;
+                self.orders.insert(order.order_id.clone(), request.hash);
+            }
+            Command::RefundOrder(refund) => {
+                self.refund(refund)?;
+                let key = (refund.order_id.clone(), refund.refund_id.clone());
+                let personal = refund.items.is_some().then_some(refund.member_id);
+                self.refunds.insert(key, Seen { hash: request.hash, code: "done", personal });
+            }
+            Command::Enrol(id, enrolment) => {
+                self.enrol(*id, enrolment);
+                self.customers.insert(enrolment.external_id.clone(), request.hash);
+            }
+            Command::ChangeProfile(id, change) => self.change_profile(*id, change)?,
+            Command::ChangeMembership(id, change) => self.change_membership(*id, *change)?,
+            Command::Settle(id) => self.settle(*id),
+            Command::Redeem(asked) => self.redeem(asked)?,
+            Command::Capture(id, points) => self.capture(*id, *points)?,
+            Command::Void(id) => self.void(*id)?,
+            Command::Return(id, points) => self.give_back(*id, *points)?,
+            Command::Donate(asked) => self.donate(asked)?,
+            Command::Transfer(asked) => self.transfer(asked)?,
+            Command::AnswerTransfer(id, receiver, reply) => self.answer(*id, *receiver, *reply)?,
+            Command::Adjust(asked) => self.adjust(asked)?,
+            Command::DefineReward(asked) => {
+                let goods = Goods { terms: asked.terms.clone(), supplied: asked.stock };
+                self.rewards.insert(request.id, goods);
+            }
+            Command::ChangeReward(id, patch) => self.change_reward(*id, patch)?,
+            Command::DefineCause(terms) => {
+                self.causes.insert(request.id, (terms.clone(), 0));
+            }
+            Command::Publish(..) => unreachable!("worlds are given their programmes when they begin"),
+        }
+        Ok(())
+    }
+
+    fn program_at(&self, at: Timestamp) -> Arc<Program> {
+        let in_force = self.programs.iter().rfind(|(effective_at, _)| *effective_at <= at);
+        Arc::clone(&in_force.unwrap_or(&self.programs[0]).1)
+    }
+
+    fn program(&self) -> Arc<Program> {
+        self.program_at(self.now)
+    }
+
+    fn person(&mut self, id: MemberId) -> &mut Person {
+        self.people.get_mut(&id).expect("it was looked for before")
+    }
+
+    // Of a member who is known.
+    fn known_member(&self, id: MemberId) -> Verdict {
+        if self.people.contains_key(&id) { Ok(()) } else { Err("member_not_found") }
+    }
+
+    fn may_begin(&self, id: MemberId) -> Verdict {
+        match self.people[&id].status {
+            "active" => Ok(()),
+            "suspended" => Err("member_suspended"),
+            _ => Err("member_closed"),
+        }
+    }
+
+    fn change_reward(&mut self, id: Uuid, patch: &RewardPatch) -> Verdict {
+        let taken = self.taken(id);
+        let goods = self.rewards.get_mut(&id).ok_or("reward_not_found")?;
+        if let Some(stock) = patch.stock {
+            goods.supplied = stock.map(|stock| stock + taken);
+        }
+        goods.terms.points = patch.points.unwrap_or(goods.terms.points);
+        Ok(())
+    }
+
+    // What must hold at any time.
+    fn check(&self) {
+        for (id, person) in &self.people {
+            let Wallet { active, pending, held, debt, earned, spent, .. } = person.wallet();
+            let lots = person.lots.iter().flat_map(|lot| [lot.pending, lot.active, lot.held]);
+            let least = lots.chain([debt, earned, spent]).min().unwrap_or_default();
+            assert!(least >= 0, "{id} has {least}");
+            assert!(debt == 0 || active == 0, "{id} owes {debt} and has {active}");
+            assert!(active + pending + held <= MOST, "{id} has too much");
+            let set_aside: i64 = self.open(*id).map(|(_, points)| points).sum();
+            assert_eq!(held, set_aside, "{id}");
+        }
+        for (id, goods) in &self.rewards {
+            assert!(goods.supplied.is_none_or(|supplied| self.taken(*id) <= supplied), "{id} is oversold");
+        }
+    }
+}
+
+impl Person {
+    pub fn has_left(&self) -> bool {
+        matches!(self.status, "closed" | "erased")
+    }
+
+    pub fn active(&self) -> i64 {
+        self.lots.iter().map(|lot| lot.active).sum()
+    }
+
+    fn wallet(&self) -> Wallet {
+        let Person { status, debt, earned, spent, .. } = *self;
+        let pending = self.lots.iter().map(|lot| lot.pending).sum();
+        let held = self.lots.iter().map(|lot| lot.held).sum();
+        Wallet { status, active: self.active(), pending, held, debt, earned, spent }
+    }
+}
+
+impl Seen {
+    fn again(&self, hash: &[u8; 32], conflict: &'static str) -> Expected {
+        if self.hash == *hash {
+            Expected { code: self.code, replayed: true }
+        } else {
+            Expected { code: conflict, replayed: false }
+        }
+    }
+}
+
+// Whose personal data the answer holds.
+fn personal(command: &Command, code: &str) -> Option<MemberId> {
+    match (command, code) {
+        (Command::Enrol(id, _) | Command::ChangeProfile(id, _), "done") => Some(*id),
+        (Command::ChangeMembership(id, change), "done") if *change != Change::Erase => Some(*id),
+        (Command::RefundOrder(refund), "refund_items") => Some(refund.member_id),
+        _ => None,
+    }
+}

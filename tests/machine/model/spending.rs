@@ -1,0 +1,350 @@
+//! Time and spending, naively: what falls due, redemptions, adjustments.
+
+use accrue::domain::adjustment::Adjustment;
+use accrue::domain::entry::derive_id;
+use accrue::domain::ids::{MemberId, RedemptionId};
+use accrue::domain::redemption::{Purpose, RedemptionRequest};
+use accrue::domain::time::Timestamp;
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use uuid::Uuid;
+
+use super::{Lot, MOST, Model, Person, Spending, Takings, Verdict};
+
+impl Model {
+    /// What time alone will do to a member: when, what, and to which lot, hold or offer.
+    pub(super) fn due(&self, member: MemberId) -> Vec<(Timestamp, &'static str, Uuid)> {
+        let mut due = Vec::new();
+        for lot in &self.people[&member].lots {
+            if lot.pending > 0 {
+                due.push((lot.active_at, "points.activated", lot.id));
+            }
+            if let Some(expires_at) = lot.expires_at.filter(|_| lot.active > 0) {
+                due.push((expires_at, "points.expired", lot.id));
+            }
+        }
+        for hold in self.spendings.iter().filter(|hold| hold.member == member && hold.status == "held") {
+            due.extend(hold.lapses_at.map(|at| (at, "redemption.lapsed", hold.id.uuid())));
+        }
+        for offer in self.gifts.iter().filter(|offer| offer.from == member && offer.status == "offered") {
+            due.extend(offer.lapses_at.map(|at| (at, "transfer.lapsed", offer.id.uuid())));
+        }
+        due
+    }
+
+    /// Does what is due, the earliest first, until nothing is.
+    pub(super) fn settle(&mut self, member: MemberId) {
+        while let Some((at, what, id)) = self.due(member).into_iter().filter(|due| due.0 <= self.now).min() {
+            match what {
+                "points.activated" => {
+                    let person = self.person(member);
+                    let lot = person.lot(id);
+                    let points = std::mem::take(&mut lot.pending);
+                    person.arrive(&[(id, points)]).expect("it was in the wallet");
+                }
+                "points.expired" => self.person(member).lot(id).active = 0,
+                "redemption.lapsed" => {
+                    let hold = self.spendings.iter_mut().find(|hold| hold.id.uuid() == id).expect("it is due");
+                    hold.status = "lapsed";
+                    let takings = hold.takings.clone();
+                    self.person(member).release(&takings, at);
+                }
+                _ => {
+                    let offer = self.gifts.iter_mut().find(|offer| offer.id.uuid() == id).expect("it is due");
+                    offer.status = "lapsed";
+                    let takings = offer.takings.clone();
+                    self.person(member).release(&takings, at);
+                }
+            }
+        }
+    }
+
+    /// What of a member's points is set aside.
+    pub(super) fn open(&self, member: MemberId) -> impl Iterator<Item = (Uuid, i64)> {
+        let holds = self.spendings.iter().filter(move |hold| hold.member == member && hold.status == "held");
+        let offers = self.gifts.iter().filter(move |offer| offer.from == member && offer.status == "offered");
+        holds.flat_map(|hold| hold.takings.clone()).chain(offers.flat_map(|offer| offer.takings.clone()))
+    }
+
+    pub(super) fn redeem(&mut self, asked: &RedemptionRequest) -> Verdict {
+        let member = asked.member_id;
+        self.known_member(member)?;
+        self.settle(member);
+        self.may_begin(member)?;
+        let mut made = Spending {
+            id: RedemptionId::new(member.journal(), self.command),
+            member,
+            status: "held",
+            points: 0,
+            captured: 0,
+            returned: 0,
+            order: None,
+            reward: None,
+            value: 0,
+            made_at: self.now,
+            lapses_at: asked.hold.map(|hold| self.now + hold),
+            takings: Vec::new(),
+        };
+        match &asked.purpose {
+            Purpose::Order { points, order_id, order_amount } => {
+                made.points = *points;
+                made.order.clone_from(order_id);
+                made.value = self.worth(*points, *order_amount)?;
+            }
+            Purpose::Reward { reward_id, quantity } => {
+                made.points = self.price(member, *reward_id, *quantity)?;
+                made.reward = Some((*reward_id, *quantity));
+            }
+        }
+        made.takings = self.person(member).take(made.points)?;
+        if made.lapses_at.is_some() {
+            self.person(member).hold(&made.takings);
+        } else {
+            (made.status, made.captured) = ("captured", made.points);
+            self.person(member).spend(made.points)?;
+        }
+        self.spendings.push(made);
+        Ok(())
+    }
+
+    // What points are worth in cents.
+    fn worth(&self, points: i64, order_amount: Option<Decimal>) -> Result<i128, &'static str> {
+        let rules = &self.program().redemption;
+        // Values have at most six decimals, shares at most four.
+        let millionths = rules.point_value.map(|value| whole(value, 1_000_000));
+        let value = millionths.map(|millionths| i128::from(points) * millionths / 10_000);
+        if value.is_some_and(|cents| cents > 100_000_000_000_000) {
+            return Err("points_over_limit");
+        }
+        if let Some(amount) = order_amount {
+            let most = whole(amount, 100) * whole(rules.order_share, 10_000) / 10_000;
+            if value.ok_or("points_without_value")? > most {
+                return Err("over_order_share");
+            }
+        }
+        Ok(value.unwrap_or_default())
+    }
+
+    fn price(&self, member: MemberId, reward: Uuid, quantity: i64) -> Result<i64, &'static str> {
+        let goods = self.rewards.get(&reward).ok_or("reward_not_found")?;
+        let terms = &goods.terms;
+        if terms.available_from.is_some_and(|from| self.now < from)
+            || terms.available_until.is_some_and(|until| self.now >= until)
+        {
+            return Err("reward_not_available");
+        }
+        if goods.supplied.is_some_and(|supplied| self.taken(reward) + quantity > supplied) {
+            return Err("reward_out_of_stock");
+        }
+        if let Some(limit) = &terms.limit {
+            let zone = self.program().time_zone;
+            let mut had = 0;
+            for spending in self.spendings.iter().filter(|spending| spending.member == member) {
+                let within = limit.period.is_none_or(|period| period.after(spending.made_at, zone) > self.now);
+                let counts = matches!(spending.status, "held" | "captured") && within;
+                had += spending.reward.filter(|(id, _)| *id == reward && counts).map_or(0, |(_, quantity)| quantity);
+            }
+            if had + quantity > limit.quantity {
+                return Err("reward_limit_reached");
+            }
+        }
+        terms.points.checked_mul(quantity).filter(|points| *points <= MOST).ok_or("points_over_limit")
+    }
+
+    pub(super) fn capture(&mut self, id: RedemptionId, points: Option<i64>) -> Verdict {
+        let n = self.spending(id)?;
+        let member = self.spendings[n].member;
+        self.settle(member);
+        let hold = &mut self.spendings[n];
+        if hold.status != "held" {
+            return Err("redemption_state_conflict");
+        }
+        let points = points.unwrap_or(hold.points);
+        if points > hold.points {
+            return Err("capture_over_held");
+        }
+        if hold.reward.is_some() && points < hold.points {
+            return Err("reward_captured_whole");
+        }
+        let (captured, rest) = part(&hold.takings, points);
+        hold.value = hold.value * i128::from(points) / i128::from(hold.points);
+        (hold.status, hold.captured, hold.takings) = ("captured", points, captured.clone());
+        let now = self.now;
+        let person = self.person(member);
+        for (lot, points) in captured {
+            person.lot(lot).held -= points;
+        }
+        person.release(&rest, now);
+        person.spend(points)
+    }
+
+    pub(super) fn void(&mut self, id: RedemptionId) -> Verdict {
+        let n = self.spending(id)?;
+        let member = self.spendings[n].member;
+        self.settle(member);
+        if self.spendings[n].status != "held" {
+            return Err("redemption_state_conflict");
+        }
+        self.spendings[n].status = "voided";
+        let (takings, now) = (self.spendings[n].takings.clone(), self.now);
+        self.person(member).release(&takings, now);
+        Ok(())
+    }
+
+    pub(super) fn give_back(&mut self, id: RedemptionId, points: Option<i64>) -> Verdict {
+        let n = self.spending(id)?;
+        let member = self.spendings[n].member;
+        self.settle(member);
+        if self.spendings[n].status != "captured" {
+            return Err("redemption_state_conflict");
+        }
+        let spent = self.spendings[n].captured - self.spendings[n].returned;
+        let points = points.unwrap_or(spent);
+        if points > spent {
+            return Err("return_over_captured");
+        }
+        // Point by point from the end, where they were taken last.
+        let backwards: Takings = self.spendings[n].takings.iter().rev().copied().collect();
+        let (_, not_yet_back) = part(&backwards, self.spendings[n].returned);
+        let (back, _) = part(&not_yet_back, points);
+        let spending = &mut self.spendings[n];
+        spending.returned += points;
+        if spending.returned == spending.captured {
+            spending.status = "returned";
+        }
+        let (now, command, program) = (self.now, self.command, self.program());
+        let person = self.person(member);
+        person.spent -= points;
+        if person.has_left() {
+            return Ok(());
+        }
+        let (late, mut arriving): (Takings, Takings) =
+            back.into_iter().partition(|(lot, _)| person.lot(*lot).is_over(now));
+        let late: i64 = late.iter().map(|(_, points)| points).sum();
+        if let Some(grace) = program.redemption.return_grace.filter(|_| late > 0) {
+            let lot = derive_id(now, command.as_bytes(), &[b"grace", id.uuid().as_bytes()]);
+            person.lots.push(Lot::new(lot, now, Some(grace.after(now, program.time_zone))));
+            arriving.push((lot, late));
+        }
+        person.arrive(&arriving)
+    }
+
+    pub(super) fn adjust(&mut self, asked: &Adjustment) -> Verdict {
+        let member = asked.member_id;
+        self.known_member(member)?;
+        self.settle(member);
+        let (now, command, program) = (self.now, self.command, self.program());
+        let person = self.person(member);
+        if person.has_left() {
+            return Err("member_closed");
+        }
+        if asked.points < 0 {
+            return person.take(-asked.points).map(|_| ());
+        }
+        let lot = derive_id(now, command.as_bytes(), &[b"lot"]);
+        let expires_at = program.earning.expiry.map(|expiry| expiry.after(now, program.time_zone));
+        person.lots.push(Lot::new(lot, now, expires_at));
+        person.arrive(&[(lot, asked.points)])
+    }
+
+    pub(super) fn spending(&self, id: RedemptionId) -> Result<usize, &'static str> {
+        self.spendings.iter().position(|spending| spending.id == id).ok_or("redemption_not_found")
+    }
+}
+
+impl Person {
+    pub(super) fn lot(&mut self, id: Uuid) -> &mut Lot {
+        self.lots.iter_mut().find(|lot| lot.id == id).expect("lots are never removed")
+    }
+
+    /// Points become active: they repay debt first, in the order in which they arrive.
+    pub(super) fn arrive(&mut self, arriving: &[(Uuid, i64)]) -> Verdict {
+        for (lot, points) in arriving {
+            self.lot(*lot).active += points;
+        }
+        self.fits()?;
+        for (lot, points) in arriving {
+            let repaid = self.debt.min(*points);
+            self.debt -= repaid;
+            self.lot(*lot).active -= repaid;
+        }
+        Ok(())
+    }
+
+    pub(super) fn fits(&self) -> Verdict {
+        let all: i128 = self.lots.iter().map(|lot| i128::from(lot.pending) + i128::from(lot.active + lot.held)).sum();
+        let counts = [all, self.earned.into(), self.spent.into()];
+        if counts.into_iter().all(|count| count <= i128::from(MOST)) { Ok(()) } else { Err("points_over_limit") }
+    }
+
+    /// Takes active points, the soonest-ending first.
+    pub(super) fn take(&mut self, points: i64) -> Result<Takings, &'static str> {
+        if self.active() < points {
+            return Err("insufficient_points");
+        }
+        Ok(self.take_at_most(points))
+    }
+
+    /// As [`Self::take`], or as many as there are.
+    pub(super) fn take_at_most(&mut self, points: i64) -> Takings {
+        let (mut left, mut takings) = (points, Vec::new());
+        while left > 0 {
+            let usable = self.lots.iter_mut().filter(|lot| lot.active > 0);
+            let first = usable.min_by_key(|lot| (lot.expires_at.is_none(), lot.expires_at, lot.id));
+            let Some(lot) = first else { break };
+            let points = left.min(lot.active);
+            lot.active -= points;
+            left -= points;
+            takings.push((lot.id, points));
+        }
+        takings
+    }
+
+    pub(super) fn hold(&mut self, takings: &Takings) {
+        for (lot, points) in takings {
+            self.lot(*lot).held += points;
+        }
+    }
+
+    /// What was set aside goes back, unless its lot is over or nobody is there to have it.
+    pub(super) fn release(&mut self, takings: &Takings, at: Timestamp) {
+        for (lot, points) in takings {
+            self.lot(*lot).held -= points;
+            if !self.has_left() && !self.lot(*lot).is_over(at) {
+                self.arrive(&[(*lot, *points)]).expect("it was in the wallet");
+            }
+        }
+    }
+
+    pub(super) fn spend(&mut self, points: i64) -> Verdict {
+        self.spent += points;
+        self.fits()
+    }
+}
+
+impl Lot {
+    pub(super) fn new(id: Uuid, active_at: Timestamp, expires_at: Option<Timestamp>) -> Self {
+        Self { id, pending: 0, active: 0, held: 0, active_at, expires_at }
+    }
+
+    pub(super) fn is_over(&self, at: Timestamp) -> bool {
+        self.expires_at.is_some_and(|expires_at| expires_at <= at)
+    }
+}
+
+/// The first so many points, and the rest.
+fn part(takings: &Takings, points: i64) -> (Takings, Takings) {
+    let (mut first, mut rest, mut left) = (Vec::new(), Vec::new(), points);
+    for (lot, points) in takings {
+        let here = left.min(*points);
+        left -= here;
+        first.extend((here > 0).then_some((*lot, here)));
+        rest.extend((points - here > 0).then_some((*lot, points - here)));
+    }
+    (first, rest)
+}
+
+/// A decimal in parts of which `parts` make one.
+pub(super) fn whole(decimal: Decimal, parts: i64) -> i128 {
+    (decimal * Decimal::from(parts)).to_i128().expect("it is far smaller")
+}

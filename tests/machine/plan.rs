@@ -1,0 +1,329 @@
+//! From a world to requests, each with what it must be answered and what must be there after it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use accrue::domain::adjustment::{Adjustment, Reason};
+use accrue::domain::donation::{CauseTerms, DonationRequest};
+use accrue::domain::enrolment::{Enrolment, ProfileChange};
+use accrue::domain::ids::{MemberId, RedemptionId, TransferId};
+use accrue::domain::membership::Change;
+use accrue::domain::order::{Item, Order};
+use accrue::domain::redemption::{Purpose, RedemptionRequest};
+use accrue::domain::refund::{RefundItem, RefundRequest};
+use accrue::domain::reward::{RewardKind, RewardLimit, RewardPatch, RewardRequest, RewardTerms};
+use accrue::domain::time::Timestamp;
+use accrue::domain::transfer::{Reply, TransferRequest};
+use accrue::ledger::{Command, Request};
+use chrono::TimeDelta;
+use rust_decimal::Decimal;
+use uuid::Uuid;
+
+use super::model::{Expected, MOST, Model, Wallet};
+use super::rules::{BEGINNING, CHANGE, instant};
+use super::steps::{Act, Step, Sum, Wait, World};
+
+/// A request, and what must come of it.
+pub struct Planned {
+    /// When it is decided.
+    pub now: Timestamp,
+    /// The request.
+    pub request: Request,
+    /// What it must be answered.
+    pub expected: Expected,
+    /// The wallets after it, as they are written down.
+    pub wallets: BTreeMap<MemberId, Wallet>,
+    /// The wallets as they really are: what is due by now is done.
+    pub settled: BTreeMap<MemberId, Wallet>,
+    /// How many of each reward are taken, as far as it is written down.
+    pub taken: BTreeMap<Uuid, i64>,
+    /// What each cause was given.
+    pub given: BTreeMap<Uuid, i64>,
+}
+
+/// Resolves a world: every customer is enrolled, rewards and causes are there, and then its steps.
+pub fn plan(world: &World) -> Vec<Planned> {
+    let [first, second] = &world.rules;
+    let (beginning, change) = (instant(BEGINNING), instant(CHANGE));
+    let programs = vec![(beginning, first.program()), (change, second.program())];
+    let model = Model::new(beginning, programs);
+    let mut planner = Planner { model, journals: &world.journals, enrolled: BTreeMap::new(), plan: Vec::new() };
+    planner.prepare();
+    world.steps.iter().for_each(|step| planner.step(step));
+    planner.plan
+}
+
+struct Planner<'a> {
+    model: Model,
+    journals: &'a [i16],
+    /// How often each customer was enrolled.
+    enrolled: BTreeMap<usize, u8>,
+    plan: Vec<Planned>,
+}
+
+impl Planner<'_> {
+    fn prepare(&mut self) {
+        let day = |days| Some(instant(BEGINNING) + TimeDelta::days(days));
+        let terms = |points, limit, available_from, available_until| RewardTerms {
+            name: "Umbrella".to_owned(),
+            kind: RewardKind::Product,
+            points,
+            limit,
+            available_from,
+            available_until,
+        };
+        let month = "1M".parse().ok();
+        let rewards = [
+            (terms(5, None, None, None), Some(3)),
+            (terms(20, Some(RewardLimit { quantity: 2, period: month }), None, None), None),
+            (terms(3, Some(RewardLimit { quantity: 3, period: None }), day(10), day(200)), Some(4)),
+        ];
+        for (terms, stock) in rewards {
+            self.ask(None, Command::DefineReward(RewardRequest { terms, stock }));
+        }
+        for open_until in [None, day(30)] {
+            let terms = CauseTerms { name: "Trees".to_owned(), goal: Some(100), open_from: None, open_until };
+            self.ask(None, Command::DefineCause(terms));
+        }
+        for place in 0..self.journals.len() {
+            let enrolment = self.enrolment(place);
+            self.ask(None, enrolment);
+        }
+    }
+
+    fn step(&mut self, step: &Step) {
+        self.model.now = match step.wait {
+            Wait::Seconds(seconds) => self.model.now + TimeDelta::seconds(seconds),
+            Wait::UntilDue => self.model.next_due().unwrap_or(self.model.now),
+        };
+        let key = step.key.map(|key| format!("key-{key}"));
+        match &step.act {
+            Act::Again { back } => {
+                let before = self.plan.len().checked_sub(usize::from(*back)).and_then(|n| self.plan.get(n));
+                if let Some((key, command)) = before.map(|p| (p.request.key.clone(), p.request.command.clone())) {
+                    // Members are made anew for every request.
+                    let enrols =
+                        |place: &usize| matches!(&command, Command::Enrol(_, e) if e.external_id == customer(*place));
+                    let place = (0..self.journals.len()).find(enrols);
+                    let command = place.map_or(command, |place| self.enrolment(place));
+                    self.ask(key, command);
+                }
+            }
+            act => {
+                let command = self.command(act);
+                self.ask(key, command);
+            }
+        }
+    }
+
+    fn ask(&mut self, key: Option<String>, command: Command) {
+        let deadline = Instant::now() + Duration::from_secs(600);
+        let mut request = Request::new("client:machine".to_owned(), key, deadline, command);
+        request.id = id(self.plan.len());
+        let expected = self.model.take(&request);
+        let model = &self.model;
+        self.plan.push(Planned {
+            now: model.now,
+            request,
+            expected,
+            wallets: model.wallets(),
+            settled: model.settled().wallets(),
+            taken: model.rewards.keys().map(|id| (*id, model.taken(*id))).collect(),
+            given: model.causes.iter().map(|(id, (_, given))| (*id, *given)).collect(),
+        });
+    }
+
+    fn command(&mut self, act: &Act) -> Command {
+        match *act {
+            Act::Order { member, number, cents, age, items, ref paid_with, euros } => {
+                // Two of the one article.
+                let half = money(i64::from(cents / 2));
+                let amount = if items { half * Decimal::TWO } else { money(cents.into()) };
+                let item = Item { sku: "umbrella".to_owned(), category: None, quantity: 2, unit_price: half };
+                Command::CompleteOrder(Order {
+                    order_id: self.order(member, number),
+                    member_id: self.member(member),
+                    occurred_at: self.model.now + ages(age),
+                    currency: if euros { "EUR" } else { "USD" }.parse().expect("a currency"),
+                    amount,
+                    discount: None,
+                    channel: None,
+                    items: items.then(|| vec![item]),
+                    redemption_ids: paid_with.iter().map(|n| self.paying(member, *n)).collect(),
+                })
+            }
+            Act::Refund { order, number, sum, items, by } => {
+                let sale = pick(&self.model.sales, order);
+                let left = sale.map_or(100, |sale| sale.amount - sale.refunded);
+                let owner = sale.map_or_else(|| self.member(0), |sale| sale.member);
+                let cents = self::sum(sum, i64::try_from(left).expect("orders are limited")).min(1_000_000_000_000);
+                let stranger = by.map(|by| self.member(by)).filter(|by| *by != owner);
+                let quantity = items.map(u32::from);
+                Command::RefundOrder(RefundRequest {
+                    order_id: sale.map_or_else(|| "order-none".to_owned(), |sale| sale.id.clone()),
+                    member_id: stranger.unwrap_or(owner),
+                    // Whose refund it is, is not a part of its key; the way in asks whose the order is.
+                    refund_id: stranger.map_or_else(|| format!("R-{number}"), |_| format!("R-{}", self.plan.len())),
+                    amount: money(cents),
+                    items: quantity.map(|quantity| vec![RefundItem { sku: "umbrella".to_owned(), quantity }]),
+                })
+            }
+            Act::Pay { member, sum, order, order_cents, hold } => {
+                let (member_id, points) = self.points(member, sum);
+                let (order_id, order_amount) =
+                    (order.map(|number| self.order(member, number)), order_cents.map(|cents| money(cents.into())));
+                let purpose = Purpose::Order { points, order_id, order_amount };
+                Command::Redeem(RedemptionRequest { member_id, purpose, hold: hold.map(holds) })
+            }
+            Act::Buy { member, reward, quantity, hold } => {
+                let purpose = Purpose::Reward { reward_id: id(reward.into()), quantity: quantity.into() };
+                Command::Redeem(RedemptionRequest { member_id: self.member(member), purpose, hold: hold.map(holds) })
+            }
+            Act::Capture { redemption, sum } => {
+                Command::Capture(self.redemption(redemption), self.part(redemption, sum))
+            }
+            Act::Void { redemption } => Command::Void(self.redemption(redemption)),
+            Act::Return { redemption, sum } => Command::Return(self.redemption(redemption), self.part(redemption, sum)),
+            Act::Donate { member, cause, sum } => {
+                let (member_id, points) = self.points(member, sum);
+                Command::Donate(DonationRequest { member_id, cause_id: id(3 + usize::from(cause)), points })
+            }
+            Act::Give { from, to, sum, direct } => {
+                let (from_member_id, points) = self.points(from, sum);
+                // One that never was, in a journal that is not there.
+                let to_member_id = if to == 5 { MemberId::new(9, id(0)) } else { self.member(to) };
+                Command::Transfer(TransferRequest { from_member_id, to_member_id, points, message: None, direct })
+            }
+            Act::Answer { transfer, reply, by } => {
+                let gift = pick(&self.model.gifts, transfer).map(|gift| (gift.id, gift.to));
+                let (id, receiver) = gift.unwrap_or_else(|| (TransferId::new(1, id(0)), self.member(transfer)));
+                let reply = [Reply::Accept, Reply::Accept, Reply::Decline, Reply::Cancel][usize::from(reply)];
+                Command::AnswerTransfer(id, by.map_or(receiver, |by| self.member(by)), reply)
+            }
+            Act::Adjust { member, sum, down } => {
+                let (member_id, points) = self.points(member, sum);
+                let points = if down { -points } else { points };
+                Command::Adjust(Adjustment { member_id, points, reason: Reason::Other, note: None })
+            }
+            Act::Membership { member, change } => {
+                let change = [Change::Suspend, Change::Resume, Change::Close, Change::Erase][usize::from(change)];
+                Command::ChangeMembership(self.member(member), change)
+            }
+            Act::Profile { member, tag } => {
+                let tags = Some(vec![format!("tag-{tag}")]);
+                Command::ChangeProfile(self.member(member), ProfileChange { birthday: None, tags })
+            }
+            Act::Enrol { member } => self.enrolment(usize::from(member) % self.journals.len()),
+            Act::Supply { reward, stock, points } => {
+                let stock = Some(stock.map(i64::from));
+                let patch = RewardPatch { stock, points: points.map(i64::from), ..RewardPatch::default() };
+                Command::ChangeReward(id(reward.into()), patch)
+            }
+            Act::Again { .. } => unreachable!("it is no command of its own"),
+        }
+    }
+
+    // The customer's member, or a new one if that was erased.
+    fn enrolment(&mut self, place: usize) -> Command {
+        let again = self.enrolled.get(&place).copied().unwrap_or_default();
+        let known = self.model.people.get(&member_id(self.journals, place, again));
+        let member = match known.map(|person| person.status) {
+            // A new id, which comes to nothing while the customer is enrolled.
+            Some("active" | "suspended" | "closed") => member_id(self.journals, place, 255),
+            Some(_) => {
+                self.enrolled.insert(place, again + 1);
+                member_id(self.journals, place, again + 1)
+            }
+            None => member_id(self.journals, place, again),
+        };
+        let external_id = customer(place);
+        Command::Enrol(member, Enrolment { external_id, birthday: None, joined_at: None })
+    }
+
+    fn member(&self, n: u8) -> MemberId {
+        let place = usize::from(n) % self.journals.len();
+        member_id(self.journals, place, self.enrolled.get(&place).copied().unwrap_or_default())
+    }
+
+    // Of the member's journal: an order that another journal holds is a conflict only where it would else be done.
+    fn order(&self, member: u8, number: u8) -> String {
+        format!("order-{}-{number}", self.member(member).journal())
+    }
+
+    // A member and so many points, measured by those that are active now.
+    fn points(&self, member: u8, sum: Sum) -> (MemberId, i64) {
+        let member = self.member(member);
+        let active = self.model.settled().people.get(&member).map_or(0, |person| person.active());
+        (member, self::sum(sum, active))
+    }
+
+    fn redemption(&self, n: u8) -> RedemptionId {
+        pick(&self.model.spendings, n).map_or_else(|| RedemptionId::new(1, id(0)), |spending| spending.id)
+    }
+
+    // Mostly one that the member holds for an order.
+    fn paying(&self, member: u8, n: u8) -> RedemptionId {
+        let member = self.member(member);
+        let held = self.model.spendings.iter().filter(|one| one.member == member && one.status == "held");
+        let held: Vec<RedemptionId> = held.filter(|one| one.reward.is_none()).map(|one| one.id).collect();
+        pick(&held, n).copied().filter(|_| !n.is_multiple_of(8)).unwrap_or_else(|| self.redemption(n))
+    }
+
+    fn part(&self, redemption: u8, sum: Option<Sum>) -> Option<i64> {
+        let points = pick(&self.model.spendings, redemption).map_or(1, |spending| spending.points);
+        sum.map(|sum| self::sum(sum, points))
+    }
+}
+
+/// One of those that there are, more often a late one; seldom none.
+fn pick<T>(all: &[T], n: u8) -> Option<&T> {
+    all.iter().rev().cycle().nth(usize::from(n) % 61).filter(|_| n < 250)
+}
+
+fn sum(sum: Sum, there: i64) -> i64 {
+    let sum = match sum {
+        Sum::Some(points) => i64::from(points),
+        Sum::Part(parts) if there < MOST / 8 => there * i64::from(parts) / 8,
+        Sum::Part(_) => there,
+        Sum::TooMuch => there.saturating_add(1),
+        Sum::Absurd => MOST,
+    };
+    sum.clamp(1, MOST)
+}
+
+fn money(cents: i64) -> Decimal {
+    Decimal::new(cents, 2)
+}
+
+fn ages(age: u8) -> TimeDelta {
+    let days = |days| -TimeDelta::days(days);
+    [
+        TimeDelta::zero(),
+        TimeDelta::zero(),
+        -TimeDelta::hours(1),
+        days(13),
+        days(40),
+        days(400),
+        TimeDelta::minutes(5),
+        TimeDelta::minutes(6),
+    ][usize::from(age)]
+}
+
+fn holds(hold: u8) -> TimeDelta {
+    [TimeDelta::seconds(1), TimeDelta::minutes(15), TimeDelta::days(1), TimeDelta::days(14), TimeDelta::days(30)]
+        [usize::from(hold)]
+}
+
+fn customer(place: usize) -> String {
+    format!("customer-{place}")
+}
+
+/// The id of the command at this place of a plan, and so of what it makes.
+fn id(place: usize) -> Uuid {
+    Uuid::from_u128(0x019c_0000_0000_7000_8000_0000_0000_0000 + place as u128)
+}
+
+fn member_id(journals: &[i16], place: usize, again: u8) -> MemberId {
+    let seed = 0x019c_0000_0000_7000_9000_0000_0000_0000 + ((place as u128) << 8) + u128::from(again);
+    MemberId::new(journals[place], Uuid::from_u128(seed))
+}

@@ -1,0 +1,90 @@
+//! Programmes for the machine: every rule that points follow, each in a few values.
+
+use std::sync::Arc;
+
+use accrue::domain::program::Program;
+use accrue::domain::time::{self, Timestamp};
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Value, json};
+
+/// When worlds begin, by which their first programme has been in force for long.
+pub const BEGINNING: &str = "2026-01-20T12:00:00Z";
+
+/// When their second programme takes effect.
+pub const CHANGE: &str = "2026-03-20T12:00:00Z";
+
+/// The largest amount that an order earns on, in cents.
+pub const MAXIMUM_ORDER: i64 = 500_000;
+
+/// A programme's rules.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    rate: &'static str,
+    rounding: &'static str,
+    pending: &'static str,
+    expiry: &'static str,
+    policy: &'static str,
+    grace: Option<&'static str>,
+    value: Option<&'static str>,
+    share: &'static str,
+    transfers: Option<(bool, Option<i64>)>,
+}
+
+impl Rules {
+    /// The programme that has these rules.
+    pub fn program(&self) -> Arc<Program> {
+        Arc::new(Program::read(&self.document()).unwrap_or_else(|faults| panic!("{faults:?}")))
+    }
+
+    fn document(&self) -> Value {
+        let mut document = json!({
+            "name": "Machine", "currency": "USD", "time_zone": "America/New_York",
+            "earning": {
+                "points_per_unit": self.rate, "rounding": self.rounding, "pending": self.pending,
+                "expiry": self.expiry, "maximum_order_amount": "5000.00",
+            },
+            "redemption": { "order_share": self.share },
+            "refunds": { "policy": self.policy },
+        });
+        if let Some(grace) = self.grace {
+            document["redemption"]["return_grace"] = grace.into();
+        }
+        if let Some(value) = self.value {
+            document["redemption"]["point_value"] = value.into();
+        }
+        if let Some((direct, maximum)) = self.transfers {
+            document["transfers"] = json!({ "direct": direct, "offer_ttl": "7D" });
+            if let Some(maximum) = maximum {
+                document["transfers"]["maximum_points"] = maximum.into();
+                document["transfers"]["maximum_points_per_day"] = (maximum * 5 / 6).into();
+            }
+        }
+        document
+    }
+}
+
+/// Any rules.
+pub fn rules() -> impl Strategy<Value = Rules> {
+    let earning = (
+        select(vec!["1", "0.5", "0.01", "3.333333", "10"]),
+        select(vec!["down", "half_up", "half_even", "up"]),
+        select(vec!["14D", "0D"]),
+        select(vec!["12M_M", "12M", "never", "1M"]),
+    );
+    let spending = (
+        select(vec!["within_balance", "unlimited", "only_pending"]),
+        select(vec![None, Some("30D"), Some("1D_D")]),
+        select(vec![Some("0.01"), None, Some("0.015"), Some("20")]),
+        select(vec!["1", "0.5"]),
+        select(vec![Some((true, None)), Some((true, Some(60))), Some((false, Some(200))), None]),
+    );
+    (earning, spending).prop_map(|((rate, rounding, pending, expiry), (policy, grace, value, share, transfers))| {
+        Rules { rate, rounding, pending, expiry, policy, grace, value, share, transfers }
+    })
+}
+
+/// A timestamp from its text.
+pub fn instant(text: &str) -> Timestamp {
+    time::parse(text).expect("a timestamp")
+}

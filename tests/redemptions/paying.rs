@@ -1,0 +1,96 @@
+//! Points pay a part of an order.
+
+use serde_json::{Value, json};
+
+use super::{NOON, change, hold, redeem};
+use crate::support::{Answer, App};
+
+// A member with 5000 active points, which are worth fifty dollars.
+fn rich_member(app: &App, external_id: &str) -> String {
+    let member = app.enrol(external_id);
+    app.earn(&member, &format!("rich-{external_id}"), "2026-02-10T12:00:00Z", "5000");
+    member
+}
+
+// An order of `amount` dollars that these redemptions pay.
+fn order(app: &App, member: &str, order_id: &str, amount: &str, redemptions: &[&Value]) -> Answer {
+    let mut order = app.order(member, order_id, NOON, amount);
+    order["redemption_ids"] = json!(redemptions);
+    app.checkout().post("/v1/orders", &order)
+}
+
+fn redeem_for(app: &App, member: &str, order_id: &str, points: i64) -> Answer {
+    let body = json!({ "member_id": member, "points": points, "order_id": order_id });
+    app.checkout().ask("/v1/redemptions", &body)
+}
+
+#[test]
+fn an_order_captures_what_is_held_for_it_and_earns_on_the_rest() {
+    let app = App::at(NOON);
+    let (checkout, member) = (app.checkout(), rich_member(&app, "ana"));
+    let held = hold(&checkout, &member, 300, "15m");
+    let spent = redeem_for(&app, &member, "A-1", 200);
+    let posted = order(&app, &member, "A-1", "20.00", &[&held.body["id"], &spent.body["id"]]);
+    assert_eq!(posted.status, 201, "{posted:?}");
+    assert_eq!(posted.body["paid"], json!({ "points": 500, "value": "5.00" }));
+    assert_eq!(posted.body["earned"]["points"], 15);
+    assert_eq!(app.points(&member), [4500, 15, 0, 0]);
+    let captured = checkout.get(&held.headers["location"]).body;
+    assert_eq!((&captured["status"], &captured["order_id"]), (&json!("captured"), &json!("A-1")));
+    let read = checkout.get("/v1/orders/A-1").body;
+    assert_eq!(read["redemption_ids"], json!([held.body["id"], spent.body["id"]]));
+    assert_eq!((&read["paid"], &read["remaining"]), (&posted.body["paid"], &json!("20.00")));
+    let again = order(&app, &member, "A-1", "20.00", &[&held.body["id"], &spent.body["id"]]);
+    assert_eq!((again.text == posted.text, again.replayed()), (true, true));
+    order(&app, &member, "A-1", "20.00", &[&held.body["id"]]).assert_problem(409, "order_conflict");
+}
+
+#[test]
+fn what_does_not_belong_to_an_order_cannot_pay_it() {
+    let app = App::at(NOON);
+    let (checkout, member, other) = (app.checkout(), rich_member(&app, "ana"), rich_member(&app, "ben"));
+    let operator = app.operator();
+    let reward = operator.ask("/v1/rewards", &json!({ "name": "Mug", "kind": "product", "points": 5 })).body;
+    let for_reward = checkout
+        .ask("/v1/redemptions", &json!({ "member_id": member, "reward_id": reward["id"], "hold": { "ttl": "1h" } }));
+    let foreign = hold(&checkout, &other, 100, "1h");
+    let of_another = redeem_for(&app, &member, "A-2", 100);
+    let of_none = redeem(&checkout, &member, 100);
+    let voided = hold(&checkout, &member, 100, "1h");
+    assert_eq!(change(&checkout, &voided, "void", &json!({})).status, 200);
+    let in_part = redeem_for(&app, &member, "A-1", 100);
+    assert_eq!(change(&checkout, &in_part, "return", &json!({ "points": 1 })).status, 200);
+    let held = hold(&checkout, &member, 2001, "1h");
+    let unknown = json!(accrue::domain::ids::RedemptionId::new(1, uuid::Uuid::now_v7()));
+    let before = app.rows();
+    for (redemption, status, code) in [
+        (&foreign.body["id"], 404, "redemption_not_found"),
+        (&unknown, 404, "redemption_not_found"),
+        (&of_another.body["id"], 409, "redemption_of_another_order"),
+        (&of_none.body["id"], 409, "redemption_of_another_order"),
+        (&for_reward.body["id"], 409, "redemption_of_another_order"),
+        (&voided.body["id"], 409, "redemption_state_conflict"),
+        (&in_part.body["id"], 409, "redemption_state_conflict"),
+        (&held.body["id"], 422, "paid_over_amount"),
+    ] {
+        let refused = order(&app, &member, "A-1", "20.00", &[redemption]);
+        refused.assert_problem(status, code);
+    }
+    let twice = order(&app, &member, "A-1", "20.00", &[&held.body["id"], &held.body["id"]]);
+    twice.assert_problem(422, "validation_failed");
+    assert_eq!(twice.faults(), [("/redemption_ids", "contradiction")]);
+    let many = order(&app, &member, "A-1", "20.00", &[&held.body["id"]; 11]);
+    assert_eq!(many.faults(), [("/redemption_ids", "wrong_length")]);
+    assert_eq!(app.rows(), before, "a refusal left a trace");
+    assert_eq!(checkout.get(&held.headers["location"]).body["status"], "held");
+}
+
+#[test]
+fn an_order_can_be_paid_with_points_to_its_last_cent() {
+    let app = App::at(NOON);
+    let (checkout, member) = (app.checkout(), rich_member(&app, "ana"));
+    let held = hold(&checkout, &member, 2000, "15m");
+    let posted = order(&app, &member, "A-1", "20.00", &[&held.body["id"]]);
+    assert_eq!((posted.status, &posted.body["earned"]["points"]), (201, &json!(0)), "{posted:?}");
+    assert_eq!(app.points(&member), [3000, 0, 0, 0]);
+}

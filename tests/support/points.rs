@@ -1,0 +1,35 @@
+//! Points to try things with.
+
+use accrue::domain::ids::MemberId;
+use serde_json::{Value, json};
+
+use super::App;
+
+/// Gives a member `points` by an order that occurred at `occurred_at`. They are active if that was 14 days ago.
+pub fn fund(app: &App, member: &str, order_id: &str, occurred_at: &str, points: i64) {
+    let order = app.order(member, order_id, occurred_at, &points.to_string());
+    let answer = app.checkout().post("/v1/orders", &order);
+    assert_eq!((answer.status, &answer.body["earned"]["points"]), (201, &json!(points)), "{answer:?}");
+}
+
+/// Two members whose entries stand in two journals.
+pub fn two_journals(app: &App) -> (String, String) {
+    let journal = |id: &str| id.parse::<MemberId>().expect("a member's id").journal();
+    let first = app.enrol("two-0");
+    let other = (1..100).map(|n| app.enrol(&format!("two-{n}"))).find(|id| journal(id) != journal(&first));
+    (first, other.expect("members are spread over the journals"))
+}
+
+/// The four balances of a wallet.
+pub fn balances(wallet: &Value) -> Value {
+    json!({
+        "active": wallet["active"], "debt": wallet["debt"], "held": wallet["held"], "pending": wallet["pending"],
+    })
+}
+
+/// A member's `[active, pending, held]` at this instant; nothing is owed.
+pub fn wallet(app: &App, member: &str) -> [i64; 3] {
+    let answer = app.operator().get(&format!("/v1/members/{member}/wallet"));
+    assert_eq!((answer.status, &answer.body["debt"]), (200, &json!(0)), "{answer:?}");
+    ["active", "pending", "held"].map(|part| answer.body[part].as_i64().expect("points"))
+}

@@ -1,0 +1,113 @@
+//! Transfers at once, over real connections.
+
+use std::sync::Barrier;
+use std::thread;
+
+use accrue::postgres::clock::Clock;
+
+use super::{EARLIER, NOON, direct, give, offered, reply};
+use crate::support::{Answer, App, Database, fund, instant, two_journals, wallet};
+
+// Does something `n` times at once.
+fn at_once(n: usize, act: impl Fn(usize) -> Answer + Sync) -> Vec<Answer> {
+    let (ready, act) = (Barrier::new(n), &act);
+    let ready = &ready;
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..n)
+            .map(|n| {
+                scope.spawn(move || {
+                    ready.wait();
+                    act(n)
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn of_twenty_gifts_of_a_hundred_points_at_once_from_a_wallet_of_a_hundred_one_succeeds() {
+    let app = App::at(NOON);
+    let (ana, ben) = two_journals(&app);
+    for (round, make) in [direct, give].into_iter().enumerate() {
+        fund(&app, &ana, &format!("A-{round}"), EARLIER, 100);
+        let answers = at_once(20, |n| make(&app.operator(), &format!("k-{round}-{n}"), &ana, &ben, 100));
+        assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1, "{answers:?}");
+        for refused in answers.iter().filter(|answer| answer.status != 201) {
+            refused.assert_problem(409, "insufficient_points");
+        }
+    }
+    assert_eq!((wallet(&app, &ana), wallet(&app, &ben)), ([0, 0, 100], [100, 0, 0]));
+}
+
+#[test]
+fn of_gifts_through_two_services_at_once_one_succeeds_and_no_batch_is_undone() {
+    let database = Database::new();
+    let [one, other] = [0, 1].map(|_| App::on(database.clone(), Clock::stopped_at(instant(NOON)), |_| {}));
+    let (ana, ben) = two_journals(&one);
+    for round in 0..10 {
+        fund(&one, &ana, &format!("A-{round}"), EARLIER, 100);
+        let answers = at_once(20, |n| {
+            let app = if n % 2 == 0 { &one } else { &other };
+            direct(&app.operator(), &format!("k-{round}-{n}"), &ana, &ben, 100)
+        });
+        assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1, "{answers:?}");
+    }
+    assert_eq!((wallet(&one, &ana), wallet(&other, &ben)), ([0, 0, 0], [1_000, 0, 0]));
+    (one.stop(), other.stop());
+    assert_eq!(database.undone(), 0);
+}
+
+#[test]
+fn one_offer_is_answered_once_by_whoever_is_first() {
+    let app = App::at(NOON);
+    let (ana, ben) = two_journals(&app);
+    fund(&app, &ana, "A-1", EARLIER, 500);
+    for round in 0..5 {
+        let id = offered(&app, &format!("o-{round}"), &ana, &ben, 100);
+        let answers = at_once(12, |n| {
+            let verb = ["accept", "decline", "cancel"][n % 3];
+            reply(&app.operator(), &format!("k-{round}-{n}"), &id, verb)
+        });
+        assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1, "{answers:?}");
+        for refused in answers.iter().filter(|answer| answer.status != 200) {
+            refused.assert_problem(409, "transfer_state_conflict");
+        }
+    }
+    let (given, received) = (wallet(&app, &ana), wallet(&app, &ben));
+    assert_eq!((given[0] + received[0], given[2], received[2]), (500, 0, 0));
+}
+
+#[test]
+fn transfers_in_both_directions_between_two_journals_end_without_a_deadlock() {
+    let app = App::at(NOON);
+    let (ana, ben) = two_journals(&app);
+    fund(&app, &ana, "A-1", EARLIER, 1_000);
+    fund(&app, &ben, "B-1", EARLIER, 1_000);
+    const ROUNDS: usize = 15;
+    let answers = at_once(12, |n| {
+        let client = app.operator();
+        let (from, to) = if n % 2 == 0 { (&ana, &ben) } else { (&ben, &ana) };
+        let mut last = None;
+        for round in 0..ROUNDS {
+            let key = format!("k-{n}-{round}");
+            let answer = match round % 3 {
+                0 => direct(&client, &key, from, to, 7),
+                1 => {
+                    let id = give(&client, &key, from, to, 5).body["id"].as_str().unwrap().to_owned();
+                    reply(&client, &key, &id, if n % 4 < 2 { "accept" } else { "decline" })
+                }
+                _ => {
+                    let id = give(&client, &key, from, to, 3).body["id"].as_str().unwrap().to_owned();
+                    reply(&client, &key, &id, "cancel")
+                }
+            };
+            assert!(matches!(answer.status, 200 | 201), "{answer:?}");
+            last = Some(answer);
+        }
+        last.unwrap()
+    });
+    assert_eq!(answers.len(), 12);
+    let (one, other) = (wallet(&app, &ana), wallet(&app, &ben));
+    assert_eq!((one[0] + other[0], one[2], other[2]), (2_000, 0, 0));
+}
