@@ -1,5 +1,6 @@
 -- The load of benches/awards: each request is an order that nobody posted before, for a random imported member.
--- Arguments after `--`: a file with a member's id in each line, a token, and a word that no other run uses.
+-- Arguments after `--`: a file with a member's id in each line, a token, a word that no other run uses, and perhaps when
+-- the orders occurred, if not now.
 
 local threads = {}
 
@@ -15,7 +16,7 @@ function init(arguments)
     end
     run = arguments[3]
     headers = { ["Authorization"] = "Bearer " .. arguments[2], ["Content-Type"] = "application/json" }
-    occurred_at = os.date("!%Y-%m-%dT%H:%M:%SZ")
+    occurred_at = arguments[4] or os.date("!%Y-%m-%dT%H:%M:%SZ")
     made, created, other = 0, 0, 0
     math.randomseed(os.time() + number)
 end
