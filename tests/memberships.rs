@@ -88,6 +88,36 @@ fn a_suspended_member_starts_nothing_new_until_it_is_resumed() {
 }
 
 #[test]
+fn what_a_suspended_member_has_under_way_goes_on() {
+    let app = App::at(NOON);
+    let (ana, shop) = (app.enrol("ana"), app.operator());
+    fund(&app, &ana, "A-1", EARLIER, 100);
+    let redeem = |key: &str, hold: bool| {
+        let mut body = json!({ "member_id": ana, "points": 10 });
+        if hold {
+            body["hold"] = json!({ "ttl": "15m" });
+        }
+        shop.post_keyed("/v1/redemptions", key, &body)
+    };
+    let held = ["h-1", "h-2", "h-3"].map(|key| redeem(key, true).headers["location"].clone());
+    changed(&app, "s-1", &ana, "suspend");
+    redeem("h-4", true).assert_problem(409, "member_suspended");
+    redeem("h-5", false).assert_problem(409, "member_suspended");
+    let done = |key: &str, path: &str| {
+        let answer = shop.post_keyed(path, key, &json!({}));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body["status"].clone()
+    };
+    assert_eq!(done("c-1", &format!("{}/capture", held[0])), "captured");
+    assert_eq!(done("c-2", &format!("{}/return", held[0])), "returned");
+    assert_eq!(done("c-3", &format!("{}/void", held[1])), "voided");
+    let refund = shop.post("/v1/orders/A-1/refunds", &json!({ "refund_id": "R-1", "amount": "50.00" }));
+    assert_eq!((refund.status, &refund.body["points_reversed"]["active"]), (201, &json!(50)), "{refund:?}");
+    app.clock.set(instant("2026-03-10T12:15:00Z"));
+    assert_eq!(wallet(&app, &ana), [50, 0, 0], "the third hold has lapsed");
+}
+
+#[test]
 fn a_change_of_a_membership_is_done_once_and_what_is_so_already_stays() {
     let app = App::at(NOON);
     let ana = app.enrol("ana");

@@ -4,12 +4,9 @@ mod holds;
 mod paying;
 mod returns;
 
-use std::sync::Barrier;
-use std::thread;
-
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, Client, instant};
+use crate::support::{Answer, App, Client, at_once, instant};
 
 const NOON: &str = "2026-03-10T12:00:00Z";
 
@@ -123,16 +120,7 @@ fn points_may_pay_the_programmes_share_of_an_order() {
 fn two_carts_never_hold_the_same_point() {
     let app = App::at(NOON);
     let member = member_with_points(&app);
-    let ready = Barrier::new(20);
-    let answers: Vec<Answer> = thread::scope(|scope| {
-        let ask = || {
-            let checkout = app.checkout();
-            ready.wait();
-            hold(&checkout, &member, 100, "15m")
-        };
-        let threads: Vec<_> = (0..20).map(|_| scope.spawn(ask)).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    });
+    let answers = at_once(20, |_| hold(&app.checkout(), &member, 100, "15m"));
     assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1, "{answers:?}");
     for refused in answers.iter().filter(|answer| answer.status != 201) {
         refused.assert_problem(409, "insufficient_points");

@@ -1,11 +1,8 @@
 //! Rewards: what points can be redeemed for, and how much of it there is.
 
-use std::sync::Barrier;
-use std::thread;
-
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, Client, instant};
+use crate::support::{Answer, App, Client, at_once, instant};
 
 const NOON: &str = "2026-03-10T12:00:00Z";
 
@@ -130,17 +127,7 @@ fn stock_is_never_oversold() {
     let reward = offer(&app, &json!({ "stock": 5 }));
     // Members of both journals.
     let members: Vec<String> = (0..20).map(|n| rich_member(&app, &format!("member-{n}"))).collect();
-    let ready = Barrier::new(20);
-    let ask = |member: &String| {
-        let checkout = app.checkout();
-        ready.wait();
-        redeem(&checkout, member, &reward, &json!({ "hold": { "ttl": "15m" } }))
-    };
-    let ask = &ask;
-    let answers: Vec<Answer> = thread::scope(|scope| {
-        let threads: Vec<_> = members.iter().map(|member| scope.spawn(move || ask(member))).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    });
+    let answers = at_once(20, |n| redeem(&app.checkout(), &members[n], &reward, &json!({ "hold": { "ttl": "15m" } })));
     assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 5, "{answers:?}");
     for refused in answers.iter().filter(|answer| answer.status != 201) {
         refused.assert_problem(409, "reward_out_of_stock");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{NOON, refund, reversed};
-use crate::support::{Answer, App};
+use crate::support::{Answer, App, at_once};
 
 // A member whose order "<name>-1" of `amount` is paid with `points`, held for it; it is left with no others.
 fn member_who_paid(app: &App, name: &str, amount: &str, points: i64) -> (String, Value) {
@@ -121,15 +121,7 @@ fn double_refunds_at_once_are_one() {
     let app = App::at(NOON);
     let member = app.enrol("ana");
     app.earn(&member, "A-1", NOON, "100");
-    let ready = std::sync::Barrier::new(20);
-    let answers: Vec<Answer> = std::thread::scope(|scope| {
-        let post = || {
-            ready.wait();
-            refund(&app, "A-1", "R-1", "60.00")
-        };
-        let threads: Vec<_> = (0..20).map(|_| scope.spawn(post)).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    });
+    let answers = at_once(20, |_| refund(&app, "A-1", "R-1", "60.00"));
     assert!(answers.iter().all(|answer| (answer.status, &answer.text) == (201, &answers[0].text)), "{answers:?}");
     assert_eq!(answers.iter().filter(|answer| !answer.replayed()).count(), 1);
     assert_eq!(app.points(&member), [0, 40, 0, 0]);

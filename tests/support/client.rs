@@ -1,6 +1,8 @@
 //! A client that shows status, headers and body of every answer.
 
 use std::collections::BTreeMap;
+use std::sync::Barrier;
+use std::thread;
 use std::time::Duration;
 
 use accrue::http::problem::PROBLEMS;
@@ -135,4 +137,19 @@ fn answer(mut response: Response<Body>) -> Result<Answer, ureq::Error> {
     let bytes = response.body_mut().with_config().limit(1 << 30).read_to_vec()?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     Ok(Answer { status, headers, body: serde_json::from_str(&text).unwrap_or_default(), text })
+}
+
+/// Asks `n` times at once, over as many connections.
+pub fn at_once(n: usize, ask: impl Fn(usize) -> Answer + Sync) -> Vec<Answer> {
+    let (ready, ask) = (&Barrier::new(n), &ask);
+    thread::scope(|scope| {
+        let asking = |n| {
+            scope.spawn(move || {
+                ready.wait();
+                ask(n)
+            })
+        };
+        let threads: Vec<_> = (0..n).map(asking).collect();
+        threads.into_iter().map(|thread| thread.join().expect("everyone is answered")).collect()
+    })
 }

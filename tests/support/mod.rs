@@ -24,7 +24,7 @@ use diesel::{PgConnection, RunQueryDsl};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
 
-pub use self::client::{Answer, Client};
+pub use self::client::{Answer, Client, at_once};
 pub use self::database::Database;
 pub use self::points::{balances, fund, two_journals, wallet};
 pub use self::program::{Place, Running};

@@ -1,29 +1,9 @@
 //! Transfers at once, over real connections.
 
-use std::sync::Barrier;
-use std::thread;
-
 use accrue::postgres::clock::Clock;
 
 use super::{EARLIER, NOON, direct, give, offered, reply};
-use crate::support::{Answer, App, Database, fund, instant, two_journals, wallet};
-
-// Does something `n` times at once.
-fn at_once(n: usize, act: impl Fn(usize) -> Answer + Sync) -> Vec<Answer> {
-    let (ready, act) = (Barrier::new(n), &act);
-    let ready = &ready;
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..n)
-            .map(|n| {
-                scope.spawn(move || {
-                    ready.wait();
-                    act(n)
-                })
-            })
-            .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    })
-}
+use crate::support::{App, Database, at_once, fund, instant, two_journals, wallet};
 
 #[test]
 fn of_twenty_gifts_of_a_hundred_points_at_once_from_a_wallet_of_a_hundred_one_succeeds() {
@@ -54,7 +34,9 @@ fn of_gifts_through_two_services_at_once_one_succeeds_and_no_batch_is_undone() {
         assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1, "{answers:?}");
     }
     assert_eq!((wallet(&one, &ana), wallet(&other, &ben)), ([0, 0, 0], [1_000, 0, 0]));
-    (one.stop(), other.stop());
+    for app in [one, other] {
+        app.stop();
+    }
     assert_eq!(database.undone(), 0);
 }
 
