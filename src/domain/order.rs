@@ -319,10 +319,6 @@ fn pay(work: &mut Working<'_>, order: &Order) -> Result<Option<Paid>, Rejected> 
         if redemption.reward_id.is_some() || for_this == Some(false) || (for_this.is_none() && is_captured) {
             return Err(Refusal::RedemptionOfAnotherOrder { redemption_id: id.to_string() }.into());
         }
-        // What came back in part has no share of an order that could be told from the rest.
-        if is_captured && redemption.returned > 0 {
-            return Err(Refusal::RedemptionStateConflict { state: "returned in part".to_owned() }.into());
-        }
         let redemption = match redemption.status {
             RedemptionStatus::Captured => redemption.clone(),
             _ => redemption::capture(work, id, None, Some(&order.order_id))?.redemption,

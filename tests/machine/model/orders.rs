@@ -106,7 +106,7 @@ impl Model {
                 return Err("redemption_not_found");
             }
             let made_for_it = spending.order.as_ref() == Some(&order.order_id);
-            let free = spending.order.is_none() && spending.status == "held";
+            let free = spending.order.is_none() && spending.status != "captured";
             if spending.reward.is_some() || !(made_for_it || free) {
                 return Err("redemption_of_another_order");
             }
