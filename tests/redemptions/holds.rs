@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{NOON, change, hold, last_entry, member_with_points, points_of};
-use crate::support::{App, at_once, instant};
+use crate::support::{App, Pair, at_once, instant};
 
 #[test]
 fn a_hold_sets_points_aside_until_it_is_captured() {
@@ -169,15 +169,18 @@ fn a_capture_is_done_once_under_its_key() {
 
 #[test]
 fn of_captures_and_voids_of_one_hold_at_once_one_is_done() {
-    let app = App::at(NOON);
-    let (checkout, member) = (app.checkout(), member_with_points(&app));
+    let pair = Pair::at(NOON);
+    let app = pair.app(0);
+    let (checkout, member) = (app.checkout(), member_with_points(app));
     for round in 0..3 {
         let held = hold(&checkout, &member, 30, "15m");
-        let answers = at_once(12, |n| change(&app.checkout(), &held, ["capture", "void"][n % 2], &json!({})));
+        let answers =
+            at_once(12, |n| change(&pair.app(n).checkout(), &held, ["capture", "void"][n / 2 % 2], &json!({})));
         assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1, "round {round}: {answers:?}");
         for refused in answers.iter().filter(|answer| answer.status != 200) {
             refused.assert_problem(409, "redemption_state_conflict");
         }
         assert_eq!(app.points(&member)[2], 0, "nothing is held any more");
     }
+    pair.end();
 }

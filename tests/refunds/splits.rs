@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{NOON, refund, reversed};
-use crate::support::{Answer, App, at_once};
+use crate::support::{Answer, App, Pair, at_once};
 
 // A member whose order "<name>-1" of `amount` is paid with `points`, held for it; it is left with no others.
 fn member_who_paid(app: &App, name: &str, amount: &str, points: i64) -> (String, Value) {
@@ -118,11 +118,15 @@ fn several_redemptions_come_back_the_last_first() {
 
 #[test]
 fn double_refunds_at_once_are_one() {
-    let app = App::at(NOON);
+    let pair = Pair::at(NOON);
+    let app = pair.app(0);
     let member = app.enrol("ana");
     app.earn(&member, "A-1", NOON, "100");
-    let answers = at_once(20, |_| refund(&app, "A-1", "R-1", "60.00"));
-    assert!(answers.iter().all(|answer| (answer.status, &answer.text) == (201, &answers[0].text)), "{answers:?}");
-    assert_eq!(answers.iter().filter(|answer| !answer.replayed()).count(), 1);
-    assert_eq!(app.points(&member), [0, 40, 0, 0]);
+    for round in 1..=10 {
+        let answers = at_once(20, |n| refund(pair.app(n), "A-1", &format!("R-{round}"), "6.00"));
+        assert!(answers.iter().all(|answer| (answer.status, &answer.text) == (201, &answers[0].text)), "{answers:?}");
+        assert_eq!(answers.iter().filter(|answer| !answer.replayed()).count(), 1);
+        assert_eq!(app.points(&member), [0, 100 - 6 * round, 0, 0]);
+    }
+    pair.end();
 }

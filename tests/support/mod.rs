@@ -33,6 +33,31 @@ pub use self::program::{Place, Running};
 /// months later, in New York.
 pub const PROGRAM: &str = include_str!("../../src/cli/program.toml");
 
+/// Two services on one database, as two instances are: what they do at once is kept apart by the heads' locks alone.
+pub struct Pair([App; 2]);
+
+impl Pair {
+    /// Two services whose clocks stand at `at`.
+    pub fn at(at: &str) -> Self {
+        let database = Database::new();
+        Self([0, 1].map(|_| App::on(database.clone(), Clock::stopped_at(instant(at)), |_| {})))
+    }
+
+    /// One of them for each number.
+    pub fn app(&self, n: usize) -> &App {
+        &self.0[n % 2]
+    }
+
+    /// Stops both, and panics if a transaction was undone: one that waits for its head never is.
+    pub fn end(self) {
+        let database = self.0[0].database.clone();
+        for app in self.0 {
+            app.stop();
+        }
+        assert_eq!(database.undone(), 0, "a batch did not wait for its head");
+    }
+}
+
 /// A service on a database of its own. When it is dropped it is stopped, and its ledger must check out.
 pub struct App {
     /// Its database.

@@ -1,63 +1,46 @@
 //! Transfers at once, over real connections.
 
-use accrue::postgres::clock::Clock;
-
 use super::{EARLIER, NOON, direct, give, offered, reply};
-use crate::support::{App, Database, at_once, fund, instant, two_journals, wallet};
+use crate::support::{App, Pair, at_once, fund, two_journals, wallet};
 
 #[test]
 fn of_twenty_gifts_of_a_hundred_points_at_once_from_a_wallet_of_a_hundred_one_succeeds() {
-    let app = App::at(NOON);
-    let (ana, ben) = two_journals(&app);
-    for (round, make) in [direct, give].into_iter().enumerate() {
-        fund(&app, &ana, &format!("A-{round}"), EARLIER, 100);
-        let answers = at_once(20, |n| make(&app.operator(), &format!("k-{round}-{n}"), &ana, &ben, 100));
+    let pair = Pair::at(NOON);
+    let app = pair.app(0);
+    let (ana, ben) = two_journals(app);
+    for (round, make) in [direct, give, direct, direct].into_iter().enumerate() {
+        fund(app, &ana, &format!("A-{round}"), EARLIER, 100);
+        let make = |n: usize| make(&pair.app(n).operator(), &format!("k-{round}-{n}"), &ana, &ben, 100);
+        let answers = at_once(20, make);
         assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1, "{answers:?}");
         for refused in answers.iter().filter(|answer| answer.status != 201) {
             refused.assert_problem(409, "insufficient_points");
         }
     }
-    assert_eq!((wallet(&app, &ana), wallet(&app, &ben)), ([0, 0, 100], [100, 0, 0]));
-}
-
-#[test]
-fn of_gifts_through_two_services_at_once_one_succeeds_and_no_batch_is_undone() {
-    let database = Database::new();
-    let [one, other] = [0, 1].map(|_| App::on(database.clone(), Clock::stopped_at(instant(NOON)), |_| {}));
-    let (ana, ben) = two_journals(&one);
-    for round in 0..10 {
-        fund(&one, &ana, &format!("A-{round}"), EARLIER, 100);
-        let answers = at_once(20, |n| {
-            let app = if n % 2 == 0 { &one } else { &other };
-            direct(&app.operator(), &format!("k-{round}-{n}"), &ana, &ben, 100)
-        });
-        assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1, "{answers:?}");
-    }
-    assert_eq!((wallet(&one, &ana), wallet(&other, &ben)), ([0, 0, 0], [1_000, 0, 0]));
-    for app in [one, other] {
-        app.stop();
-    }
-    assert_eq!(database.undone(), 0);
+    assert_eq!((wallet(app, &ana), wallet(app, &ben)), ([0, 0, 100], [300, 0, 0]));
+    pair.end();
 }
 
 #[test]
 fn one_offer_is_answered_once_by_whoever_is_first() {
-    let app = App::at(NOON);
-    let (ana, ben) = two_journals(&app);
-    fund(&app, &ana, "A-1", EARLIER, 500);
+    let pair = Pair::at(NOON);
+    let app = pair.app(0);
+    let (ana, ben) = two_journals(app);
+    fund(app, &ana, "A-1", EARLIER, 500);
     for round in 0..5 {
-        let id = offered(&app, &format!("o-{round}"), &ana, &ben, 100);
+        let id = offered(app, &format!("o-{round}"), &ana, &ben, 100);
         let answers = at_once(12, |n| {
             let verb = ["accept", "decline", "cancel"][n % 3];
-            reply(&app.operator(), &format!("k-{round}-{n}"), &id, verb)
+            reply(&pair.app(n).operator(), &format!("k-{round}-{n}"), &id, verb)
         });
         assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1, "{answers:?}");
         for refused in answers.iter().filter(|answer| answer.status != 200) {
             refused.assert_problem(409, "transfer_state_conflict");
         }
     }
-    let (given, received) = (wallet(&app, &ana), wallet(&app, &ben));
+    let (given, received) = (wallet(app, &ana), wallet(app, &ben));
     assert_eq!((given[0] + received[0], given[2], received[2]), (500, 0, 0));
+    pair.end();
 }
 
 #[test]
