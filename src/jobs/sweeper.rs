@@ -114,11 +114,11 @@ pub fn sweep_once(
         let page = due::page(connection, until, last, PAGE)?;
         last = page.last().copied();
         for burst in page.chunks(BURST) {
-            let began = Instant::now();
-            settle(ledger, burst.iter().map(|(_, member)| *member), &mut swept)?;
             if stopping() {
                 return Ok(swept);
             }
+            let began = Instant::now();
+            settle(ledger, burst.iter().map(|(_, member)| *member), &mut swept)?;
             thread::sleep((began.elapsed() * REST).min(LONGEST_REST));
         }
         if last.is_none() {

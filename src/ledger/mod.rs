@@ -148,11 +148,6 @@ impl Ledger {
             let _ = reply.send(Ok(Answer { outcome, replayed: false }));
             return Ok(answer);
         };
-        if request.command.other_journal().is_some_and(|other| self.shared.queue(other).is_none()) {
-            let outcome = Outcome::Refused(Refusal::ReceiverNotFound);
-            let _ = reply.send(Ok(Answer { outcome, replayed: false }));
-            return Ok(answer);
-        }
         let job = Job { request, reply };
         let pushed = match priority {
             Priority::Request => queue.push(job),
