@@ -98,10 +98,10 @@ impl Model {
         }
     }
 
-    // The points arrive in lots that end when the giver's would have.
+    // The points arrive in lots that end when the giver's would have. Whoever takes them in begins something.
     fn deliver(&mut self, from: MemberId, to: MemberId, takings: &Takings) -> Verdict {
-        self.may_receive(to)?;
         self.settle(to);
+        self.may_begin(to)?;
         let (mut arriving, now, command) = (Vec::new(), self.now, self.command);
         for (n, (lot, points)) in (0_u64..).zip(takings) {
             let expires_at = self.person(from).lot(*lot).expires_at;
