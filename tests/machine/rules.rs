@@ -28,7 +28,8 @@ pub struct Rules {
     grace: Option<&'static str>,
     value: Option<&'static str>,
     share: &'static str,
-    transfers: Option<(bool, Option<i64>)>,
+    /// Directly too? And the most points, of one and of a day.
+    transfers: Option<(bool, Option<(i64, i64)>)>,
 }
 
 impl Rules {
@@ -53,11 +54,11 @@ impl Rules {
         if let Some(value) = self.value {
             document["redemption"]["point_value"] = value.into();
         }
-        if let Some((direct, maximum)) = self.transfers {
+        if let Some((direct, limits)) = self.transfers {
             document["transfers"] = json!({ "direct": direct, "offer_ttl": "7D" });
-            if let Some(maximum) = maximum {
+            if let Some((maximum, per_day)) = limits {
                 document["transfers"]["maximum_points"] = maximum.into();
-                document["transfers"]["maximum_points_per_day"] = (maximum * 5 / 6).into();
+                document["transfers"]["maximum_points_per_day"] = per_day.into();
             }
         }
         document
@@ -77,7 +78,7 @@ pub fn rules() -> impl Strategy<Value = Rules> {
         select(vec![None, Some("30D"), Some("1D_D")]),
         select(vec![Some("0.01"), None, Some("0.015"), Some("20")]),
         select(vec!["1", "0.5"]),
-        select(vec![Some((true, None)), Some((true, Some(60))), Some((false, Some(200))), None]),
+        select(vec![Some((true, None)), Some((true, Some((60, 50)))), Some((false, Some((40, 70)))), None]),
     );
     (earning, spending).prop_map(|((rate, rounding, pending, expiry), (policy, grace, value, share, transfers))| {
         Rules { rate, rounding, pending, expiry, policy, grace, value, share, transfers }

@@ -209,7 +209,9 @@ fn act(repeats: u32) -> impl Strategy<Value = Act> {
         _ => Act::Return { redemption, sum },
     });
     let donate = (member.clone(), 0..3_u8, sum()).prop_map(|(member, cause, sum)| Act::Donate { member, cause, sum });
-    let give = (member.clone(), 0..6_u8, sum(), any::<bool>()).prop_map(|(from, to, sum, direct)| Act::Give {
+    // Mostly so little that a day's limit is reached by several.
+    let gift = prop_oneof![3 => (10..40_u16).prop_map(Sum::Some), 2 => sum()];
+    let give = (member.clone(), 0..6_u8, gift, any::<bool>()).prop_map(|(from, to, sum, direct)| Act::Give {
         from,
         to,
         sum,
@@ -235,7 +237,7 @@ fn act(repeats: u32) -> impl Strategy<Value = Act> {
         8 => buy,
         16 => on_redemption,
         4 => donate,
-        8 => give,
+        12 => give,
         8 => answer,
         6 => adjust,
         3 => membership,
