@@ -5,7 +5,7 @@ mod machine;
 mod members;
 mod program;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -43,6 +43,8 @@ pub struct State {
     pub causes: HashMap<Uuid, Cause>,
     /// Orders that exist, by id.
     pub orders: HashMap<String, Remembered>,
+    /// Ids that orders of other journals have, as far as they were looked for.
+    pub orders_elsewhere: HashSet<String>,
     /// Refunds that exist, by order and id.
     pub refunds: HashMap<(String, String), Remembered>,
     /// Enrolments that exist, by external id.

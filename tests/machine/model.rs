@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use accrue::domain::donation::CauseTerms;
-use accrue::domain::ids::{MemberId, RedemptionId, TransferId};
+use accrue::domain::ids::{JournalId, MemberId, RedemptionId, TransferId};
 use accrue::domain::membership::Change;
 use accrue::domain::program::Program;
 use accrue::domain::reward::{RewardPatch, RewardTerms};
@@ -123,7 +123,7 @@ pub struct Model {
     pub causes: BTreeMap<Uuid, (CauseTerms, i64)>,
     command: Uuid,
     programs: Vec<(Timestamp, Arc<Program>)>,
-    orders: BTreeMap<String, [u8; 32]>,
+    orders: BTreeMap<String, (JournalId, [u8; 32])>,
     refunds: BTreeMap<(String, String), Seen>,
     customers: BTreeMap<String, [u8; 32]>,
     keys: BTreeMap<(&'static str, String), Seen>,
@@ -213,7 +213,9 @@ impl Model {
         let done = |hash: [u8; 32]| Seen { hash, code: "done", personal: None };
         match &request.command {
             Command::CompleteOrder(order) => {
-                self.orders.get(&order.order_id).map(|hash| done(*hash).again(&request.hash, "order_conflict"))
+                let known = self.orders.get(&order.order_id);
+                let known = known.filter(|(journal, _)| *journal == order.member_id.journal());
+                known.map(|(_, hash)| done(*hash).again(&request.hash, "order_conflict"))
             }
             Command::RefundOrder(refund) => {
                 let seen = self.refunds.get(&(refund.order_id.clone(), refund.refund_id.clone()));
@@ -231,7 +233,11 @@ impl Model {
         match &request.command {
             Command::CompleteOrder(order) => {
                 self.order(order)?;
-                self.orders.insert(order.order_id.clone(), request.hash);
+                let known = self.orders.insert(order.order_id.clone(), (order.member_id.journal(), request.hash));
+                // Of another journal: whatever else there is to refuse comes first.
+                if known.is_some() {
+                    return Err("order_conflict");
+                }
             }
             Command::RefundOrder(refund) => {
                 self.refund(refund)?;

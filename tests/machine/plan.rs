@@ -141,7 +141,7 @@ impl Planner<'_> {
                 let amount = if items { half * Decimal::TWO } else { money(cents.into()) };
                 let item = Item { sku: "umbrella".to_owned(), category: None, quantity: 2, unit_price: half };
                 Command::CompleteOrder(Order {
-                    order_id: self.order(member, number),
+                    order_id: order_id(number),
                     member_id: self.member(member),
                     occurred_at: self.model.now + ages(age),
                     currency: if euros { "EUR" } else { "USD" }.parse().expect("a currency"),
@@ -170,8 +170,7 @@ impl Planner<'_> {
             }
             Act::Pay { member, sum, order, order_cents, hold } => {
                 let (member_id, points) = self.points(member, sum);
-                let (order_id, order_amount) =
-                    (order.map(|number| self.order(member, number)), order_cents.map(|cents| money(cents.into())));
+                let (order_id, order_amount) = (order.map(order_id), order_cents.map(|cents| money(cents.into())));
                 let purpose = Purpose::Order { points, order_id, order_amount };
                 Command::Redeem(RedemptionRequest { member_id, purpose, hold: hold.map(holds) })
             }
@@ -245,11 +244,6 @@ impl Planner<'_> {
         member_id(self.journals, place, self.enrolled.get(&place).copied().unwrap_or_default())
     }
 
-    // Of the member's journal: an order that another journal holds is a conflict only where it would else be done.
-    fn order(&self, member: u8, number: u8) -> String {
-        format!("order-{}-{number}", self.member(member).journal())
-    }
-
     // A member and so many points, measured by those that are active now.
     fn points(&self, member: u8, sum: Sum) -> (MemberId, i64) {
         let member = self.member(member);
@@ -312,6 +306,10 @@ fn ages(age: u8) -> TimeDelta {
 fn holds(hold: u8) -> TimeDelta {
     [TimeDelta::seconds(1), TimeDelta::minutes(15), TimeDelta::days(1), TimeDelta::days(14), TimeDelta::days(30)]
         [usize::from(hold)]
+}
+
+fn order_id(number: u8) -> String {
+    format!("order-{number}")
 }
 
 fn customer(place: usize) -> String {

@@ -24,10 +24,11 @@ pub fn load(
     let Around { journal, reach, .. } = *around;
     if !needs.orders.is_empty() {
         let orders = needs.orders.iter().cloned().collect();
-        state.orders = remembered(match reach {
-            Reach::Journal => LoadOrders { journal, orders }.load(connection)?,
-            Reach::AllJournals => LoadOrdersAnywhere { orders }.load(connection)?,
-        });
+        if reach == Reach::AllJournals {
+            let orders = needs.orders.iter().cloned().collect();
+            state.orders_elsewhere = LoadOrdersElsewhere { journal, orders }.load(connection)?.into_iter().collect();
+        }
+        state.orders = remembered(LoadOrders { journal, orders }.load(connection)?);
     }
     if !needs.refunds.is_empty() {
         let (orders, refunds) = needs.refunds.iter().cloned().unzip();
@@ -91,9 +92,10 @@ statement! {
 }
 
 statement! {
-    LoadOrdersAnywhere { orders: Vec<String> => Array<Text> } -> (Text, Bytea, Text),
-    "SELECT o.order_id, o.request_hash, o.response FROM UNNEST($1) AS wanted (order_id)
-     CROSS JOIN LATERAL (SELECT * FROM orders WHERE order_id = wanted.order_id OFFSET 0) AS o"
+    LoadOrdersElsewhere { journal: JournalId => SmallInt, orders: Vec<String> => Array<Text> } -> Text,
+    "SELECT o.order_id FROM UNNEST($2) AS wanted (order_id)
+     CROSS JOIN LATERAL (SELECT * FROM orders WHERE order_id = wanted.order_id OFFSET 0) AS o
+     WHERE o.journal <> $1"
 }
 
 statement! {

@@ -1,7 +1,7 @@
 //! The property machine in memory: random worlds, decided request by request against the naive model. What was decided
 //! is then rebuilt from its entries alone, and decided once more.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -9,7 +9,7 @@ use proptest::test_runner::TestRunner;
 use uuid::Uuid;
 
 use self::naive::{BEGINNING, CHANGE, Expected, Pace, Planned, Wallet, World, cases, plan, worlds};
-use super::{Batch, Changes, State};
+use super::{Batch, Changes, NewOrder, Remembered, State};
 use crate::domain::account::Account;
 use crate::domain::audit::{Auditor, Journal};
 use crate::domain::decide::{Context, Working};
@@ -135,7 +135,10 @@ impl Memory {
     }
 
     fn decide(&mut self, planned: &Planned) -> Expected {
-        let (state, changes) = (std::mem::take(&mut self.state), std::mem::take(&mut self.changes));
+        let (mut state, changes) = (std::mem::take(&mut self.state), std::mem::take(&mut self.changes));
+        if let Command::CompleteOrder(order) = &planned.request.command {
+            keep_apart(&mut state, &changes, order.member_id.journal());
+        }
         let next_seqs = BTreeMap::from([(0, 1), (1, 1), (2, 1)]);
         let written: BTreeMap<JournalId, usize> =
             changes.entries.iter().map(|(journal, drafts)| (*journal, drafts.len())).collect();
@@ -213,6 +216,19 @@ impl Memory {
             prop_assert_eq!(account(&cause.account()), i128::from(cause.total));
         }
         Ok(())
+    }
+}
+
+// The orders of `journal`, and those that it would find elsewhere.
+fn keep_apart(state: &mut State, changes: &Changes, journal: JournalId) {
+    (state.orders, state.orders_elsewhere) = (HashMap::new(), HashSet::new());
+    for NewOrder { order, hash, response, .. } in &changes.orders {
+        if order.member_id.journal() == journal {
+            let outcome = Outcome::Done(response.clone());
+            state.orders.insert(order.order_id.clone(), Remembered { hash: hash.to_vec(), outcome, member: None });
+        } else {
+            state.orders_elsewhere.insert(order.order_id.clone());
+        }
     }
 }
 

@@ -19,6 +19,11 @@ impl<'a> Batch<'a> {
     pub(super) fn complete_order(&mut self, request: &'a Request, order: &Order) -> Result<String, Rejected> {
         let mut work = self.work_on(request, order.member_id)?;
         let completed = order::complete(&mut work, order)?;
+        // Asked last: other journals are only looked into for what would be done, so that the answer is the same
+        // whatever else is in the batch. Another journal's order is another member's, and so never this one again.
+        if self.state.orders_elsewhere.contains(&order.order_id) {
+            return Err(Refusal::OrderConflict { order_id: order.order_id.clone() }.into());
+        }
         let response = body(&completed.reply);
         let seq = self.keep(work)? + completed.entry as i64;
         self.state.orders.insert(order.order_id.clone(), done(request, &response));
