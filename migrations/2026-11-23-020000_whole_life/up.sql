@@ -24,7 +24,7 @@ ALTER TABLE orders ADD COLUMN refunded numeric CONSTRAINT orders_refunded_within
     ADD COLUMN reversed bigint,
     ADD COLUMN returned bigint,
     ADD COLUMN refunded_items text;
-GRANT UPDATE (refunded, reversed, returned, refunded_items, items) ON orders TO accrue_service;
+GRANT UPDATE (refunded, reversed, returned, refunded_items, items, request_hash) ON orders TO accrue_service;
 
 -- Refunds, each once for its order. `request_hash` and `response` answer one that is sent again (invariant 4).
 CREATE TABLE refund (
@@ -73,7 +73,7 @@ CREATE TABLE transfer (
 );
 CREATE INDEX transfer_member_idx ON transfer (member, id);
 CREATE INDEX transfer_receiver_idx ON transfer (receiver, id);
-CREATE INDEX transfer_day_idx ON transfer (member, created_at);
+CREATE INDEX transfer_day_idx ON transfer (member, created_at) WHERE status IN ('offered', 'accepted');
 CREATE INDEX transfer_offered_idx ON transfer (member, lapses_at) WHERE status = 'offered';
 
 -- Donations, with the number of the entry that each stands in (a projection).
@@ -141,7 +141,7 @@ GRANT DELETE ON member_profile TO accrue_service;
 
 GRANT SELECT, INSERT ON refund, redemption, transfer, donation, cause, cause_total, reward, note TO accrue_service;
 GRANT UPDATE (items, request_hash) ON refund TO accrue_service;
-GRANT UPDATE (status, state, lapses_at) ON redemption, transfer TO accrue_service;
+GRANT UPDATE (status, state) ON redemption, transfer TO accrue_service;
 GRANT UPDATE (points, donations) ON cause_total TO accrue_service;
 GRANT UPDATE (terms, supplied, taken) ON reward TO accrue_service;
 GRANT DELETE ON note TO accrue_service;

@@ -67,9 +67,14 @@ pub struct Order {
 pub const MOST_REDEMPTIONS: usize = 10;
 
 impl Order {
-    /// Reads an order's id: 1 to 64 visible ASCII characters.
+    /// Reads an order's id: 1 to 64 visible ASCII characters, and neither `.` nor `..`, which no client can ask for in a
+    /// path.
     pub fn read_id(value: &Value) -> Result<String, Wrong> {
-        fields::word(1..=64, |c| c.is_ascii_graphic(), "must be visible ASCII")(value)
+        let id = fields::word(1..=64, |c| c.is_ascii_graphic(), "must be visible ASCII")(value)?;
+        match id.as_str() {
+            "." | ".." => Err(Wrong::new("wrong_format", "must not be . or ..")),
+            _ => Ok(id),
+        }
     }
 }
 
@@ -154,6 +159,8 @@ pub struct OrderRecord {
     pub channel: Option<String>,
     /// What points paid of it, in money.
     pub paid: Decimal,
+    /// How many points paid it.
+    pub paid_points: i64,
     /// The redemptions that paid it.
     pub redemptions: Vec<RedemptionId>,
     /// What it earned.
@@ -193,6 +200,7 @@ impl OrderRecord {
         }
         if !self.redemptions.is_empty() {
             facts["paid"] = money(self.paid).into();
+            facts["paid_points"] = self.paid_points.into();
             facts["redemptions"] = json!(self.redemptions);
         }
         facts
@@ -211,6 +219,7 @@ impl OrderRecord {
             discount: money("discount").map_or(Some(None), |discount| discount.map(Some))?,
             channel: text("channel").map(ToOwned::to_owned),
             paid: money("paid").unwrap_or(Some(Decimal::ZERO))?,
+            paid_points: order.get("paid_points").map_or(Some(0), Value::as_i64)?,
             redemptions: match order.get("redemptions") {
                 Some(redemptions) => serde_json::from_value(redemptions.clone()).ok()?,
                 None => Vec::new(),
@@ -267,6 +276,7 @@ pub fn complete(work: &mut Working<'_>, order: &Order) -> Result<Completed, Reje
         discount: order.discount,
         channel: order.channel.clone(),
         paid: order.amount - eligible,
+        paid_points: paid.as_ref().map_or(0, |paid| paid.points),
         redemptions: paying(order),
         points: earning.points,
         lot: lot.as_ref().map(|lot| lot.id),
@@ -316,7 +326,9 @@ fn pay(work: &mut Working<'_>, order: &Order) -> Result<Option<Paid>, Rejected> 
         let redemption = work.member.redemptions.get(&id).ok_or(Refusal::RedemptionNotFound)?;
         let for_this = redemption.order_id.as_ref().map(|id| *id == order.order_id);
         let is_captured = redemption.status == RedemptionStatus::Captured;
-        if redemption.reward_id.is_some() || for_this == Some(false) || (for_this.is_none() && is_captured) {
+        let other_money = redemption.currency.is_some_and(|currency| currency != order.currency);
+        let spent_at_large = for_this.is_none() && is_captured;
+        if redemption.reward_id.is_some() || for_this == Some(false) || spent_at_large || other_money {
             return Err(Refusal::RedemptionOfAnotherOrder { redemption_id: id.to_string() }.into());
         }
         let redemption = match redemption.status {
@@ -332,6 +344,8 @@ fn pay(work: &mut Working<'_>, order: &Order) -> Result<Option<Paid>, Rejected> 
         let amount = money::format_amount(order.amount, order.currency);
         return Err(Refusal::PaidOverAmount { amount }.into());
     }
+    // The share is of what was ordered in the end, whatever amount the redemptions were asked for with.
+    work.context().program().redemption.check_share(paid.value, order.amount, order.currency)?;
     Ok(Some(paid))
 }
 

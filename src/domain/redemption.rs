@@ -129,12 +129,19 @@ impl Redemption {
         }
     }
 
-    /// How many units of its reward it takes from the stock.
+    /// How many units of its reward it takes from the stock: all, less those that came back.
     pub fn stock_taken(&self) -> i64 {
+        let quantity = self.quantity.unwrap_or_default();
         match self.status {
-            RedemptionStatus::Held | RedemptionStatus::Captured => self.quantity.unwrap_or_default(),
+            RedemptionStatus::Held => quantity,
+            RedemptionStatus::Captured => quantity - self.returned.checked_div(self.unit()).unwrap_or_default(),
             RedemptionStatus::Voided | RedemptionStatus::Lapsed | RedemptionStatus::Returned => 0,
         }
+    }
+
+    // What one of the reward cost.
+    fn unit(&self) -> i64 {
+        self.points.checked_div(self.quantity.unwrap_or_default()).unwrap_or_default()
     }
 
     /// How many captured points have not come back.
@@ -262,7 +269,7 @@ pub fn capture(
     }
     let (captured, rest) = lot::split(&redemption.lots, points);
     let mut postings = lot::postings(&captured, HELD, Account::Redemption);
-    postings.extend(release(&work.member, &rest, now));
+    postings.extend(release(&work.member, &rest, now)?);
     // The value of a part is its share of the whole, as every point is worth the same.
     if let (Some(value), Some(currency)) = (redemption.value, redemption.currency) {
         redemption.value = money::share(value, points, redemption.points, currency);
@@ -282,7 +289,7 @@ pub fn void(work: &mut Working<'_>, id: RedemptionId) -> Result<RedemptionReply,
     work.settle(now)?;
     let mut redemption = in_status(&work.member, id, RedemptionStatus::Held)?;
     redemption.status = RedemptionStatus::Voided;
-    let postings = release(&work.member, &redemption.lots, now);
+    let postings = release(&work.member, &redemption.lots, now)?;
     let fact = Fact::Redemption(redemption.clone());
     work.post(Event::new(Kind::RedemptionVoided, fact).with_postings(postings))?;
     Ok(RedemptionReply { redemption, wallet: work.member.balances })
@@ -299,9 +306,11 @@ pub fn give_back(work: &mut Working<'_>, id: RedemptionId, points: Option<i64>) 
     if points > redemption.spent() {
         return Err(Refusal::ReturnOverCaptured { left: redemption.spent() }.into());
     }
+    if redemption.reward_id.is_some() && points % redemption.unit().max(1) != 0 {
+        return Err(Refusal::RewardReturnedInUnits { unit: redemption.unit() }.into());
+    }
     let takings = lot::from_the_end(&redemption.lots, redemption.returned, points);
-    let has_ended = |taking: &Taking| work.member.lots.get(&taking.lot).is_none_or(|lot| lot.has_expired(now));
-    let (ended, alive): (Vec<Taking>, Vec<Taking>) = takings.into_iter().partition(has_ended);
+    let (ended, alive) = ended(&work.member, takings, now)?;
     let forfeit = work.member.status.has_left();
     let back = if forfeit { Account::Breakage } else { ACTIVE };
     let mut postings = lot::postings(&alive, Account::Redemption, back);
@@ -335,7 +344,7 @@ pub(super) fn lapse(work: &mut Working<'_>, id: Uuid, due_at: Timestamp) -> Resu
     let held = RedemptionId::try_from(id).ok().and_then(|id| work.member.redemptions.get(&id));
     let mut redemption = held.cloned().ok_or(Misfit::NotLoaded("a redemption"))?;
     redemption.status = RedemptionStatus::Lapsed;
-    let postings = release(&work.member, &redemption.lots, due_at);
+    let postings = release(&work.member, &redemption.lots, due_at)?;
     let lots = redemption.lots.iter().map(|taking| taking.lot).collect();
     let event = Event::new(Kind::RedemptionLapsed, Fact::Redemption(redemption));
     work.post_due(due_at, &[id], event.with_postings(postings))?;
@@ -356,12 +365,22 @@ pub(super) fn take(member: &Member, points: i64) -> Result<Vec<Taking>, Rejected
 
 /// The postings by which held points go back at `at`: to `active`, or to `breakage` where their lot has ended or the
 /// member has left.
-pub(super) fn release(member: &Member, takings: &[Taking], at: Timestamp) -> Vec<Posting> {
-    let gone = |taking: &&Taking| {
-        member.status.has_left() || member.lots.get(&taking.lot).is_none_or(|lot| lot.has_expired(at))
-    };
-    let credit = |taking| if gone(&taking) { Account::Breakage } else { ACTIVE };
-    takings.iter().flat_map(|taking| lot::postings(std::slice::from_ref(taking), HELD, credit(taking))).collect()
+pub(super) fn release(member: &Member, takings: &[Taking], at: Timestamp) -> Result<Vec<Posting>, Misfit> {
+    let (ended, alive) = ended(member, takings.to_vec(), at)?;
+    let back = if member.status.has_left() { Account::Breakage } else { ACTIVE };
+    let mut postings = lot::postings(&alive, HELD, back);
+    postings.extend(lot::postings(&ended, HELD, Account::Breakage));
+    Ok(postings)
+}
+
+// Those of `takings` whose lots have ended by `at`, and the others.
+fn ended(member: &Member, takings: Vec<Taking>, at: Timestamp) -> Result<(Vec<Taking>, Vec<Taking>), Misfit> {
+    let (mut ended, mut alive) = (Vec::new(), Vec::new());
+    for taking in takings {
+        let lot = member.lots.get(&taking.lot).ok_or(Misfit::NotLoaded("a lot"))?;
+        if lot.has_expired(at) { &mut ended } else { &mut alive }.push(taking);
+    }
+    Ok((ended, alive))
 }
 
 fn in_status(member: &Member, id: RedemptionId, status: RedemptionStatus) -> Result<Redemption, Refusal> {
@@ -386,10 +405,7 @@ fn worth(
     }
     if let Some(amount) = order_amount {
         let value = value.ok_or(Refusal::PointsWithoutValue)?;
-        let most = program.redemption.most_for(amount, program.currency).ok_or(Refusal::PointsOverLimit)?;
-        if value > most {
-            return Err(Refusal::OverOrderShare { maximum: money::format_amount(most, program.currency) });
-        }
+        program.redemption.check_share(value, amount, program.currency)?;
     }
     Ok((value, value.map(|_| program.currency)))
 }

@@ -7,6 +7,8 @@
 //!   less what earlier refunds made due. The amount kept is eligible × (amount − refunded) ÷ amount, rounded down.
 //! * Returned = floor(points paid × refunded ÷ amount), less what earlier refunds returned, and never more than is
 //!   still captured: `return` takes from the same.
+//!
+//! What is returned comes back first, so that what is due can be taken from it.
 
 #[cfg(test)]
 mod tests;
@@ -22,7 +24,7 @@ use super::fact::Fact;
 use super::ids::{MemberId, RedemptionId};
 use super::lot::{self, ACTIVE};
 use super::member::{Balances, Misfit};
-use super::money;
+use super::money::{self, Currency};
 use super::order::{Item, OrderRecord};
 use super::program::RefundPolicy;
 use super::redemption;
@@ -158,7 +160,7 @@ pub fn refund(work: &mut Working<'_>, purchase: &mut Purchase, request: &RefundR
         return Err(Refusal::RefundOverOrder { remaining: money::format_amount(left, order.currency) }.into());
     }
     if let Some(items) = &request.items {
-        take_back(purchase, items, request.amount)?;
+        take_back(purchase, items, (request.amount, order.currency))?;
     }
     let refunded = order.refunded + request.amount;
     let version = programs.version(order.program_version).ok_or(Misfit::NotLoaded("a programme version"))?;
@@ -166,9 +168,11 @@ pub fn refund(work: &mut Working<'_>, purchase: &mut Purchase, request: &RefundR
     let facts = EarningFacts { amount: kept, occurred_at: order.occurred_at };
     let would_earn = earning::earn(&version.program, &facts).map_err(|_| Refusal::PointsOverLimit)?.points;
     let due = (order.points - would_earn - order.reversed).max(0);
-    let (reversed, postings) = reverse(work, &order, due);
-
     let back = to_return(work, &order, refunded)?;
+    for (redemption, points) in &back {
+        redemption::give_back(work, *redemption, Some(*points))?;
+    }
+    let (reversed, postings) = reverse(work, &order, due)?;
     let stated = Refunded {
         order_id: order.order_id.clone(),
         refund_id: request.refund_id.clone(),
@@ -181,9 +185,6 @@ pub fn refund(work: &mut Working<'_>, purchase: &mut Purchase, request: &RefundR
     let remaining = Remaining { amount: order.amount - refunded, points: order.points - stated.reversed };
     let points_returned = stated.returned - order.returned;
     let entry = work.post(Event::new(Kind::OrderRefunded, Fact::Refund(stated)).with_postings(postings))?;
-    for (redemption, points) in back {
-        redemption::give_back(work, redemption, Some(points))?;
-    }
     let reply = RefundReply {
         refund_id: request.refund_id.clone(),
         order_id: order.order_id,
@@ -206,9 +207,9 @@ fn kept(order: &OrderRecord, refunded: Decimal) -> Result<Decimal, Refusal> {
 
 // Takes `due` points: of the order's own first, from pending, then from active, then from what else is active, and then
 // as the policy says.
-fn reverse(work: &Working<'_>, order: &OrderRecord, due: i64) -> (PointsReversed, Vec<Posting>) {
+fn reverse(work: &Working<'_>, order: &OrderRecord, due: i64) -> Result<(PointsReversed, Vec<Posting>), Misfit> {
     let policy = work.context().program().refunds.policy;
-    let own = order.lot.and_then(|lot| work.member.lots.get(&lot));
+    let own = order.lot.map(|lot| work.member.lots.get(&lot).ok_or(Misfit::NotLoaded("a lot"))).transpose()?;
     let (own_pending, own_active) = own.map_or((0, 0), |lot| (lot.pending, lot.active));
     let pending = own_pending.min(due);
     let mut lines = vec![(Account::Member(Part::Pending), pending, order.lot)];
@@ -222,13 +223,16 @@ fn reverse(work: &Working<'_>, order: &OrderRecord, due: i64) -> (PointsReversed
         }
     }
     let left = due - pending - active;
+    if left > 0 && policy != RefundPolicy::OnlyPending && work.member.balances.active > active {
+        return Err(Misfit::NotLoaded("a lot"));
+    }
     // Whoever has left owes nothing more.
     let owed = policy == RefundPolicy::Unlimited && !work.member.status.has_left();
     let (debt, waived) = if owed { (left, 0) } else { (0, left) };
     lines.push((Account::Member(Part::Debt), debt, None));
     let line = |(debit, points, lot)| Posting { debit, credit: Account::Issuance, points, lot };
     let postings = lines.into_iter().filter(|(_, points, _)| *points > 0).map(line).collect();
-    (PointsReversed { pending, active, debt, waived }, postings)
+    Ok((PointsReversed { pending, active, debt, waived }, postings))
 }
 
 // Which redemptions give back how many points, the last of the order first.
@@ -236,19 +240,14 @@ fn to_return(work: &Working<'_>, order: &OrderRecord, refunded: Decimal) -> Resu
     if order.redemptions.is_empty() {
         return Ok(Vec::new());
     }
-    let mut paid: i128 = 0;
-    for id in &order.redemptions {
-        let redemption = work.member.redemptions.get(id).ok_or(Misfit::NotLoaded("a redemption"))?;
-        paid += i128::from(redemption.captured);
-    }
     let minor = |amount| money::in_minor(amount, order.currency).map(i128::from).ok_or(Refusal::PointsOverLimit);
     let (refunded, amount) = (minor(refunded)?, minor(order.amount)?);
-    let share = (paid * refunded).checked_div(amount).unwrap_or_default();
+    let share = (i128::from(order.paid_points) * refunded).checked_div(amount).unwrap_or_default();
     let mut left = i64::try_from(share).map_err(|_| Refusal::PointsOverLimit)? - order.returned;
     let mut back = Vec::new();
     for id in order.redemptions.iter().rev() {
-        let spent = work.member.redemptions.get(id).map_or(0, redemption::Redemption::spent);
-        let points = spent.min(left);
+        let redemption = work.member.redemptions.get(id).ok_or(Misfit::NotLoaded("a redemption"))?;
+        let points = redemption.spent().min(left);
         if points > 0 {
             left -= points;
             back.push((*id, points));
@@ -258,7 +257,11 @@ fn to_return(work: &Working<'_>, order: &OrderRecord, refunded: Decimal) -> Resu
 }
 
 // Every item must be one of the order's, no more of it may come back than was bought, and no more money than it cost.
-fn take_back(purchase: &mut Purchase, items: &[RefundItem], amount: Decimal) -> Result<(), Refusal> {
+fn take_back(
+    purchase: &mut Purchase,
+    items: &[RefundItem],
+    (amount, currency): (Decimal, Currency),
+) -> Result<(), Refusal> {
     let bought = purchase.items.as_deref().unwrap_or_default();
     let mut worth = Decimal::ZERO;
     for RefundItem { sku, quantity } in items {
@@ -275,7 +278,7 @@ fn take_back(purchase: &mut Purchase, items: &[RefundItem], amount: Decimal) -> 
         purchase.refunded.push(RefundItem { sku: sku.clone(), quantity: *quantity });
     }
     if amount > worth {
-        return Err(Refusal::RefundOverItems { worth: worth.to_string() });
+        return Err(Refusal::RefundOverItems { worth: money::format_amount(worth, currency) });
     }
     Ok(())
 }

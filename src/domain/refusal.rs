@@ -92,6 +92,12 @@ pub enum Refusal {
         /// How many points are held.
         held: i64,
     },
+    /// Of a reward's points so many come back as one or several of it cost.
+    #[error("rewards come back one by one: return a multiple of {unit} points, or all")]
+    RewardReturnedInUnits {
+        /// What one cost, in points.
+        unit: i64,
+    },
     /// Only left captured points have not come back yet.
     #[error("only {left} captured points have not come back yet")]
     ReturnOverCaptured {
@@ -237,6 +243,7 @@ impl Refusal {
             Refusal::InsufficientPoints { .. } => "insufficient_points",
             Refusal::CaptureOverHeld { .. } => "capture_over_held",
             Refusal::RewardCapturedWhole { .. } => "reward_captured_whole",
+            Refusal::RewardReturnedInUnits { .. } => "reward_returned_in_units",
             Refusal::ReturnOverCaptured { .. } => "return_over_captured",
             Refusal::PointsWithoutValue => "points_without_value",
             Refusal::OverOrderShare { .. } => "over_order_share",

@@ -255,7 +255,7 @@ pub fn answer(
         Reply::Cancel => (Kind::TransferCancelled, TransferStatus::Cancelled),
     };
     transfer.status = status;
-    let postings = release(&work.member, &transfer.lots, now);
+    let postings = release(&work.member, &transfer.lots, now)?;
     work.post(Event::new(kind, Fact::Transfer(transfer.clone())).with_postings(postings))?;
     Ok((transfer, None))
 }
@@ -282,15 +282,18 @@ pub(super) fn lapse(work: &mut Working<'_>, id: uuid::Uuid, due_at: Timestamp) -
     let offered = TransferId::try_from(id).ok().and_then(|id| work.member.transfers.get(&id));
     let mut transfer = offered.cloned().ok_or(Misfit::NotLoaded("a transfer"))?;
     transfer.status = TransferStatus::Lapsed;
-    let postings = release(&work.member, &transfer.lots, due_at);
+    let postings = release(&work.member, &transfer.lots, due_at)?;
     let lots = transfer.lots.iter().map(|taking| taking.lot).collect();
     work.post_due(due_at, &[id], Event::new(Kind::TransferLapsed, Fact::Transfer(transfer)).with_postings(postings))?;
     Ok(lots)
 }
 
 fn send(work: &mut Working<'_>, transfer: Transfer, from: Account) -> Result<Parcel, Rejected> {
-    let ends = |taking: &Taking| work.member.lots.get(&taking.lot).and_then(|lot| lot.expires_at);
-    let contents = transfer.lots.iter().map(|taking| (taking.points, ends(taking))).collect();
+    let mut contents = Vec::new();
+    for taking in &transfer.lots {
+        let lot = work.member.lots.get(&taking.lot).ok_or(Misfit::NotLoaded("a lot"))?;
+        contents.push((taking.points, lot.expires_at));
+    }
     let parcel = Parcel { transfer: transfer.id, from: work.member.id, contents };
     let postings = lot::postings(&transfer.lots, from, Account::Transit);
     work.post(Event::new(Kind::TransferSent, Fact::Transfer(transfer)).with_postings(postings))?;

@@ -75,6 +75,7 @@ pub const PROBLEMS: &[(&str, u16, &str)] = &[
     ("effective_too_soon", 422, "The version takes effect too soon"),
     ("capture_over_held", 422, "More points than are held"),
     ("reward_captured_whole", 422, "A reward is captured whole"),
+    ("reward_returned_in_units", 422, "Rewards come back one by one"),
     ("return_over_captured", 422, "More points than are captured"),
     ("points_without_value", 422, "Points have no value in money"),
     ("over_order_share", 422, "More than points may pay of an order"),

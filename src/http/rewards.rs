@@ -14,6 +14,7 @@ use crate::domain::entry::MAX_POINTS;
 use crate::domain::fields::{self, Fields, Wrong};
 use crate::domain::refusal::Refusal;
 use crate::domain::reward::{RewardKind, RewardLimit, RewardPatch, RewardReply, RewardRequest, RewardTerms};
+use crate::domain::time::Period;
 use crate::ledger::Command;
 use crate::read::rewards;
 
@@ -208,7 +209,7 @@ impl Read for RewardPatch {
 
 fn read_limit(limit: &mut Fields<'_>) -> Option<RewardLimit> {
     let quantity = limit.required("quantity", fields::integer(1..=1_000_000));
-    let period = limit.optional("period", fields::parsed);
+    let period = limit.optional("period", Period::read_lasting);
     Some(RewardLimit { quantity: quantity?, period })
 }
 

@@ -85,6 +85,15 @@ impl Command {
         }
     }
 
+    /// The refusal where nothing has the id by which its journal is found.
+    pub fn not_found(&self) -> Refusal {
+        match self {
+            Command::Capture(..) | Command::Void(_) | Command::Return(..) => Refusal::RedemptionNotFound,
+            Command::AnswerTransfer(..) => Refusal::TransferNotFound,
+            _ => Refusal::MemberNotFound,
+        }
+    }
+
     /// Another journal that it writes to, or may.
     pub fn other_journal(&self) -> Option<JournalId> {
         let other = match self {
@@ -152,14 +161,18 @@ impl Command {
         }
     }
 
-    /// The member about whom the answer `outcome` holds something personal: who the customer is, or what was bought.
+    /// The member about whom a key of this command holds something personal: its answer `outcome` (who the customer is),
+    /// or the hash of what was asked (what was bought, what somebody wrote).
     pub fn personal(&self, outcome: &Outcome) -> Option<MemberId> {
         match (self, outcome) {
             (Command::Enrol(id, _) | Command::ChangeProfile(id, _), Outcome::Done(_)) => Some(*id),
             (Command::ChangeMembership(id, change), Outcome::Done(_)) => {
                 Some(*id).filter(|_| *change != membership::Change::Erase)
             }
-            (Command::RefundOrder(refund), Outcome::Refused(Refusal::RefundItems { .. })) => Some(refund.member_id),
+            (Command::CompleteOrder(order), _) => Some(order.member_id).filter(|_| order.items.is_some()),
+            (Command::RefundOrder(refund), _) => Some(refund.member_id).filter(|_| refund.items.is_some()),
+            (Command::Transfer(request), _) => Some(request.from_member_id).filter(|_| request.message.is_some()),
+            (Command::Adjust(adjustment), _) => Some(adjustment.member_id).filter(|_| adjustment.note.is_some()),
             _ => None,
         }
     }

@@ -33,7 +33,6 @@ use self::queue::{Full, Queue};
 use self::sandbox::ClockError;
 pub use self::sandbox::Mode;
 use crate::domain::ids::{JournalId, MemberId};
-use crate::domain::refusal::Refusal;
 use crate::domain::sandbox::ClockMove;
 use crate::postgres::clock::{Clock, Reading};
 use crate::postgres::connect;
@@ -143,8 +142,8 @@ impl Ledger {
         let (reply, answer) = oneshot::channel();
         let queue = self.shared.queue(request.command.journal());
         let Some(queue) = queue else {
-            // No journal has that number, so no member has that id. Nothing is remembered: there is nowhere to.
-            let outcome = Outcome::Refused(Refusal::MemberNotFound);
+            // No journal has that number, so nothing has that id. Nothing is remembered: there is nowhere to.
+            let outcome = Outcome::Refused(request.command.not_found());
             let _ = reply.send(Ok(Answer { outcome, replayed: false }));
             return Ok(answer);
         };

@@ -60,7 +60,7 @@ pub struct Remembered {
     pub hash: Vec<u8>,
     /// What it was answered.
     pub outcome: Outcome,
-    /// About whom the answer to an idempotency key holds something personal.
+    /// About whom the answer holds something personal.
     pub member: Option<MemberId>,
 }
 
@@ -168,20 +168,24 @@ impl<'a> Batch<'a> {
         if let Some(remembered) = key.as_ref().and_then(|key| self.state.keys.get(key)) {
             return Ok(remembered.answer(&request.hash, || Refusal::IdempotencyKeyConflict));
         }
-        let answer = match self.remembered(request) {
-            Some(answer) => answer,
-            None => match self.run(request) {
-                Ok(body) => Answer { outcome: Outcome::Done(body), replayed: false },
-                Err(Rejected::Refused(refusal)) => Answer { outcome: Outcome::Refused(refusal), replayed: false },
-                Err(Rejected::Corrupt(misfit)) => {
-                    tracing::error!(%misfit, command = %request.id, "state and journal disagree");
-                    return Err(NoAnswer::Fault);
-                }
-            },
+        let (answer, member) = match self.remembered(request) {
+            Some(known) => known,
+            None => {
+                let outcome = match self.run(request) {
+                    Ok(body) => Outcome::Done(body),
+                    Err(Rejected::Refused(refusal)) => Outcome::Refused(refusal),
+                    Err(Rejected::Corrupt(misfit)) => {
+                        tracing::error!(%misfit, command = %request.id, "state and journal disagree");
+                        return Err(NoAnswer::Fault);
+                    }
+                };
+                let member = request.command.personal(&outcome);
+                (Answer { outcome, replayed: false }, member)
+            }
         };
         if let Some(key) = key {
             let (hash, outcome) = (request.hash.to_vec(), answer.outcome.clone());
-            let remembered = Remembered { hash, member: request.command.personal(&outcome), outcome };
+            let remembered = Remembered { hash, member, outcome };
             self.state.keys.insert(key.clone(), remembered.clone());
             self.changes.keys.push(NewKey { key, remembered });
         }
@@ -215,24 +219,27 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    // A natural key that is taken: the first answer again, or a refusal.
-    fn remembered(&self, request: &Request) -> Option<Answer> {
-        match &request.command {
+    // A natural key that is taken: the first answer again, or a refusal; and the member about whom the request holds
+    // something personal: of an enrolment not the one that it names, whose id was made anew.
+    fn remembered(&self, request: &Request) -> Option<(Answer, Option<MemberId>)> {
+        let (remembered, conflict) = match &request.command {
             Command::CompleteOrder(order) => {
-                let conflict = || Refusal::OrderConflict { order_id: order.order_id.clone() };
-                Some(self.state.orders.get(&order.order_id)?.answer(&request.hash, conflict))
+                let conflict = Refusal::OrderConflict { order_id: order.order_id.clone() };
+                (self.state.orders.get(&order.order_id)?, conflict)
             }
             Command::RefundOrder(refund) => {
-                let conflict = || Refusal::RefundConflict { refund_id: refund.refund_id.clone() };
                 let key = (refund.order_id.clone(), refund.refund_id.clone());
-                Some(self.state.refunds.get(&key)?.answer(&request.hash, conflict))
+                let conflict = Refusal::RefundConflict { refund_id: refund.refund_id.clone() };
+                (self.state.refunds.get(&key)?, conflict)
             }
             Command::Enrol(_, enrolment) => {
-                let enrolled = self.state.enrolments.get(&enrolment.external_id)?;
-                Some(enrolled.answer(&request.hash, || Refusal::ExternalIdConflict))
+                (self.state.enrolments.get(&enrolment.external_id)?, Refusal::ExternalIdConflict)
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        let answer = remembered.answer(&request.hash, || conflict);
+        let member = remembered.member.or_else(|| request.command.personal(&answer.outcome));
+        Some((answer, member))
     }
 
     fn run(&mut self, request: &'a Request) -> Result<String, Rejected> {

@@ -176,7 +176,7 @@ impl Model {
             }
         });
         if let Some(key) = key {
-            let personal = personal(&request.command, expected.code);
+            let personal = self.personal(&request.command, expected.code);
             self.keys.insert(key, Seen { hash: request.hash, code: expected.code, personal });
         }
         self.check();
@@ -200,7 +200,7 @@ impl Model {
     /// How many of a reward are taken, as far as it is written down.
     pub fn taken(&self, reward: Uuid) -> i64 {
         let open = self.spendings.iter().filter(|spending| matches!(spending.status, "held" | "captured"));
-        open.filter_map(|spending| spending.reward).filter(|(id, _)| *id == reward).map(|(_, quantity)| quantity).sum()
+        open.map(|spending| spending.kept_of(reward)).sum()
     }
 
     /// When something next falls due by time alone, after the present.
@@ -273,6 +273,22 @@ impl Model {
         Ok(())
     }
 
+    // Whose personal data a key holds: in its answer, or in the hash of what was asked.
+    fn personal(&self, command: &Command, code: &str) -> Option<MemberId> {
+        match command {
+            Command::Enrol(_, enrolment) => {
+                let is_it =
+                    |person: &Person| person.profile.as_ref().is_some_and(|(id, _)| *id == enrolment.external_id);
+                self.people.iter().find(|(_, person)| is_it(person)).map(|(id, _)| *id)
+            }
+            Command::ChangeProfile(id, _) if code == "done" => Some(*id),
+            Command::ChangeMembership(id, change) if code == "done" && *change != Change::Erase => Some(*id),
+            Command::CompleteOrder(order) => order.items.as_ref().map(|_| order.member_id),
+            Command::RefundOrder(refund) => refund.items.as_ref().map(|_| refund.member_id),
+            _ => None,
+        }
+    }
+
     fn program_at(&self, at: Timestamp) -> Arc<Program> {
         let in_force = self.programs.iter().rfind(|(effective_at, _)| *effective_at <= at);
         Arc::clone(&in_force.unwrap_or(&self.programs[0]).1)
@@ -327,6 +343,14 @@ impl Model {
     }
 }
 
+impl Spending {
+    /// How many of a reward it keeps: those that came back are no more among them.
+    pub fn kept_of(&self, reward: Uuid) -> i64 {
+        let quantity = self.reward.filter(|(id, _)| *id == reward).map_or(0, |(_, quantity)| quantity);
+        if quantity == 0 { 0 } else { quantity - self.returned / (self.points / quantity) }
+    }
+}
+
 impl Person {
     pub fn has_left(&self) -> bool {
         matches!(self.status, "closed" | "erased")
@@ -351,15 +375,5 @@ impl Seen {
         } else {
             Expected { code: conflict, replayed: false }
         }
-    }
-}
-
-// Whose personal data the answer holds.
-fn personal(command: &Command, code: &str) -> Option<MemberId> {
-    match (command, code) {
-        (Command::Enrol(id, _) | Command::ChangeProfile(id, _), "done") => Some(*id),
-        (Command::ChangeMembership(id, change), "done") if *change != Change::Erase => Some(*id),
-        (Command::RefundOrder(refund), "refund_items") => Some(refund.member_id),
-        _ => None,
     }
 }

@@ -19,7 +19,7 @@ use chrono::TimeDelta;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::model::{Expected, MOST, Model, Wallet};
+use super::model::{Expected, MOST, Model, Spending, Wallet};
 use super::rules::{BEGINNING, CHANGE, instant};
 use super::steps::{Act, Step, Sum, Wait, World};
 
@@ -149,7 +149,7 @@ impl Planner<'_> {
                     discount: None,
                     channel: None,
                     items: items.then(|| vec![item]),
-                    redemption_ids: paid_with.iter().map(|n| self.paying(member, *n)).collect(),
+                    redemption_ids: paid_with.iter().map(|n| self.paying(member, &order_id(number), *n)).collect(),
                 })
             }
             Act::Refund { order, number, sum, items, by } => {
@@ -255,12 +255,17 @@ impl Planner<'_> {
         pick(&self.model.spendings, n).map_or_else(|| RedemptionId::new(1, id(0)), |spending| spending.id)
     }
 
-    // Mostly one that the member holds for an order.
-    fn paying(&self, member: u8, n: u8) -> RedemptionId {
+    // Mostly one that the member holds for an order, or has spent for this one.
+    fn paying(&self, member: u8, order_id: &str, n: u8) -> RedemptionId {
         let member = self.member(member);
-        let held = self.model.spendings.iter().filter(|one| one.member == member && one.status == "held");
-        let held: Vec<RedemptionId> = held.filter(|one| one.reward.is_none()).map(|one| one.id).collect();
-        pick(&held, n).copied().filter(|_| !n.is_multiple_of(8)).unwrap_or_else(|| self.redemption(n))
+        let own = self.model.spendings.iter().filter(|one| one.member == member && one.reward.is_none());
+        let can_pay = |one: &&Spending| match one.status {
+            "held" => true,
+            "captured" => one.order.as_deref() == Some(order_id),
+            _ => false,
+        };
+        let paying: Vec<RedemptionId> = own.filter(can_pay).map(|one| one.id).collect();
+        pick(&paying, n).copied().filter(|_| !n.is_multiple_of(8)).unwrap_or_else(|| self.redemption(n))
     }
 
     fn part(&self, redemption: u8, sum: Option<Sum>) -> Option<i64> {

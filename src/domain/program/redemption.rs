@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::fields::{self, Fields};
 use crate::domain::money::{self, Currency};
+use crate::domain::refusal::Refusal;
 use crate::domain::time::Period;
 
 /// The highest value of a point, in units of the programme's currency.
@@ -57,7 +58,7 @@ impl RedemptionRules {
         let point_value = redemption.optional("point_value", value);
         let share = fields::above_zero(fields::decimal(ORDER_SHARE_DECIMALS, 1));
         let order_share = redemption.optional("order_share", share).unwrap_or(Decimal::ONE);
-        let return_grace = redemption.optional("return_grace", fields::parsed);
+        let return_grace = redemption.optional("return_grace", Period::read_lasting);
         Some(Self { point_value, order_share, return_grace })
     }
 
@@ -71,6 +72,15 @@ impl RedemptionRules {
     /// `currency` can pay. `None` beyond what a [`Decimal`] holds, which no amount up to [`money::MAX_AMOUNT`] is.
     pub fn most_for(&self, order_amount: Decimal, currency: Currency) -> Option<Decimal> {
         money::product_rounded_down(order_amount, self.order_share, currency)
+    }
+
+    /// Refuses points worth `value` for an order of `amount` if they are more than it may be paid with.
+    pub fn check_share(&self, value: Decimal, amount: Decimal, currency: Currency) -> Result<(), Refusal> {
+        let most = self.most_for(amount, currency).ok_or(Refusal::PointsOverLimit)?;
+        if value > most {
+            return Err(Refusal::OverOrderShare { maximum: money::format_amount(most, currency) });
+        }
+        Ok(())
     }
 }
 

@@ -1,10 +1,9 @@
 //! Transfers: whether and how members give points to each other.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::domain::entry::MAX_POINTS;
-use crate::domain::fields::{self, Fields, Wrong};
+use crate::domain::fields::{self, Fields};
 use crate::domain::time::Period;
 
 /// How members give points to each other, as the programme document writes it.
@@ -47,18 +46,9 @@ impl TransferRules {
     /// Reads the `transfers` object of a document.
     pub fn read(transfers: &mut Fields<'_>) -> Option<Self> {
         let direct = transfers.optional("direct", fields::boolean).unwrap_or_default();
-        let offer_ttl = transfers.optional("offer_ttl", read_ttl).unwrap_or(Period::WEEK);
+        let offer_ttl = transfers.optional("offer_ttl", Period::read_lasting).unwrap_or(Period::WEEK);
         let maximum_points = transfers.optional("maximum_points", fields::integer(1..=MAX_POINTS));
         let maximum_points_per_day = transfers.optional("maximum_points_per_day", fields::integer(1..=MAX_POINTS));
         Some(Self { direct, offer_ttl, maximum_points, maximum_points_per_day })
     }
-}
-
-/// A period in which something can happen.
-fn read_ttl(value: &Value) -> Result<Period, Wrong> {
-    let ttl: Period = fields::parsed(value)?;
-    if ttl.is_empty() {
-        return Err(Wrong::new("out_of_range", "must be longer than nothing"));
-    }
-    Ok(ttl)
 }

@@ -28,7 +28,8 @@ pub fn load(
             let orders = needs.orders.iter().cloned().collect();
             state.orders_elsewhere = LoadOrdersElsewhere { journal, orders }.load(connection)?.into_iter().collect();
         }
-        state.orders = remembered(LoadOrders { journal, orders }.load(connection)?);
+        let rows: Vec<(String, Vec<u8>, String)> = LoadOrders { journal, orders }.load(connection)?;
+        state.orders = rows.into_iter().map(|(order, hash, response)| (order, done(hash, response))).collect();
     }
     if !needs.refunds.is_empty() {
         let (orders, refunds) = needs.refunds.iter().cloned().unzip();
@@ -38,19 +39,19 @@ pub fn load(
     }
     if !needs.external_ids.is_empty() {
         let external_ids = needs.external_ids.iter().cloned().collect();
-        state.enrolments = remembered(match reach {
+        let rows: Vec<(String, Vec<u8>, String, Uuid)> = match reach {
             Reach::Journal => LoadEnrolments { journal, external_ids }.load(connection)?,
             Reach::AllJournals => LoadEnrolmentsAnywhere { external_ids }.load(connection)?,
-        });
+        };
+        for (external_id, hash, response, member) in rows {
+            let member = MemberId::try_from(member).map_err(|_| Failure::UnreadableRow("member_profile"))?;
+            state.enrolments.insert(external_id, Remembered { member: Some(member), ..done(hash, response) });
+        }
     }
     if !needs.keys.is_empty() {
-        state.keys = keys(connection, journal, needs, reach == Reach::AllJournals)?;
+        state.keys = keys(connection, around, needs)?;
     }
     Ok(())
-}
-
-fn remembered(rows: Vec<(String, Vec<u8>, String)>) -> HashMap<String, Remembered> {
-    rows.into_iter().map(|(key, hash, response)| (key, done(hash, response))).collect()
 }
 
 fn done(hash: Vec<u8>, response: String) -> Remembered {
@@ -61,17 +62,20 @@ type KeyRow = ((String, String, String), Vec<u8>, bool, String, Option<Uuid>);
 
 fn keys(
     connection: &mut PgConnection,
-    journal: JournalId,
+    around: &Around<'_>,
     needs: &Needs,
-    all: bool,
 ) -> Result<HashMap<Key, Remembered>, Failure> {
-    let mut load = LoadKeys { journal, all, ..LoadKeys::default() };
+    let (mut callers, mut operations, mut keys) = (Vec::new(), Vec::new(), Vec::new());
     for Key { caller, operation, key } in &needs.keys {
-        load.callers.push(caller.clone());
-        load.operations.push(operation.clone());
-        load.keys.push(key.clone());
+        callers.push(caller.clone());
+        operations.push(operation.clone());
+        keys.push(key.clone());
     }
-    let rows: Vec<KeyRow> = load.load(connection)?;
+    let journal = around.journal;
+    let rows: Vec<KeyRow> = match around.reach {
+        Reach::Journal => LoadKeys { journal, callers, operations, keys }.load(connection)?,
+        Reach::AllJournals => LoadKeysAnywhere { callers, operations, keys }.load(connection)?,
+    };
     let row = |((caller, operation, key), hash, refused, outcome, member): KeyRow| {
         let outcome = match refused {
             true => serde_json::from_str(&outcome).map(Outcome::Refused),
@@ -112,16 +116,17 @@ statement! {
 }
 
 statement! {
-    LoadEnrolments { journal: JournalId => SmallInt, external_ids: Vec<String> => Array<Text> } -> (Text, Bytea, Text),
-    "SELECT p.external_id, p.request_hash, p.response
+    LoadEnrolments { journal: JournalId => SmallInt, external_ids: Vec<String> => Array<Text> }
+    -> (Text, Bytea, Text, SqlUuid),
+    "SELECT p.external_id, p.request_hash, p.response, p.member
      FROM UNNEST($2) AS wanted (external_id)
      CROSS JOIN LATERAL (SELECT * FROM member_profile WHERE external_id = wanted.external_id OFFSET 0) AS p
      WHERE p.journal = $1"
 }
 
 statement! {
-    LoadEnrolmentsAnywhere { external_ids: Vec<String> => Array<Text> } -> (Text, Bytea, Text),
-    "SELECT p.external_id, p.request_hash, p.response FROM UNNEST($1) AS wanted (external_id)
+    LoadEnrolmentsAnywhere { external_ids: Vec<String> => Array<Text> } -> (Text, Bytea, Text, SqlUuid),
+    "SELECT p.external_id, p.request_hash, p.response, p.member FROM UNNEST($1) AS wanted (external_id)
      CROSS JOIN LATERAL (SELECT * FROM member_profile WHERE external_id = wanted.external_id OFFSET 0) AS p"
 }
 
@@ -131,13 +136,25 @@ statement! {
         callers: Vec<String> => Array<Text>,
         operations: Vec<String> => Array<Text>,
         keys: Vec<String> => Array<Text>,
-        all: bool => Bool,
     } -> ((Text, Text, Text), Bytea, Bool, Text, Nullable<SqlUuid>),
     "SELECT i.caller, i.operation, i.key, i.request_hash, i.refused, i.outcome, i.member
      FROM UNNEST($2, $3, $4) AS wanted (caller, operation, key)
      CROSS JOIN LATERAL (
          SELECT * FROM idempotency
-         WHERE caller = wanted.caller AND operation = wanted.operation AND key = wanted.key AND ($5 OR journal = $1)
-         OFFSET 0
+         WHERE journal = $1 AND caller = wanted.caller AND operation = wanted.operation AND key = wanted.key OFFSET 0
+     ) AS i"
+}
+
+statement! {
+    LoadKeysAnywhere {
+        callers: Vec<String> => Array<Text>,
+        operations: Vec<String> => Array<Text>,
+        keys: Vec<String> => Array<Text>,
+    } -> ((Text, Text, Text), Bytea, Bool, Text, Nullable<SqlUuid>),
+    "SELECT i.caller, i.operation, i.key, i.request_hash, i.refused, i.outcome, i.member
+     FROM UNNEST($1, $2, $3) AS wanted (caller, operation, key)
+     CROSS JOIN LATERAL (
+         SELECT * FROM idempotency
+         WHERE caller = wanted.caller AND operation = wanted.operation AND key = wanted.key OFFSET 0
      ) AS i"
 }

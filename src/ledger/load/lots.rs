@@ -1,7 +1,7 @@
 //! Lots: all that are due, those that open redemptions, transfers and orders name, and of the others as many as are
 //! asked for, soonest-expiring first. A wallet of ten thousand lots costs what one of ten does.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -36,7 +36,7 @@ pub fn load(
     state: &mut State,
 ) -> Result<Option<Timestamp>, Failure> {
     let cut = due(connection, journal, now, state)?;
-    named(connection, journal, state)?;
+    named(connection, journal, now, needs, state)?;
     let all = of_journal(&needs.all_points, journal);
     if !all.is_empty() {
         put(state, LoadAll { journal, members: all }.load(connection)?)?;
@@ -78,14 +78,24 @@ pub fn due_members(state: &State, journal: JournalId, now: Timestamp) -> Vec<Uui
     due
 }
 
-// The lots that points of open or captured redemptions, of offers, and of orders that are refunded are in.
-fn named(connection: &mut PgConnection, journal: JournalId, state: &mut State) -> Result<(), Failure> {
+// The lots that points of open or captured redemptions, of offers, and of orders that are refunded are in: of those that
+// commands name and those that lapse. Redemptions and transfers that only count towards a limit need none.
+fn named(
+    connection: &mut PgConnection,
+    journal: JournalId,
+    now: Timestamp,
+    needs: &Needs,
+    state: &mut State,
+) -> Result<(), Failure> {
+    let lapses = |due_at: Option<Timestamp>| due_at.is_some_and(|due_at| due_at <= now);
     let mut ids = BTreeSet::new();
     for member in state.members.values().filter(|member| member.id.journal() == journal) {
         let open = |status| matches!(status, RedemptionStatus::Held | RedemptionStatus::Captured);
         let redemptions = member.redemptions.values().filter(|redemption| open(redemption.status));
+        let redemptions = redemptions.filter(|one| needs.redemptions.contains(&one.id) || lapses(one.due_at()));
         ids.extend(redemptions.flat_map(|redemption| &redemption.lots).map(|taking| taking.lot));
         let offers = member.transfers.values().filter(|transfer| transfer.due_at().is_some());
+        let offers = offers.filter(|one| needs.transfers.contains(&one.id) || lapses(one.due_at()));
         ids.extend(offers.flat_map(|transfer| &transfer.lots).map(|taking| taking.lot));
         ids.extend(member.orders.values().filter_map(|order| order.lot));
         ids.retain(|id| !member.lots.contains_key(id));
@@ -112,9 +122,13 @@ fn spendable(
     while !asked.is_empty() {
         let members = asked.iter().map(|(id, _)| id.uuid()).collect();
         let rows: Vec<LotRow> = LoadSpendable { journal, members, now, most }.load(connection)?;
+        let mut found: HashMap<Uuid, (i64, i64)> = HashMap::new();
+        for row in &rows {
+            let (count, active) = found.entry(row.1).or_default();
+            (*count, *active) = (*count + 1, *active + row.4);
+        }
         asked.retain(|(id, points)| {
-            let lots = rows.iter().filter(|row| row.1 == id.uuid());
-            let (count, active) = lots.fold((0, 0_i64), |(count, sum), row| (count + 1, sum + row.4));
+            let (count, active) = found.get(&id.uuid()).copied().unwrap_or_default();
             active < *points && count >= most
         });
         put(state, rows)?;
@@ -223,6 +237,7 @@ statement! {
 }
 
 statement! {
+    // Subqueries, because they are hashed: a list of ten thousand would be walked for each of ten thousand lots.
     LoadDueBeyond {
         journal: JournalId => SmallInt,
         members: Vec<Uuid> => Array<SqlUuid>,
@@ -232,12 +247,12 @@ statement! {
     } -> (SqlUuid, Nullable<Timestamptz>),
     "SELECT wanted.member, LEAST(
          (SELECT active_at FROM lot WHERE member = wanted.member AND pending > 0 AND journal = $1
-          AND id <> ALL ($3) ORDER BY active_at LIMIT 1),
+          AND id NOT IN (SELECT unnest($3)) ORDER BY active_at LIMIT 1),
          (SELECT expires_at FROM lot WHERE member = wanted.member AND active > 0 AND journal = $1
-          AND expires_at IS NOT NULL AND id <> ALL ($3) ORDER BY member, expires_at, id LIMIT 1),
+          AND expires_at IS NOT NULL AND id NOT IN (SELECT unnest($3)) ORDER BY member, expires_at, id LIMIT 1),
          (SELECT lapses_at FROM redemption WHERE member = wanted.member AND status = 'held' AND journal = $1
-          AND id <> ALL ($4) ORDER BY lapses_at LIMIT 1),
+          AND id NOT IN (SELECT unnest($4)) ORDER BY lapses_at LIMIT 1),
          (SELECT lapses_at FROM transfer WHERE member = wanted.member AND status = 'offered' AND journal = $1
-          AND id <> ALL ($5) ORDER BY lapses_at LIMIT 1))
+          AND id NOT IN (SELECT unnest($5)) ORDER BY lapses_at LIMIT 1))
      FROM UNNEST($2) AS wanted (member)"
 }

@@ -106,7 +106,9 @@ pub fn state(
     }
     program::rewards(connection, &mut needs, &mut state)?;
     program::causes(connection, &needs, &mut state)?;
-    let day_begins = transfer::day_begins(&around.programs.at(around.now).program, around.now);
+    let program = &around.programs.at(around.now).program;
+    let limit = program.transfers.as_ref().and_then(|rules| rules.maximum_points_per_day);
+    let day_begins = limit.map(|_| transfer::day_begins(program, around.now));
     let mut cut = Vec::new();
     for journal in journals {
         records::counted(connection, *journal, &needs, day_begins, &state)?.attach(&mut state);

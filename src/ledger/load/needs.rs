@@ -54,6 +54,10 @@ impl Needs {
             needs.add(&request.command);
             needs.keys.extend(request.full_key());
         }
+        // What an order of the same batch earns, and so what its refund may take, is not known yet.
+        let of_batch = needs.refunded.iter().filter(|(order, _)| needs.orders.contains(*order));
+        let of_batch: Vec<MemberId> = of_batch.map(|(_, member)| *member).collect();
+        needs.all_points.extend(of_batch);
         needs
     }
 
@@ -127,7 +131,7 @@ impl Needs {
 
     /// Once it is known what an order earned: what a refund of it may take, and the redemptions that paid it.
     pub fn add_order(&mut self, member: MemberId, order: &OrderRecord) {
-        self.take(member, order.points);
+        self.take(member, order.points - order.reversed);
         self.redemptions.extend(&order.redemptions);
     }
 

@@ -81,12 +81,13 @@ pub fn due(
     Ok(Records { redemptions, transfers, orders: Vec::new() })
 }
 
-/// Loads what limits count: a member's redemptions of a reward that has one, and its transfers since `day_begins`.
+/// Loads what limits count: a member's redemptions of a reward that has one, and its transfers since `day_begins`, which
+/// is given where the programme has a limit of a day.
 pub fn counted(
     connection: &mut PgConnection,
     journal: JournalId,
     needs: &Needs,
-    day_begins: Timestamp,
+    day_begins: Option<Timestamp>,
     state: &State,
 ) -> Result<Records, Failure> {
     let limited = |reward: &Uuid| state.rewards.get(reward).is_some_and(|reward| reward.terms.limit.is_some());
@@ -94,8 +95,13 @@ pub fn counted(
     let (members, rewards): (Vec<Uuid>, Vec<Uuid>) = redeemers.map(|(member, reward)| (member.uuid(), *reward)).unzip();
     let of_rewards = |members| LoadRedeemed { journal, members, rewards }.load(connection);
     let redemptions = states(members, of_rewards)?;
-    let since = |members| LoadGiven { journal, members, since: day_begins }.load(connection);
-    let transfers = states(of_journal(&needs.givers, journal), since)?;
+    let transfers = match day_begins {
+        Some(since) => {
+            let given = |members| LoadGiven { journal, members, since }.load(connection);
+            states(of_journal(&needs.givers, journal), given)?
+        }
+        None => Vec::new(),
+    };
     Ok(Records { redemptions, transfers, orders: Vec::new() })
 }
 
@@ -211,12 +217,15 @@ statement! {
 }
 
 statement! {
+    // Every one of these counts towards the limit, so that there are never more of them than it has points.
     LoadGiven {
         journal: JournalId => SmallInt,
         members: Vec<Uuid> => Array<SqlUuid>,
         since: Timestamp => Timestamptz,
     } -> Text,
     "SELECT t.state FROM UNNEST($2) AS wanted (member)
-     CROSS JOIN LATERAL (SELECT * FROM transfer WHERE member = wanted.member AND created_at >= $3 OFFSET 0) AS t
-     WHERE t.journal = $1"
+     CROSS JOIN LATERAL (
+         SELECT * FROM transfer
+         WHERE member = wanted.member AND created_at >= $3 AND status IN ('offered', 'accepted') OFFSET 0
+     ) AS t WHERE t.journal = $1"
 }

@@ -25,7 +25,7 @@ use crate::ledger::{Command, Outcome};
 mod naive;
 
 /// Every refusal that the model knows.
-const ANSWERS: [&str; 37] = [
+const ANSWERS: [&str; 38] = [
     "amount_over_limit",
     "capture_over_held",
     "cause_not_found",
@@ -59,6 +59,7 @@ const ANSWERS: [&str; 37] = [
     "reward_not_available",
     "reward_not_found",
     "reward_out_of_stock",
+    "reward_returned_in_units",
     "transfer_not_found",
     "transfer_over_daily_limit",
     "transfer_over_limit",
@@ -170,9 +171,11 @@ impl Memory {
                 self.state.refunds.get_mut(&key).unwrap().hash = vec![0; 32];
             }
         }
-        for order in self.changes.orders.iter_mut().map(|new| &mut new.order).filter(|new| new.member_id == member) {
-            order.items = None;
-            self.state.purchases.remove(&order.order_id);
+        for new in self.changes.orders.iter_mut().filter(|new| new.order.member_id == member) {
+            if new.order.items.take().is_some() {
+                new.hash = [0; 32];
+            }
+            self.state.purchases.remove(&new.order.order_id);
         }
     }
 

@@ -59,7 +59,8 @@ impl<'a> Batch<'a> {
         let response = body(&MemberReply::of(&work.member, Some(&profile)));
         self.keep(work)?;
         self.state.profiles.insert(id, profile.clone());
-        self.state.enrolments.insert(enrolment.external_id.clone(), done(request, &response));
+        let remembered = Remembered { member: Some(id), ..done(request, &response) };
+        self.state.enrolments.insert(enrolment.external_id.clone(), remembered);
         self.changes.enrolled.push(NewMember { id, profile, hash: request.hash, response: response.clone() });
         Ok(response)
     }

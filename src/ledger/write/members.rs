@@ -19,15 +19,43 @@ use crate::domain::time::Timestamp;
 use crate::domain::transfer::Transfer;
 use crate::postgres::statement::statement;
 
+/// Writes the members who were enrolled, with their profiles; their wallets come with [`write`].
+pub fn enrolled(
+    connection: &mut PgConnection,
+    journal: JournalId,
+    state: &State,
+    changes: &Changes,
+) -> Result<(), Failure> {
+    let mut rows = InsertMembers { journal, ..InsertMembers::default() };
+    let mut enrolled: Vec<_> = changes.enrolled.iter().collect();
+    enrolled.sort_unstable_by_key(|new| &new.profile.external_id);
+    for new in enrolled {
+        let member = state.members.get(&new.id).ok_or(Failure::Rows { table: "member", meant: 1, written: 0 })?;
+        rows.ids.push(new.id.uuid());
+        rows.statuses.push(member.status.name().to_owned());
+        rows.joined.push(member.joined_at);
+        rows.external_ids.push(new.profile.external_id.clone());
+        rows.birthdays.push(new.profile.birthday);
+        rows.hashes.push(new.hash.to_vec());
+        rows.responses.push(new.response.clone());
+    }
+    let meant = rows.ids.len();
+    if meant == 0 {
+        return Ok(());
+    }
+    let written: Vec<(i64, i64)> = rows.load(connection)?;
+    let (members, profiles) = written.first().copied().unwrap_or_default();
+    super::check("member", meant, members)?;
+    super::check("member_profile", meant, profiles)
+}
+
 /// Writes the members of a journal that differ from what they were `before`, in the order of their ids.
 pub fn write(
     connection: &mut PgConnection,
     journal: JournalId,
     before: &HashMap<MemberId, Member>,
     state: &State,
-    changes: &Changes,
 ) -> Result<(), Failure> {
-    enrolled(connection, journal, state, changes)?;
     let mut statuses = PutStatuses { journal, ..PutStatuses::default() };
     let mut wallets = PutWallets { journal, ..PutWallets::default() };
     let mut lots = PutLots { journal, ..PutLots::default() };
@@ -60,61 +88,11 @@ pub fn write(
     run(connection, "wallet", wallets.members.len(), wallets)?;
     run(connection, "lot", lots.ids.len(), lots)?;
     run(connection, "redemption", redemptions.ids.len(), redemptions)?;
-    run(connection, "transfer", transfers.ids.len(), transfers)?;
-    changed_profiles(connection, journal, state, changes)
+    run(connection, "transfer", transfers.ids.len(), transfers)
 }
 
-/// Removes what is personal of the members who were erased, answers that were remembered included; runs after
-/// everything else of the batch is written.
-pub fn erase(connection: &mut PgConnection, journal: JournalId, changes: &Changes) -> Result<(), Failure> {
-    let mut erased: Vec<MemberId> = changes.erased.iter().copied().filter(|id| id.journal() == journal).collect();
-    erased.sort_unstable();
-    erased.dedup();
-    let Remembered { hash: request_hash, outcome, .. } = Remembered::erased();
-    let Outcome::Refused(refusal) = outcome else { return Ok(()) };
-    let outcome = serde_json::to_string(&refusal).map_err(|_| Failure::NotCanonical)?;
-    for member in erased.into_iter().map(MemberId::uuid) {
-        EraseProfile { journal, member }.execute(connection)?;
-        EraseNotes { member }.execute(connection)?;
-        let (request_hash, outcome) = (request_hash.clone(), outcome.clone());
-        EraseAnswers { member, request_hash: request_hash.clone(), outcome }.execute(connection)?;
-        ErasePurchases { journal, member }.execute(connection)?;
-        EraseRefunds { journal, member, request_hash }.execute(connection)?;
-    }
-    Ok(())
-}
-
-fn enrolled(
-    connection: &mut PgConnection,
-    journal: JournalId,
-    state: &State,
-    changes: &Changes,
-) -> Result<(), Failure> {
-    let mut rows = InsertMembers { journal, ..InsertMembers::default() };
-    let mut enrolled: Vec<_> = changes.enrolled.iter().collect();
-    enrolled.sort_unstable_by_key(|new| &new.profile.external_id);
-    for new in enrolled {
-        let member = state.members.get(&new.id).ok_or(Failure::Rows { table: "member", meant: 1, written: 0 })?;
-        rows.ids.push(new.id.uuid());
-        rows.statuses.push(member.status.name().to_owned());
-        rows.joined.push(member.joined_at);
-        rows.external_ids.push(new.profile.external_id.clone());
-        rows.birthdays.push(new.profile.birthday);
-        rows.hashes.push(new.hash.to_vec());
-        rows.responses.push(new.response.clone());
-    }
-    let meant = rows.ids.len();
-    if meant == 0 {
-        return Ok(());
-    }
-    let written: Vec<(i64, i64)> = rows.load(connection)?;
-    let (members, profiles) = written.first().copied().unwrap_or_default();
-    super::check("member", meant, members)?;
-    super::check("member_profile", meant, profiles)
-}
-
-// Changes of personal data are rare: one statement each.
-fn changed_profiles(
+/// Writes changed profiles. They are rare: one statement each.
+pub fn profiles(
     connection: &mut PgConnection,
     journal: JournalId,
     state: &State,
@@ -128,6 +106,26 @@ fn changed_profiles(
             let (birthday, tags) = (profile.birthday, profile.tags.clone());
             run(connection, "member_profile", 1, UpdateProfile { journal, member: member.uuid(), birthday, tags })?;
         }
+    }
+    Ok(())
+}
+
+/// Removes what is personal of the members who were erased, answers that were remembered included; runs after
+/// everything else of the batch is written.
+pub fn erase(connection: &mut PgConnection, journal: JournalId, changes: &Changes) -> Result<(), Failure> {
+    let mut erased: Vec<MemberId> = changes.erased.clone();
+    erased.sort_unstable();
+    erased.dedup();
+    let Remembered { hash: request_hash, outcome, .. } = Remembered::erased();
+    let Outcome::Refused(refusal) = outcome else { return Ok(()) };
+    let outcome = serde_json::to_string(&refusal).map_err(|_| Failure::NotCanonical)?;
+    for member in erased.into_iter().map(MemberId::uuid) {
+        EraseProfile { journal, member }.execute(connection)?;
+        EraseNotes { member }.execute(connection)?;
+        let (request_hash, outcome) = (request_hash.clone(), outcome.clone());
+        EraseAnswers { member, request_hash: request_hash.clone(), outcome }.execute(connection)?;
+        ErasePurchases { journal, member, request_hash: request_hash.clone() }.execute(connection)?;
+        EraseRefunds { journal, member, request_hash }.execute(connection)?;
     }
     Ok(())
 }
@@ -326,11 +324,16 @@ statement! {
 }
 
 statement! {
-    ErasePurchases { journal: JournalId => SmallInt, member: Uuid => SqlUuid } -> (),
-    "UPDATE orders SET items = NULL, refunded_items = NULL
+    // What was bought, and the hash that it could be guessed by.
+    ErasePurchases {
+        journal: JournalId => SmallInt,
+        member: Uuid => SqlUuid,
+        request_hash: Vec<u8> => Bytea,
+    } -> (),
+    "UPDATE orders SET items = NULL, refunded_items = NULL, request_hash = $3
      FROM (SELECT payload::json -> 'order' ->> 'order_id' AS order_id FROM entry
            WHERE member = $2 AND kind IN ('order.recorded', 'points.earned')) AS own
-     WHERE orders.journal = $1 AND orders.order_id = own.order_id"
+     WHERE orders.journal = $1 AND orders.order_id = own.order_id AND orders.items IS NOT NULL"
 }
 
 statement! {

@@ -64,10 +64,14 @@ pub fn batch(
     state: &State,
     mut changes: Changes,
 ) -> Result<(), Failure> {
+    // What commands add is of the lane's journal; only wallets and what is in them change in the other ones too.
+    members::enrolled(connection, place.journal, state, &changes)?;
     for journal in place.heads.keys().copied() {
-        members::write(connection, journal, &before.members, state, &changes)?;
-        donations_and_notes(connection, journal, &changes)?;
+        members::write(connection, journal, &before.members, state)?;
     }
+    members::profiles(connection, place.journal, state, &changes)?;
+    records::donations(connection, place.journal, &changes)?;
+    records::notes(connection, place.journal, &changes)?;
     records::orders(connection, place.journal, &before.members, state, &changes)?;
     records::keys(connection, place.journal, place.now, &changes)?;
     records::program(connection, place.now, &before.rewards, state, &changes)?;
@@ -76,11 +80,6 @@ pub fn batch(
     }
     // Erasure finds a member's orders by their entries, those of this batch included.
     members::erase(connection, place.journal, &changes)
-}
-
-fn donations_and_notes(connection: &mut PgConnection, journal: JournalId, changes: &Changes) -> Result<(), Failure> {
-    records::donations(connection, journal, changes)?;
-    records::notes(connection, journal, changes)
 }
 
 // Numbers, chains and writes the entries of a journal, and moves its head (invariant 7).

@@ -77,7 +77,7 @@ pub fn orders(
 
 fn refunds(connection: &mut PgConnection, journal: JournalId, changes: &Changes) -> Result<(), Failure> {
     let mut rows = InsertRefunds { journal, ..InsertRefunds::default() };
-    for new in changes.refunds.iter().filter(|new| new.refund.member_id.journal() == journal) {
+    for new in &changes.refunds {
         rows.seqs.push(new.seq);
         rows.members.push(new.refund.member_id.uuid());
         rows.order_ids.push(new.refund.order_id.clone());
@@ -95,7 +95,7 @@ fn refunds(connection: &mut PgConnection, journal: JournalId, changes: &Changes)
 pub fn donations(connection: &mut PgConnection, journal: JournalId, changes: &Changes) -> Result<(), Failure> {
     let mut rows = InsertDonations { journal, ..InsertDonations::default() };
     let mut totals: BTreeMap<Uuid, (i64, i64)> = BTreeMap::new();
-    for (donation, seq) in changes.donations.iter().filter(|(new, _)| new.member_id.journal() == journal) {
+    for (donation, seq) in &changes.donations {
         rows.donated.push(donation.donated_at);
         rows.seqs.push(*seq);
         rows.points.push(donation.points);
@@ -118,7 +118,7 @@ pub fn donations(connection: &mut PgConnection, journal: JournalId, changes: &Ch
 /// Writes what people wrote.
 pub fn notes(connection: &mut PgConnection, journal: JournalId, changes: &Changes) -> Result<(), Failure> {
     let mut rows = InsertNotes { journal, ..InsertNotes::default() };
-    for note in changes.notes.iter().filter(|note| note.member.journal() == journal) {
+    for note in &changes.notes {
         rows.about.push(note.about);
         rows.members.push(note.member.uuid());
         rows.other_members.push(note.other_member.map(MemberId::uuid));

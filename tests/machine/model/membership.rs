@@ -49,8 +49,9 @@ impl Model {
     fn forget(&mut self, id: MemberId) {
         let seen = self.keys.values_mut().chain(self.refunds.values_mut());
         seen.filter(|seen| seen.personal == Some(id)).for_each(|seen| seen.hash = [0; 32]);
-        for sale in self.sales.iter_mut().filter(|sale| sale.member == id) {
+        for sale in self.sales.iter_mut().filter(|sale| sale.member == id && sale.items.is_some()) {
             sale.items = None;
+            self.orders.get_mut(&sale.id).expect("it was posted").1 = [0; 32];
         }
     }
 }

@@ -25,6 +25,7 @@ pub struct Sale {
     eligible: i128,
     program: Arc<Program>,
     redemptions: Vec<RedemptionId>,
+    paid_points: i64,
     points: i64,
     lot: Option<Uuid>,
     pub refunded: i128,
@@ -47,9 +48,12 @@ impl Model {
         self.may_begin(member)?;
         self.settle(member);
         let amount = whole(order.amount, 100);
-        let (redemptions, paid) = self.pay(order)?;
+        let (redemptions, paid_points, paid) = self.pay(order)?;
         if paid > amount {
             return Err("paid_over_amount");
+        }
+        if !redemptions.is_empty() && paid > amount * whole(self.program().redemption.order_share, 10_000) / 10_000 {
+            return Err("over_order_share");
         }
         let eligible = amount - paid;
         if eligible > MAXIMUM_ORDER.into() {
@@ -83,6 +87,7 @@ impl Model {
             eligible,
             program,
             redemptions,
+            paid_points,
             points,
             lot,
             refunded: 0,
@@ -93,9 +98,9 @@ impl Model {
         Ok(())
     }
 
-    // Which redemptions pay the order, each once, and how many cents.
-    fn pay(&mut self, order: &Order) -> Result<(Vec<RedemptionId>, i128), &'static str> {
-        let (mut paying, mut paid) = (Vec::new(), 0);
+    // Which redemptions pay the order, each once, with how many points and cents.
+    fn pay(&mut self, order: &Order) -> Result<(Vec<RedemptionId>, i64, i128), &'static str> {
+        let (mut paying, mut points, mut paid) = (Vec::new(), 0, 0);
         for id in &order.redemption_ids {
             if paying.contains(id) {
                 continue;
@@ -116,11 +121,12 @@ impl Model {
             let spending = &mut self.spendings[n];
             spending.order = Some(order.order_id.clone());
             // What came back before does not pay.
-            let spent = i128::from(spending.captured - spending.returned);
-            paid += spending.value * spent / i128::from(spending.captured);
+            let spent = spending.captured - spending.returned;
+            points += spent;
+            paid += spending.value * i128::from(spent) / i128::from(spending.captured);
             paying.push(*id);
         }
-        Ok((paying, paid))
+        Ok((paying, points, paid))
     }
 
     pub(super) fn refund(&mut self, asked: &RefundRequest) -> Verdict {
@@ -140,8 +146,9 @@ impl Model {
         let due = (sale.points - earns(&sale.program, kept) - sale.due).max(0);
         sale.due += due;
         let lot = sale.lot;
+        self.return_paid(n)?;
         self.reverse(member, lot, due);
-        self.return_paid(n)
+        Ok(())
     }
 
     // Its own points first, pending ones before active ones, then what else is active, then as the policy says.
@@ -175,8 +182,8 @@ impl Model {
     fn return_paid(&mut self, n: usize) -> Verdict {
         let sale = self.sales[n].clone();
         let paying: Vec<usize> = sale.redemptions.iter().filter_map(|id| self.spending(*id).ok()).collect();
-        let paid: i128 = paying.iter().map(|n| i128::from(self.spendings[*n].captured)).sum();
-        let share = i64::try_from(paid * sale.refunded / sale.amount).expect("a part of it");
+        let share = i128::from(sale.paid_points) * sale.refunded / sale.amount;
+        let share = i64::try_from(share).expect("a part of it");
         let mut left = share - sale.returned;
         for spending in paying.into_iter().rev() {
             let spending = &self.spendings[spending];

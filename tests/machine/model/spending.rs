@@ -142,7 +142,7 @@ impl Model {
             for spending in self.spendings.iter().filter(|spending| spending.member == member) {
                 let within = limit.period.is_none_or(|period| period.after(spending.made_at, zone) > self.now);
                 let counts = matches!(spending.status, "held" | "captured") && within;
-                had += spending.reward.filter(|(id, _)| *id == reward && counts).map_or(0, |(_, quantity)| quantity);
+                had += if counts { spending.kept_of(reward) } else { 0 };
             }
             if had + quantity > limit.quantity {
                 return Err("reward_limit_reached");
@@ -202,6 +202,11 @@ impl Model {
         let points = points.unwrap_or(spent);
         if points > spent {
             return Err("return_over_captured");
+        }
+        if let Some((_, quantity)) = self.spendings[n].reward
+            && points % (self.spendings[n].points / quantity) != 0
+        {
+            return Err("reward_returned_in_units");
         }
         // Point by point from the end, where they were taken last.
         let backwards: Takings = self.spendings[n].takings.iter().rev().copied().collect();
