@@ -62,78 +62,79 @@ pub enum Refusal {
     /// There is no such redemption.
     #[error("there is no such redemption")]
     RedemptionNotFound,
-    /// The redemption is in another state.
-    #[error("the redemption is {state}; this cannot be done to it any more")]
+    /// The redemption is in a state in which this cannot be done: a capture or a void needs a hold, a return something
+    /// captured.
+    #[error("the redemption is {state}; that is not a state in which this can be done")]
     RedemptionStateConflict {
         /// The state it is in.
         state: String,
     },
-    /// Redemption redemption_id was not made for this order, so it cannot pay it.
+    /// A redemption cannot pay an order that it was not made for.
     #[error("redemption {redemption_id} was not made for this order, so it cannot pay it")]
     RedemptionOfAnotherOrder {
-        /// Which.
+        /// The redemption's id.
         redemption_id: String,
     },
-    /// The member has available active points, fewer than this takes.
+    /// The member has fewer active points than this takes.
     #[error("the member has {available} active points, fewer than this takes")]
     InsufficientPoints {
-        /// How many points there are.
+        /// How many points are active.
         available: i64,
     },
-    /// Only held points are held.
+    /// More points would be captured than the hold has.
     #[error("only {held} points are held; capture as many at most")]
     CaptureOverHeld {
         /// How many points are held.
         held: i64,
     },
-    /// A reward is captured whole.
+    /// A part of the points of a reward would be captured.
     #[error("a reward is captured whole: all {held} points, or none by voiding it")]
     RewardCapturedWhole {
         /// How many points are held.
         held: i64,
     },
-    /// Of a reward's points so many come back as one or several of it cost.
+    /// A part of a reward's points would come back that is not the cost of one or several.
     #[error("rewards come back one by one: return a multiple of {unit} points, or all")]
     RewardReturnedInUnits {
         /// What one cost, in points.
         unit: i64,
     },
-    /// Only left captured points have not come back yet.
+    /// More points would come back than are still captured.
     #[error("only {left} captured points have not come back yet")]
     ReturnOverCaptured {
         /// How many points are still captured.
         left: i64,
     },
-    /// The programme gives points no value in money, so they cannot pay a share of an order.
+    /// The points would pay a share of an order, and the programme gives them no value in money.
     #[error(
         "the programme gives points no value in money, so they cannot pay a share of an order; leave order_amount out"
     )]
     PointsWithoutValue,
-    /// Points may pay at most maximum of this order.
+    /// The points would pay more of the order than the programme's share of it.
     #[error("points may pay at most {maximum} of this order")]
     OverOrderShare {
         /// The most that points may pay, in the programme's currency.
         maximum: String,
     },
-    /// The redemptions are worth more than the order's amount, amount.
+    /// The redemptions that pay an order are worth more than its amount.
     #[error("the redemptions are worth more than the order's amount, {amount}")]
     PaidOverAmount {
-        /// The order's amount.
+        /// The order's amount, in its currency.
         amount: String,
     },
     /// There is no such reward.
     #[error("there is no such reward")]
     RewardNotFound,
-    /// The reward cannot be redeemed at this time.
+    /// The time is outside the window in which the reward can be redeemed.
     #[error("the reward cannot be redeemed at this time")]
     RewardNotAvailable,
-    /// Only left of the reward are left.
+    /// Fewer of the reward are in stock than were asked for.
     #[error("only {left} of the reward are left")]
     RewardOutOfStock {
         /// How many are left.
         left: i64,
     },
-    /// A member may have maximum of this reward.
+    /// The member would have more of the reward than one member may have, ever or in the limit's period.
     #[error("a member may have {maximum} of this reward; this one may have {left} more")]
     RewardLimitReached {
         /// How many a member may have.
@@ -141,22 +142,22 @@ pub enum Refusal {
         /// How many more this member may have.
         left: i64,
     },
-    /// The window must end after it begins.
+    /// A window of a reward or of a cause would end before it begins, or as it does.
     #[error("the window must end after it begins")]
     WindowEndsBeforeItBegins,
     /// There is no such cause.
     #[error("there is no such cause")]
     CauseNotFound,
-    /// The cause takes no points at this time.
+    /// The time is outside the window in which the cause takes points.
     #[error("the cause takes no points at this time")]
     CauseNotOpen,
-    /// Only remaining of the order is left to refund.
+    /// More would be refunded than is left of the order.
     #[error("only {remaining} of the order is left to refund")]
     RefundOverOrder {
         /// What is left to refund, in the order's currency.
         remaining: String,
     },
-    /// Of sku only left of the order can still come back.
+    /// More of an article would come back than the order has left of it.
     #[error("of {sku} only {left} of the order can still come back")]
     RefundItems {
         /// The article.
@@ -164,13 +165,13 @@ pub enum Refusal {
         /// How many of it can still come back.
         left: u64,
     },
-    /// The refund is over the price of its items, worth.
+    /// More would be refunded than the items that come back cost.
     #[error("the refund is over the price of its items, {worth}")]
     RefundOverItems {
-        /// What the items cost.
+        /// What the items cost, in the order's currency.
         worth: String,
     },
-    /// Refund refund_id of this order was posted before with other content.
+    /// The natural key of a refund is taken by another refund of the same order.
     #[error("refund {refund_id} of this order was posted before with other content; a refund is posted once")]
     RefundConflict {
         /// The key.
@@ -179,28 +180,28 @@ pub enum Refusal {
     /// There is no such transfer.
     #[error("there is no such transfer")]
     TransferNotFound,
-    /// The transfer is in another state.
-    #[error("the transfer is {state}; this cannot be done to it any more")]
+    /// The offer has been answered, was taken back or has lapsed.
+    #[error("the transfer is {state}; only an offer that is open can be accepted, declined or cancelled")]
     TransferStateConflict {
         /// The state it is in.
         state: String,
     },
-    /// A member cannot give points to itself.
+    /// Giver and receiver are the same member.
     #[error("a member cannot give points to itself")]
     TransferToOneself,
-    /// The programme has no transfers between members.
+    /// The programme says nothing of transfers, so members cannot give points to each other.
     #[error("the programme has no transfers between members")]
     TransfersNotAllowed,
-    /// The programme has no direct transfers.
+    /// The programme wants the receiver to accept every transfer.
     #[error("the programme has no direct transfers; make an offer, which the receiver accepts")]
     DirectTransferNotAllowed,
-    /// One transfer may have at most maximum points.
+    /// More points than the programme allows in one transfer.
     #[error("one transfer may have at most {maximum} points")]
     TransferOverLimit {
         /// The most of one transfer.
         maximum: i64,
     },
-    /// A member may give maximum points a day.
+    /// More points than the programme lets a member give in one of its days.
     #[error("a member may give {maximum} points a day; {left} more today")]
     TransferOverDailyLimit {
         /// The most of a day.
@@ -208,10 +209,10 @@ pub enum Refusal {
         /// How many more today.
         left: i64,
     },
-    /// There is no member to receive the points.
+    /// No member has the receiver's id or external id, or the receiver has left.
     #[error("there is no member to receive the points")]
     ReceiverNotFound,
-    /// The receiver cannot take points at this time.
+    /// The receiver is suspended.
     #[error("the receiver cannot take points at this time")]
     ReceiverNotActive,
     /// The member is suspended and may start nothing new.
