@@ -1,8 +1,11 @@
 //! Causes, and points given to them.
 
+use accrue::postgres::connect;
+use accrue::read::verify::{self, NotVerified};
+use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, Client, fund, instant, two_journals, wallet};
+use crate::support::{Answer, App, Client, fund, instant, sql, two_journals, wallet};
 
 const NOON: &str = "2026-03-10T12:00:00Z";
 
@@ -226,4 +229,29 @@ fn donations_that_cannot_be_are_refused() {
     assert!(donate(&client, "k-1", &ana, &trees, 101).replayed());
     donate(&client, "k-1", &ana, &trees, 1).assert_problem(409, "idempotency_key_conflict");
     assert_eq!(wallet(&app, &ana), [98, 0, 0]);
+}
+
+#[test]
+fn a_row_that_its_entry_does_not_give_is_named() {
+    let app = App::at(NOON);
+    let member = app.enrol("ana");
+    fund(&app, &member, "A-1", EARLIER, 100);
+    let cause = define(&app, "c-1", &json!({ "name": "Trees" }));
+    assert_eq!(donate(&app.operator(), "d-1", &member, &cause, 10).status, 201);
+    let mut owner = app.owner();
+    for (table, column, other) in [
+        ("donation", "id", "gen_random_uuid()"),
+        ("donation", "donated_at", "donated_at + interval '1 microsecond'"),
+        ("program_version", "published_at", "published_at + interval '1 microsecond'"),
+    ] {
+        let was = sql::text(&mut owner, &format!("SELECT {column} FROM {table}"));
+        let mut set = |value: &str| {
+            owner.batch_execute(&format!("UPDATE {table} SET {column} = {value}")).expect("a superuser may");
+        };
+        set(other);
+        let mut connection = connect::auditor(&app.database.service_url()).expect("the database answers");
+        let said = verify::database(&mut connection, |_| {}).unwrap_err();
+        assert!(matches!(said, NotVerified::Projection { .. }), "{table}.{column}: {said:?}");
+        set(&format!("'{was}'"));
+    }
 }

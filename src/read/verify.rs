@@ -86,10 +86,12 @@ impl From<diesel::result::Error> for NotVerified {
     }
 }
 
-/// Checks a database: the chain of every journal, the form of every entry, the heads, and wallets, lots, orders and
-/// programme versions against what the journals say (invariants 2, 3, 6 and 7). `progress` hears how many entries were checked.
+/// Checks a database: the chain of every journal, the form of every entry, the heads, and against what the journals say
+/// the members with their wallets and lots, orders, refunds, redemptions, transfers, donations, causes with their totals,
+/// rewards with their stock, and the programme's versions; also that `transit` sums to zero over all journals
+/// (invariants 2, 3, 6 and 7). `progress` hears how many entries were checked.
 ///
-/// Reads one snapshot, so it may run beside a service. Memory: the members and lots of one journal.
+/// Reads one snapshot, so it may run beside a service. Memory: all that is rebuilt of one journal, and the rewards.
 pub fn database(connection: &mut PgConnection, mut progress: impl FnMut(u64)) -> Result<Verified, NotVerified> {
     connection.build_transaction().read_only().repeatable_read().run(|connection| {
         let ledger = entries::ledger_id(connection)?;

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Bool, Integer, SmallInt, Text, Timestamptz};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -13,9 +14,11 @@ pub use self::records::{Sums, sums};
 use super::schema;
 use super::verify::NotVerified;
 use crate::domain::audit::Journal;
+use crate::domain::entry::Kind;
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::lot::Lot;
 use crate::domain::member::{Balances, Member};
+use crate::postgres::statement::statement;
 
 /// Compares what a journal's tables hold to the last column (invariant 3), and looks for rows that belong to no entry.
 pub fn projections(connection: &mut PgConnection, journal: JournalId, rebuilt: &Journal) -> Result<(), NotVerified> {
@@ -68,7 +71,7 @@ fn compare_versions(stored: Vec<VersionRow>, rebuilt: &Journal) -> Result<(), St
     }
     for (stored, (version, effective_at, document)) in stored.into_iter().zip(&rebuilt.versions) {
         let same = serde_json::from_str::<Value>(&stored.2).is_ok_and(|stored| stored == *document);
-        if (stored.0, stored.1) != (*version, *effective_at) || !same {
+        if (stored.0, stored.1, stored.3) != (*version, *effective_at, true) || !same {
             return Err(format!("version {version} of the programme is stored otherwise than it was published"));
         }
     }
@@ -109,15 +112,11 @@ fn stored_lots(connection: &mut PgConnection, journal: JournalId) -> QueryResult
     Ok(lots)
 }
 
-type VersionRow = (i32, DateTime<Utc>, String);
+type VersionRow = (i32, DateTime<Utc>, String, bool);
 
 fn stored_versions(connection: &mut PgConnection, journal: JournalId) -> QueryResult<Vec<VersionRow>> {
-    use schema::program_version::dsl;
-    dsl::program_version
-        .filter(dsl::journal.eq(journal))
-        .order(dsl::version)
-        .select((dsl::version, dsl::effective_at, dsl::document))
-        .load(connection)
+    let kind = Kind::ProgramPublished.name().to_owned();
+    LoadVersions { journal, kind }.load(connection)
 }
 
 fn strays(connection: &mut PgConnection, journal: JournalId, next_seq: i64) -> QueryResult<i64> {
@@ -126,4 +125,13 @@ fn strays(connection: &mut PgConnection, journal: JournalId, next_seq: i64) -> Q
         .filter(dsl::journal.eq(journal).and(dsl::seq.lt(1).or(dsl::seq.ge(next_seq))))
         .count()
         .get_result(connection)
+}
+
+statement! {
+    // When a version was published its entry says, which has been checked by then.
+    LoadVersions { journal: JournalId => SmallInt, kind: String => Text } -> (Integer, Timestamptz, Text, Bool),
+    "SELECT v.version, v.effective_at, v.document, v.published_at IS NOT DISTINCT FROM e.recorded_at
+     FROM program_version AS v
+     LEFT JOIN entry AS e ON e.journal = $1 AND e.kind = $2 AND e.program_version = v.version
+     WHERE v.journal = $1 ORDER BY v.version"
 }

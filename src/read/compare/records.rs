@@ -5,14 +5,14 @@ use std::fmt::{Debug, Display};
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable, Numeric, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Bool, Nullable, Numeric, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::domain::account::Account;
-use crate::domain::audit::Journal;
+use crate::domain::audit::{Donated, Journal};
 use crate::domain::canonical;
 use crate::domain::ids::JournalId;
 use crate::domain::order::OrderRecord;
@@ -133,9 +133,10 @@ fn transfers(stored: Vec<StateRow>, rebuilt: &Journal) -> Result<(), String> {
     same("transfer", stored, rebuilt)
 }
 
-fn donations(stored: Vec<(i64, Uuid, Uuid, i64)>, rebuilt: &Journal) -> Result<(), String> {
-    let stored = stored.into_iter().map(|(seq, member, cause, points)| (seq, (member, cause, points)));
-    let rebuilt = rebuilt.donations.iter().map(|given| (given.seq, (given.member.uuid(), given.cause, given.points)));
+fn donations(stored: Vec<(i64, Uuid, Uuid, i64, bool)>, rebuilt: &Journal) -> Result<(), String> {
+    let stored = stored.into_iter().map(|(seq, member, cause, points, fits)| (seq, (member, cause, points, fits)));
+    let row = |given: &Donated| (given.seq, (given.member.uuid(), given.cause, given.points, true));
+    let rebuilt = rebuilt.donations.iter().map(row);
     same("donation of entry", stored, rebuilt)
 }
 
@@ -145,16 +146,17 @@ fn causes(stored: Vec<(Uuid, String)>, rebuilt: &Journal) -> Result<(), String> 
 
 // A cause is an account: what was given to it is what its account holds.
 fn totals(stored: Vec<(Uuid, i64, i64)>, rebuilt: &Journal) -> Result<(), String> {
-    let stored = stored.into_iter().map(|(cause, points, donations)| {
-        let account = Account::Donation(cause.to_string()).to_string();
-        (account, (i128::from(points), donations))
-    });
+    let account = |cause: Uuid| Account::Donation(cause.to_string()).to_string();
+    let stored = stored.into_iter().map(|(cause, points, donations)| (account(cause), (i128::from(points), donations)));
+    let mut given: BTreeMap<Uuid, i64> = BTreeMap::new();
+    for donation in &rebuilt.donations {
+        *given.entry(donation.cause).or_default() += 1;
+    }
+    let given: BTreeMap<String, i64> =
+        given.into_iter().map(|(cause, donations)| (account(cause), donations)).collect();
     let accounts = rebuilt.accounts.iter().filter(|(name, _)| name.starts_with("donation:"));
-    let rebuilt = accounts.map(|(name, points)| {
-        let to_it = |cause: Uuid| Account::Donation(cause.to_string()).to_string() == *name;
-        let donations = rebuilt.donations.iter().filter(|given| to_it(given.cause)).count();
-        (name.clone(), (*points, donations as i64))
-    });
+    let rebuilt =
+        accounts.map(|(name, points)| (name.clone(), (*points, given.get(name).copied().unwrap_or_default())));
     same("total of the account", stored, rebuilt)
 }
 
@@ -218,8 +220,12 @@ statement! {
 }
 
 statement! {
-    LoadDonations { journal: JournalId => SmallInt } -> (BigInt, SqlUuid, SqlUuid, BigInt),
-    "SELECT seq, member, cause, points FROM donation WHERE journal = $1"
+    // The entry itself has been checked by then, so that what follows from its row may be compared where it stands.
+    LoadDonations { journal: JournalId => SmallInt } -> (BigInt, SqlUuid, SqlUuid, BigInt, Bool),
+    "SELECT d.seq, d.member, d.cause, d.points,
+         (d.id, d.donated_at) IS NOT DISTINCT FROM (e.command, e.effective_at)
+     FROM donation AS d LEFT JOIN entry AS e ON e.journal = $1 AND e.seq = d.seq
+     WHERE d.journal = $1"
 }
 
 statement! {
