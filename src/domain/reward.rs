@@ -53,7 +53,7 @@ pub struct RewardTerms {
     /// What it is.
     pub kind: RewardKind,
     /// What one costs, in points.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     pub points: i64,
     /// How many one member may have; absent: as many as there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,27 +84,27 @@ pub struct RewardRequest {
 /// A change of a reward. What is left out stays; null takes a limit away.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, utoipa::ToSchema)]
 pub struct RewardPatch {
-    /// See [`RewardTerms::name`].
+    /// What people call it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, min_length = 1, max_length = 100)]
     pub name: Option<String>,
-    /// See [`RewardTerms::points`].
+    /// What one costs, in points. Redemptions that were made keep their price.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, minimum = 1)]
+    #[schema(nullable = false, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     pub points: Option<i64>,
-    /// See [`RewardTerms::limit`].
+    /// How many one member may have; null: as many as there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<RewardLimit>)]
     pub limit: Option<Option<RewardLimit>>,
-    /// See [`RewardTerms::available_from`].
+    /// From when on it can be redeemed; null: from the beginning.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub available_from: Option<Option<Timestamp>>,
-    /// See [`RewardTerms::available_until`].
+    /// Until when, exclusive; null: for good.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub available_until: Option<Option<Timestamp>>,
-    /// How many there are from now on, besides those that are taken.
+    /// How many there are from now on, besides those that are taken; null: without limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i64>, minimum = 0, maximum = 1_000_000_000)]
     pub stock: Option<Option<i64>>,
@@ -136,14 +136,26 @@ pub struct RewardReply {
     pub stock: Option<i64>,
 }
 
+impl RewardTerms {
+    fn is_open(&self, now: Timestamp) -> bool {
+        self.available_from.is_none_or(|from| from <= now) && self.available_until.is_none_or(|until| now < until)
+    }
+}
+
 impl Reward {
     /// As the API shows it.
     pub fn reply(&self) -> RewardReply {
-        RewardReply {
-            id: self.id,
-            terms: self.terms.clone(),
-            stock: self.supplied.map(|supplied| supplied - self.taken),
-        }
+        RewardReply { id: self.id, terms: self.terms.clone(), stock: self.stock() }
+    }
+
+    /// Can any of it be had at `now`? Limits of a member aside.
+    pub fn is_available(&self, now: Timestamp) -> bool {
+        self.terms.is_open(now) && self.stock().is_none_or(|stock| stock > 0)
+    }
+
+    // How many are left; none without limit.
+    fn stock(&self) -> Option<i64> {
+        self.supplied.map(|supplied| supplied - self.taken)
     }
 
     /// What `quantity` of it cost `member` now, if it may be had. `taken` is what the decision under way has taken of
@@ -155,12 +167,12 @@ impl Reward {
         taken: Option<&i64>,
         context: &Context<'_>,
     ) -> Result<i64, Refusal> {
-        let RewardTerms { points, limit, available_from, available_until, .. } = &self.terms;
+        let RewardTerms { points, limit, .. } = &self.terms;
         let now = context.now;
-        if available_from.is_some_and(|from| now < from) || available_until.is_some_and(|until| until <= now) {
+        if !self.terms.is_open(now) {
             return Err(Refusal::RewardNotAvailable);
         }
-        let stock = self.supplied.map(|supplied| supplied - self.taken - taken.copied().unwrap_or_default());
+        let stock = self.stock().map(|stock| stock - taken.copied().unwrap_or_default());
         if let Some(stock) = stock.filter(|stock| quantity > *stock) {
             return Err(Refusal::RewardOutOfStock { left: stock });
         }

@@ -2,21 +2,23 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use uuid::Uuid;
 
 use super::ReadError;
 use crate::domain::reward::{Reward, RewardReply};
-use crate::domain::time::Timestamp;
 use crate::postgres::clock::{Clock, programme_time};
 use crate::postgres::statement::statement;
+
+/// How many rewards are read at a time where some may be passed over.
+const BATCH: i64 = 200;
 
 type RewardRow = (Uuid, String, Option<i64>, i64);
 
 /// A reward; none if there is none with this id.
 pub fn by_id(connection: &mut PgConnection, id: Uuid) -> Result<Option<RewardReply>, ReadError> {
     let rows: Vec<RewardRow> = LoadReward { id }.load(connection)?;
-    rows.into_iter().next().map(reply).transpose()
+    rows.into_iter().next().map(|row| Ok(reward(row)?.reply())).transpose()
 }
 
 /// Rewards from the newest to the oldest: those before `before` if it is given, at most `limit`. `available`: only those
@@ -28,14 +30,30 @@ pub fn page(
     clock: &Clock,
 ) -> Result<Vec<RewardReply>, ReadError> {
     let now: DateTime<Utc> = LoadPresent {}.get_result(connection)?;
-    let load = LoadPage { before: before.unwrap_or(Uuid::max()), available, now: clock.read(now), limit };
-    let rows: Vec<RewardRow> = load.load(connection)?;
-    rows.into_iter().map(reply).collect()
+    let (now, most) = (clock.read(now), usize::try_from(limit).unwrap_or_default());
+    let (mut before, batch) = (before.unwrap_or(Uuid::max()), if available { limit.max(BATCH) } else { limit });
+    let mut rewards = Vec::new();
+    loop {
+        let rows: Vec<RewardRow> = LoadPage { before, limit: batch }.load(connection)?;
+        let last_batch = (rows.len() as i64) < batch;
+        for row in rows {
+            let reward = reward(row)?;
+            before = reward.id;
+            if !available || reward.is_available(now) {
+                rewards.push(reward.reply());
+            }
+        }
+        if last_batch || rewards.len() >= most {
+            break;
+        }
+    }
+    rewards.truncate(most);
+    Ok(rewards)
 }
 
-fn reply((id, terms, supplied, taken): RewardRow) -> Result<RewardReply, ReadError> {
+fn reward((id, terms, supplied, taken): RewardRow) -> Result<Reward, ReadError> {
     let terms = serde_json::from_str(&terms).map_err(|_| ReadError::Corrupt("a reward that cannot be read"))?;
-    Ok(Reward { id, terms, supplied, taken }.reply())
+    Ok(Reward { id, terms, supplied, taken })
 }
 
 statement! {
@@ -51,16 +69,6 @@ statement! {
 }
 
 statement! {
-    LoadPage {
-        before: Uuid => SqlUuid,
-        available: bool => Bool,
-        now: Timestamp => Timestamptz,
-        limit: i64 => BigInt,
-    } -> (SqlUuid, Text, Nullable<BigInt>, BigInt),
-    "SELECT id, terms, supplied, taken FROM reward
-     WHERE journal = 0 AND id < $1 AND (NOT $2 OR (
-         (supplied IS NULL OR taken < supplied)
-         AND COALESCE((terms::json ->> 'available_from')::timestamptz <= $3, true)
-         AND COALESCE((terms::json ->> 'available_until')::timestamptz > $3, true)))
-     ORDER BY id DESC LIMIT $4"
+    LoadPage { before: Uuid => SqlUuid, limit: i64 => BigInt } -> (SqlUuid, Text, Nullable<BigInt>, BigInt),
+    "SELECT id, terms, supplied, taken FROM reward WHERE journal = 0 AND id < $1 ORDER BY id DESC LIMIT $2"
 }
