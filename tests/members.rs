@@ -192,7 +192,7 @@ fn what_the_app_polls_is_sent_again_only_when_it_changed() {
     let app = App::at(NOON);
     let id = app.enrol("ana");
     let (checkout, phone) = (app.checkout(), app.member(&id));
-    for address in ["/v1/members/me", "/v1/members/me/wallet"] {
+    for address in ["/v1/members/me", "/v1/members/me/wallet", "/v1/members/me/entries", "/v1/members/me/lots"] {
         let known = |etag: &str| phone.send("GET", address, &[("if-none-match", etag)], None);
         let etag = |answer: &Answer| answer.headers["etag"].clone();
         let unchanged = |tag: &str| {
@@ -220,8 +220,8 @@ fn what_the_app_polls_is_sent_again_only_when_it_changed() {
     app.clock.set(instant("2026-03-24T11:00:00Z"));
     let active = phone.send("GET", "/v1/members/me/wallet", &[("if-none-match", &pending.headers["etag"])], None);
     let expected = json!({
-        "active": 58, "debt": 0, "held": 0, "pending": 0, "lifetime_earned": 58, "lifetime_spent": 0,
-        "expiring": [{ "points": 58, "expires_at": "2027-04-01T04:00:00.000000Z" }],
+        "active": 116, "debt": 0, "held": 0, "pending": 0, "lifetime_earned": 116, "lifetime_spent": 0,
+        "expiring": [{ "points": 116, "expires_at": "2027-04-01T04:00:00.000000Z" }],
         "as_of": "2026-03-24T11:00:00.000000Z",
     });
     assert_eq!((active.status, &active.body), (200, &expected));

@@ -49,8 +49,9 @@ impl Reason {
 pub struct Adjustment {
     /// Whose wallet.
     pub member_id: MemberId,
-    /// How many points are added (above zero) or taken (below). Added ones are active at once and expire as if they had
-    /// been earned now.
+    /// How many points are added (above zero) or taken (below); not zero. Added ones are active at once and expire as if
+    /// they had been earned now.
+    #[schema(minimum = -9_007_199_254_740_991_i64, maximum = 9_007_199_254_740_991_i64)]
     pub points: i64,
     /// Why.
     pub reason: Reason,

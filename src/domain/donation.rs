@@ -24,7 +24,7 @@ pub struct CauseTerms {
     pub name: String,
     /// How many points it hopes for; it takes more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, minimum = 1)]
+    #[schema(nullable = false, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     pub goal: Option<i64>,
     /// From when on it takes points; absent: from the beginning.
     #[serde(default, with = "time::serde_canonical::option", skip_serializing_if = "Option::is_none")]

@@ -2,6 +2,9 @@
 
 use std::str::FromStr;
 
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+
 /// What an entry says, in the order of the names: due events at one instant apply in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -138,6 +141,14 @@ impl FromStr for Kind {
         Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or(UnknownKind)
     }
 }
+
+impl utoipa::PartialSchema for Kind {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Self::ALL.map(Self::name))).into()
+    }
+}
+
+impl utoipa::ToSchema for Kind {}
 
 /// The text names no kind of entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -64,6 +64,7 @@ pub struct UnknownStatus;
 
 /// A member's points. All four are zero or more (invariant 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(description = "A member's points. All four are zero or more.")]
 pub struct Balances {
     /// Usable now.
     pub active: i64,

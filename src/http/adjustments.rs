@@ -18,7 +18,10 @@ use crate::ledger::Command;
 /// it and why.
 #[utoipa::path(
     tag = "adjustments",
-    request_body = Adjustment,
+    request_body(content = Adjustment, example = json!({
+        "member_id": "01a20785-50b0-7001-9a3c-5d0f7e2b8c41", "points": 500,
+        "reason": "goodwill", "note": "A late parcel",
+    })),
     params(("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry")),
     responses(
         (status = 201, description = "The wallet is adjusted", body = AdjustmentReply,

@@ -1,14 +1,14 @@
 //! `/v1/causes`
 
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::access::Authorised;
 use super::input::{Body, IdempotencyKey, Query, Read};
-use super::page::Page;
+use super::page::{Page, PageParameters};
 use super::problem::{Problem, ProblemDocument};
-use super::{Service, created_in, json};
+use super::{Service, created_in, polled};
 use crate::domain::donation::{Cause, CauseTerms};
 use crate::domain::entry::MAX_POINTS;
 use crate::domain::fields::{self, Fields};
@@ -30,7 +30,9 @@ pub struct Causes {
 /// Something that members can give points to. Its name stands in the ledger for good.
 #[utoipa::path(
     tag = "causes",
-    request_body = CauseTerms,
+    request_body(content = CauseTerms, example = json!({
+        "name": "Trees", "goal": 1_000_000, "open_from": "2026-01-01T00:00:00-05:00",
+    })),
     params(("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry")),
     responses(
         (status = 201, description = "The cause is there", body = Cause,
@@ -64,12 +66,11 @@ pub async fn post_cause(
 /// From the newest to the oldest, each with what it was given so far.
 #[utoipa::path(
     tag = "causes",
-    params(
-        ("limit" = Option<i64>, Query, description = "1 to 200, else 50"),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
-    ),
+    params(PageParameters),
     responses(
-        (status = 200, description = "A page of causes", body = Causes),
+        (status = 200, description = "A page of causes", body = Causes,
+         headers(("ETag" = String, description = "Send it as `If-None-Match` to be told when nothing changed"))),
+        (status = 304, description = "Nothing changed"),
         (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["causes:read"]), ("bearer" = ["me"])),
@@ -77,6 +78,7 @@ pub async fn post_cause(
 #[get("/v1/causes")]
 pub async fn get_causes(
     service: web::Data<Service>,
+    request: HttpRequest,
     _caller: Authorised,
     query: Query<Page<Uuid>>,
 ) -> Result<HttpResponse, Problem> {
@@ -84,7 +86,8 @@ pub async fn get_causes(
     let load = move |connection: &mut diesel::PgConnection| causes::page(connection, page.before, page.wanted());
     let mut causes = service.reader.run(load).await?;
     let next_cursor = page.cut(&mut causes, |cause| cause.id);
-    json(&Causes { causes, next_cursor })
+    let list = Causes { causes, next_cursor };
+    polled(&request, &list, &list)
 }
 
 /// Get a cause
@@ -92,7 +95,9 @@ pub async fn get_causes(
     tag = "causes",
     params(("cause_id" = String, Path, description = "The cause's id")),
     responses(
-        (status = 200, description = "The cause, with what it was given so far", body = Cause),
+        (status = 200, description = "The cause, with what it was given so far", body = Cause,
+         headers(("ETag" = String, description = "Send it as `If-None-Match` to be told when nothing changed"))),
+        (status = 304, description = "Nothing changed"),
         (status = 404, description = "`cause_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
@@ -102,6 +107,7 @@ pub async fn get_causes(
 #[get("/v1/causes/{cause_id}")]
 pub async fn get_cause(
     service: web::Data<Service>,
+    request: HttpRequest,
     _caller: Authorised,
     cause_id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
@@ -109,7 +115,8 @@ pub async fn get_cause(
     // What is no id is the id of no cause.
     let id = Uuid::try_parse(&cause_id).map_err(|_| not_found())?;
     let cause = service.reader.run(move |connection| causes::by_id(connection, id)).await?;
-    json(&cause.ok_or_else(not_found)?)
+    let cause = cause.ok_or_else(not_found)?;
+    polled(&request, &cause, &cause)
 }
 
 impl Read for CauseTerms {

@@ -1,14 +1,14 @@
 //! `/v1/donations`
 
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::access::{Authorised, Whose};
 use super::input::{Body, IdempotencyKey, Query, Read};
-use super::page::Page;
+use super::page::{Page, PageParameters};
 use super::problem::{Problem, ProblemDocument};
-use super::{Service, created, json};
+use super::{Service, created, polled};
 use crate::domain::donation::{Donation, DonationReply, DonationRequest};
 use crate::domain::entry::MAX_POINTS;
 use crate::domain::fields::{self, Fault, Fields};
@@ -44,7 +44,10 @@ pub struct Donations {
 /// At once and for good. The answer has a receipt number and what the cause was given so far.
 #[utoipa::path(
     tag = "donations",
-    request_body = Gift,
+    request_body(content = Gift, example = json!({
+        "member_id": "01a20785-50b0-7001-9a3c-5d0f7e2b8c41",
+        "cause_id": "01a20785-4fd2-7000-8c60-7fb2419e5da3", "points": 100,
+    })),
     params(("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry")),
     responses(
         (status = 201, description = "The points are given", body = DonationReply,
@@ -84,11 +87,12 @@ pub async fn post_donation(
     params(
         ("member" = Option<String>, Query, description = "Who gave; with a member's token, its own member"),
         ("cause" = Option<String>, Query, description = "The cause that was given to"),
-        ("limit" = Option<i64>, Query, description = "1 to 200, else 50"),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+        PageParameters,
     ),
     responses(
-        (status = 200, description = "A page of donations", body = Donations),
+        (status = 200, description = "A page of donations", body = Donations,
+         headers(("ETag" = String, description = "Send it as `If-None-Match` to be told when nothing changed"))),
+        (status = 304, description = "Nothing changed"),
         (status = 404, description = "`member_not_found`, `cause_not_found`", body = ProblemDocument,
          content_type = "application/problem+json"),
         (status = "default", description = "Another problem", body = ProblemDocument,
@@ -99,6 +103,7 @@ pub async fn post_donation(
 #[get("/v1/donations")]
 pub async fn get_donations(
     service: web::Data<Service>,
+    request: HttpRequest,
     caller: Authorised,
     query: Query<DonationsQuery>,
 ) -> Result<HttpResponse, Problem> {
@@ -120,7 +125,8 @@ pub async fn get_donations(
     };
     let mut donations = found.ok_or_else(|| Problem::refused(&missing, false))?;
     let next_cursor = page.cut(&mut donations, |donation| donation.id);
-    json(&Donations { donations, next_cursor })
+    let list = Donations { donations, next_cursor };
+    polled(&request, &list, &list)
 }
 
 fn neither() -> Fault {

@@ -78,9 +78,9 @@ pub async fn get_journals(service: web::Data<Service>, _caller: Authorised) -> R
 #[utoipa::path(
     tag = "ledger",
     params(
-        ("journal" = i16, Query, description = "The journal"),
-        ("after_seq" = Option<i64>, Query, description = "The number of the last entry that is known; else 0"),
-        ("limit" = Option<i64>, Query, description = "1 to 1000, else 100"),
+        ("journal" = i16, Query, description = "The journal", minimum = 0, maximum = 4095),
+        ("after_seq" = Option<i64>, Query, description = "The number of the last known entry; else 0", minimum = 0),
+        ("limit" = Option<i64>, Query, description = "How many entries at most; else 100", minimum = 1, maximum = 1000),
     ),
     responses(
         (status = 200, description = "A page of entries", body = LedgerEntries),
@@ -122,12 +122,16 @@ pub async fn get_ledger_entries(
 #[utoipa::path(
     tag = "ledger",
     params(
-        ("format" = Option<Format>, Query, description = "`ndjson`, or `csv`; else `ndjson`"),
-        ("journal" = Option<i16>, Query, description = "One journal alone"),
+        ("format" = inline(Option<Format>), Query, description = "Else `ndjson`"),
+        ("journal" = Option<i16>, Query, description = "One journal alone", minimum = 0, maximum = 4095),
     ),
     responses(
         (status = 200, description = "The export", content((String = "application/x-ndjson"), (String = "text/csv"))),
-        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "`journal_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "`busy`: as many exports as may run are running", body = ProblemDocument,
+         content_type = "application/problem+json"),
+        (status = "default", description = "Another problem", body = ProblemDocument,
+         content_type = "application/problem+json"),
     ),
     security(("bearer" = ["ledger:read"])),
 )]

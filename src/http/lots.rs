@@ -1,13 +1,13 @@
 //! `/v1/members/{id}/lots`
 
-use actix_web::{HttpResponse, get, web};
+use actix_web::{HttpRequest, HttpResponse, get, web};
 use serde::Serialize;
 
 use super::access::Authorised;
 use super::input::Query;
-use super::page::Page;
+use super::page::{Page, PageParameters};
 use super::problem::{Problem, ProblemDocument};
-use super::{Service, json};
+use super::{Service, polled};
 use crate::read::lots::{self, LotView, Place};
 
 /// A page of a member's lots, from the newest to the oldest.
@@ -27,11 +27,12 @@ pub struct Lots {
     tag = "members",
     params(
         ("id" = String, Path, description = "The member's id, or `me`"),
-        ("limit" = Option<i64>, Query, description = "1 to 200, else 50"),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+        PageParameters,
     ),
     responses(
-        (status = 200, description = "A page of lots", body = Lots),
+        (status = 200, description = "A page of lots", body = Lots,
+         headers(("ETag" = String, description = "Send it as `If-None-Match` to be told when nothing changed"))),
+        (status = 304, description = "Nothing changed"),
         (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
@@ -41,6 +42,7 @@ pub struct Lots {
 #[get("/v1/members/{id}/lots")]
 pub async fn get_lots(
     service: web::Data<Service>,
+    request: HttpRequest,
     caller: Authorised,
     query: Query<Page<Place>>,
 ) -> Result<HttpResponse, Problem> {
@@ -51,5 +53,6 @@ pub async fn get_lots(
     };
     let mut lots = service.reader.run(read).await?.ok_or_else(Problem::member_not_found)?;
     let next_cursor = page.cut(&mut lots, |(place, _)| *place);
-    json(&Lots { lots: lots.into_iter().map(|(_, lot)| lot).collect(), next_cursor })
+    let list = Lots { lots: lots.into_iter().map(|(_, lot)| lot).collect(), next_cursor };
+    polled(&request, &list, &list)
 }

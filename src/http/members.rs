@@ -1,13 +1,13 @@
 //! `/v1/members`
 
-use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, get, patch, post, web};
 use serde::Serialize;
 
 use super::access::Authorised;
 use super::input::{Body, IdempotencyKey, Query, Read};
+use super::openapi::Changed;
 use super::problem::{Problem, ProblemDocument};
-use super::{Service, created, json, polled};
+use super::{Service, created_in, json, polled};
 use crate::domain::enrolment::{Enrolment, MemberReply, ProfileChange};
 use crate::domain::fields::{self, Fields};
 use crate::ledger::{Answer, Command};
@@ -25,11 +25,12 @@ pub struct MemberList {
 /// The `external_id` is the key: enrolling the same customer again in the same words gets the first answer again.
 #[utoipa::path(
     tag = "members",
-    request_body = Enrolment,
+    request_body(content = Enrolment, example = json!({ "external_id": "customer-4711", "birthday": "1990-02-28" })),
     params(("Idempotency-Key" = Option<String>, Header, description = "Optional: the external id is a key already")),
     responses(
         (status = 201, description = "The customer is a member", body = MemberReply,
-         headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
+         headers(("Location" = String, description = "The member"),
+                 ("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
         (status = 409, description = "`external_id_conflict`, `idempotency_key_conflict`", body = ProblemDocument,
          content_type = "application/problem+json"),
         (status = 422, description = "`validation_failed`, `joined_in_future`", body = ProblemDocument,
@@ -49,13 +50,15 @@ pub async fn post_member(
     let Body(enrolment) = body;
     let id = service.ledger.new_member_id(&enrolment.external_id);
     let answer = service.decide(&caller, key.optional(), Command::Enrol(id, enrolment)).await?;
-    created(answer, None)
+    created_in("/v1/members", answer)
 }
 
 /// Find a member by the shop's id of the customer
 #[utoipa::path(
     tag = "members",
-    params(("external_id" = String, Query, description = "The shop's id of the customer")),
+    params(
+        ("external_id" = String, Query, description = "The shop's id of the customer", min_length = 1, max_length = 128),
+    ),
     responses(
         (status = 200, description = "The member, or an empty list", body = MemberList),
         (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
@@ -111,20 +114,17 @@ pub async fn get_member(
 /// What is left out stays as it is; a birthday of null is cleared; tags replace the old ones.
 #[utoipa::path(
     tag = "members",
-    request_body = ProfileChange,
+    request_body(content = ProfileChange, example = json!({ "birthday": null, "tags": ["newsletter"] })),
     params(
         ("id" = String, Path, description = "The member's id"),
         ("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry"),
     ),
     responses(
-        (status = 200, description = "The member as it now is", body = MemberReply,
-         headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
-        (status = 400, description = "`idempotency_key_required`", body = ProblemDocument,
-         content_type = "application/problem+json"),
+        Changed<MemberReply>,
         (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "`idempotency_key_conflict`", body = ProblemDocument,
+        (status = 409, description = "`member_closed`, `idempotency_key_conflict`", body = ProblemDocument,
          content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
+        (status = 422, description = "`validation_failed`", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
     security(("bearer" = ["members:write"])),
@@ -204,10 +204,4 @@ impl Read for ProfileChange {
 
 fn is_tag(c: char) -> bool {
     c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-' | '.' | ':')
-}
-
-/// An `ETag` is compared as it is; the weak form is enough for polling.
-pub fn matches_etag(request: &HttpRequest, etag: &str) -> bool {
-    let values = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|known| known.trim() == etag || known.trim() == "*")
 }

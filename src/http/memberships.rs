@@ -4,6 +4,7 @@ use actix_web::{HttpResponse, post, web};
 
 use super::access::Authorised;
 use super::input::{Body, IdempotencyKey, Nothing};
+use super::openapi::Changed;
 use super::problem::{Problem, ProblemDocument};
 use super::{Service, done};
 use crate::domain::enrolment::MemberReply;
@@ -16,19 +17,17 @@ use crate::ledger::Command;
 /// refunds, returns and expiries go on. One that is suspended already stays as it is.
 #[utoipa::path(
     tag = "members",
+    request_body(content = Nothing, description = "An empty object; may be left out"),
     params(
         ("id" = String, Path, description = "The member's id"),
         ("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry"),
     ),
     responses(
-        (status = 200, description = "The member as it now is", body = MemberReply,
-         headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
-        (status = 400, description = "`idempotency_key_required`", body = ProblemDocument,
-         content_type = "application/problem+json"),
+        Changed<MemberReply>,
         (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "`member_closed`, `idempotency_key_conflict`", body = ProblemDocument,
          content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
+        (status = 422, description = "`validation_failed`", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
     security(("bearer" = ["members:manage"])),
@@ -48,19 +47,17 @@ pub async fn suspend_member(
 /// The member takes part again. One that was not suspended stays as it is.
 #[utoipa::path(
     tag = "members",
+    request_body(content = Nothing, description = "An empty object; may be left out"),
     params(
         ("id" = String, Path, description = "The member's id"),
         ("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry"),
     ),
     responses(
-        (status = 200, description = "The member as it now is", body = MemberReply,
-         headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
-        (status = 400, description = "`idempotency_key_required`", body = ProblemDocument,
-         content_type = "application/problem+json"),
+        Changed<MemberReply>,
         (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "`member_closed`, `idempotency_key_conflict`", body = ProblemDocument,
          content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
+        (status = 422, description = "`validation_failed`", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
     security(("bearer" = ["members:manage"])),
@@ -80,19 +77,17 @@ pub async fn resume_member(
 /// For good. What is active or pending is forfeit; what is held can still be captured, and is forfeit when it comes back.
 #[utoipa::path(
     tag = "members",
+    request_body(content = Nothing, description = "An empty object; may be left out"),
     params(
         ("id" = String, Path, description = "The member's id"),
         ("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry"),
     ),
     responses(
-        (status = 200, description = "The member as it now is", body = MemberReply,
-         headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
-        (status = 400, description = "`idempotency_key_required`", body = ProblemDocument,
-         content_type = "application/problem+json"),
+        Changed<MemberReply>,
         (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "`idempotency_key_conflict`", body = ProblemDocument,
          content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
+        (status = 422, description = "`validation_failed`", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
     security(("bearer" = ["members:manage"])),
@@ -114,19 +109,17 @@ pub async fn close_member(
 /// can be enrolled again, as another member.
 #[utoipa::path(
     tag = "members",
+    request_body(content = Nothing, description = "An empty object; may be left out"),
     params(
         ("id" = String, Path, description = "The member's id"),
         ("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry"),
     ),
     responses(
-        (status = 200, description = "The member as it now is", body = MemberReply,
-         headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
-        (status = 400, description = "`idempotency_key_required`", body = ProblemDocument,
-         content_type = "application/problem+json"),
+        Changed<MemberReply>,
         (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "`idempotency_key_conflict`", body = ProblemDocument,
          content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
+        (status = 422, description = "`validation_failed`", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
     security(("bearer" = ["members:manage"])),

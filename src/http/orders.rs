@@ -31,11 +31,24 @@ const NOT_PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(
 /// before must have been made for this `order_id`. What points pay earns nothing.
 #[utoipa::path(
     tag = "orders",
-    request_body = Order,
+    request_body(content = Order, examples(
+        ("an order" = (value = json!({
+            "order_id": "A-1001", "member_id": "01a20785-50b0-7001-9a3c-5d0f7e2b8c41",
+            "occurred_at": "2026-01-15T17:00:00Z", "currency": "USD", "amount": "42.50", "discount": "5.00",
+            "items": [{ "sku": "tea", "quantity": 2, "unit_price": "20.00" },
+                      { "sku": "cup", "category": "kitchen", "quantity": 1, "unit_price": "7.50" }],
+        }))),
+        ("paid in part with points" = (value = json!({
+            "order_id": "A-1002", "member_id": "01a20785-50b0-7001-9a3c-5d0f7e2b8c41",
+            "occurred_at": "2026-01-15T17:00:00Z", "currency": "USD", "amount": "42.50",
+            "redemption_ids": ["01a20785-568c-7001-b2de-94a07f13c658"],
+        }))),
+    )),
     params(("Idempotency-Key" = Option<String>, Header, description = "Optional: the order's id is a key already")),
     responses(
         (status = 201, description = "The order is recorded", body = OrderReply,
-         headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
+         headers(("Location" = String, description = "The order"),
+                 ("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
         (status = 404, description = "`member_not_found`, `redemption_not_found`", body = ProblemDocument,
          content_type = "application/problem+json"),
         (status = 409, description = "`order_conflict`, `redemption_state_conflict`, `redemption_of_another_order`, \
@@ -79,14 +92,17 @@ pub async fn get_order(
     _caller: Authorised,
     order_id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let order_id = order_id.into_inner();
+    json(&find(&service, order_id.into_inner()).await?)
+}
+
+/// The order that an address names, or `order_not_found`.
+pub async fn find(service: &Service, order_id: String) -> Result<OrderView, Problem> {
     // Postgres cannot be asked for a text with U+0000.
-    let wanted = Some(order_id).filter(|id| !id.contains('\0'));
-    let order = match wanted {
-        Some(id) => service.reader.run(move |connection| orders::by_id(connection, &id)).await?,
-        None => None,
+    let order = match order_id.contains('\0') {
+        true => None,
+        false => service.reader.run(move |connection| orders::by_id(connection, &order_id)).await?,
     };
-    json(&order.ok_or_else(Problem::order_not_found)?)
+    order.ok_or_else(Problem::order_not_found)
 }
 
 impl Read for Order {

@@ -25,6 +25,19 @@ pub struct Page<P> {
     pub before: Option<P>,
 }
 
+/// The parameters of a page, as the document shows them.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "the fields are there for the document")]
+pub struct PageParameters {
+    /// How many items the page has at most; else 50.
+    #[param(nullable = false, minimum = 1, maximum = 200)]
+    limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    #[param(nullable = false)]
+    cursor: Option<String>,
+}
+
 impl<P: FromStr> Read for Page<P> {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let limit = fields.optional("limit", fields::integer_in_text(1..=MAX_LIMIT));

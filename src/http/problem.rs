@@ -97,6 +97,37 @@ pub const PROBLEMS: &[(&str, u16, &str)] = &[
     ("outcome_unknown", 503, "It is not known whether this was done"),
 ];
 
+/// What documents of these codes say besides: code, name of the fact, what it means. Points are integers, money is a
+/// decimal string.
+pub const FACTS: &[(&str, &str, &str)] = &[
+    ("order_conflict", "order_id", "the order's id"),
+    ("refund_conflict", "refund_id", "the refund's id"),
+    ("insufficient_points", "available", "how many points are active"),
+    ("redemption_state_conflict", "state", "its status"),
+    ("redemption_of_another_order", "redemption_id", "which one"),
+    ("reward_out_of_stock", "left", "how many are left"),
+    ("reward_limit_reached", "maximum", "how many a member may have"),
+    ("reward_limit_reached", "left", "how many more this one may have"),
+    ("transfer_state_conflict", "state", "its status"),
+    ("transfer_over_daily_limit", "maximum", "the most points of a day"),
+    ("transfer_over_daily_limit", "left", "how many more today"),
+    ("currency_mismatch", "expected", "the programme's currency"),
+    ("amount_over_limit", "maximum", "the most of one order, in the programme's currency"),
+    ("occurred_in_future", "minutes", "how far ahead is allowed"),
+    ("joined_in_future", "minutes", "how far ahead is allowed"),
+    ("effective_too_soon", "seconds", "how far ahead it must be"),
+    ("capture_over_held", "held", "how many points are held"),
+    ("reward_captured_whole", "held", "how many points are held"),
+    ("return_over_captured", "left", "how many points can still come back"),
+    ("over_order_share", "maximum", "the most that points may pay, in the programme's currency"),
+    ("paid_over_amount", "amount", "the order's amount"),
+    ("refund_over_order", "remaining", "what is left to refund, in the order's currency"),
+    ("refund_items", "sku", "the article"),
+    ("refund_items", "left", "how many of it can still come back"),
+    ("refund_over_items", "worth", "what the items cost"),
+    ("transfer_over_limit", "maximum", "the most points of one transfer"),
+];
+
 /// A problem: its document, and the headers that go with it.
 #[derive(Clone)]
 pub struct Problem(Box<Parts>);
@@ -129,7 +160,7 @@ pub struct ProblemDocument {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(nullable = false)]
     pub errors: Vec<Fault>,
-    /// Facts that the code promises, such as `expected` of `currency_mismatch`.
+    /// Facts that the code promises, such as `expected` of `currency_mismatch`: see the table of codes.
     #[serde(flatten)]
     #[schema(value_type = Object, additional_properties)]
     pub facts: Map<String, Value>,

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::access::Authorised;
 use super::input::{Body, IdempotencyKey, Query, Read};
-use super::page::Page;
+use super::page::{Page, PageParameters};
 use super::problem::{Problem, ProblemDocument};
 use super::{Service, created, json};
 use crate::domain::fields::{self, Fault, Fields};
@@ -45,12 +45,26 @@ pub struct ProgramVersions {
 /// refused whole, with every fault.
 #[utoipa::path(
     tag = "program",
-    request_body = Publication,
+    request_body(content = Publication, example = json!({
+        "effective_at": "2030-01-01T00:00:00-05:00",
+        "document": {
+            "name": "Points for everyone", "currency": "USD", "time_zone": "America/New_York",
+            "earning": {
+                "points_per_unit": "1", "rounding": "down", "pending": "14D", "expiry": "12M_M",
+                "maximum_order_amount": "100000.00",
+            },
+            "redemption": { "point_value": "0.01", "order_share": "0.5", "return_grace": "30D" },
+            "refunds": { "policy": "within_balance" },
+            "transfers": { "direct": false, "offer_ttl": "7D", "maximum_points": 10_000 },
+        },
+    })),
     params(("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry")),
     responses(
         (status = 201, description = "The version is published", body = ProgramVersionReply,
          headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
         (status = 400, description = "`idempotency_key_required`", body = ProblemDocument,
+         content_type = "application/problem+json"),
+        (status = 409, description = "`idempotency_key_conflict`", body = ProblemDocument,
          content_type = "application/problem+json"),
         (status = 422, description = "`validation_failed`, `effective_too_soon`", body = ProblemDocument,
          content_type = "application/problem+json"),
@@ -74,10 +88,7 @@ pub async fn post_version(
 /// List the programme's versions
 #[utoipa::path(
     tag = "program",
-    params(
-        ("limit" = Option<i64>, Query, description = "1 to 200, else 50"),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
-    ),
+    params(PageParameters),
     responses(
         (status = 200, description = "A page of versions", body = ProgramVersions),
         (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),

@@ -6,13 +6,15 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use serde::Serialize;
 use uuid::Uuid;
 
-use self::input::{PartOfPoints, RedemptionBody, RedemptionFields, RedemptionsQuery};
+pub use self::input::PartOfPoints;
+use self::input::{RedemptionBody, RedemptionFields, RedemptionsQuery};
 use super::access::Authorised;
 use super::input::{Body, IdempotencyKey, Nothing, Query, in_currency};
+use super::openapi::Changed;
 use super::problem::{Problem, ProblemDocument};
 use super::{Service, created_in, done, polled};
 use crate::domain::ids::{MemberId, RedemptionId};
-use crate::domain::redemption::{Purpose, Redemption, RedemptionReply, RedemptionRequest};
+use crate::domain::redemption::{Purpose, Redemption, RedemptionReply, RedemptionRequest, RedemptionStatus};
 use crate::domain::refusal::Refusal;
 use crate::ledger::Command;
 use crate::read::{members, redemptions};
@@ -33,7 +35,16 @@ pub struct RedemptionList {
 /// no more than the programme's share of it. A member's token redeems for its own member.
 #[utoipa::path(
     tag = "redemptions",
-    request_body = RedemptionFields,
+    request_body(content = RedemptionFields, examples(
+        ("points for an order" = (value = json!({
+            "member_id": "01a20785-50b0-7001-9a3c-5d0f7e2b8c41", "points": 200,
+            "order_amount": "42.50", "hold": { "ttl": "15m" },
+        }))),
+        ("a reward" = (value = json!({
+            "member_id": "01a20785-50b0-7001-9a3c-5d0f7e2b8c41",
+            "reward_id": "01a20785-4fd2-7000-a5b9-1e6c38d2f074", "quantity": 1,
+        }))),
+    )),
     params(("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry")),
     responses(
         (status = 201, description = "The points are held or spent", body = RedemptionReply,
@@ -81,9 +92,8 @@ pub async fn post_redemption(
     tag = "redemptions",
     params(
         ("member" = Option<String>, Query, description = "Whose; a client must say, and a member's token means its own"),
-        ("status" = Option<String>, Query, description = "`held`, `captured`, `voided`, `lapsed` or `returned`"),
-        ("limit" = Option<i64>, Query, description = "1 to 200, else 50"),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+        ("status" = inline(Option<RedemptionStatus>), Query, description = "Redemptions in this state alone"),
+        PageParameters,
     ),
     responses(
         (status = 200, description = "A page of redemptions", body = RedemptionList,
@@ -103,7 +113,7 @@ pub async fn get_redemptions(
     query: Query<RedemptionsQuery>,
 ) -> Result<HttpResponse, Problem> {
     let Query(RedemptionsQuery { member, status, page }) = query;
-    let (member, clock) = (caller.resolve(member, "member")?, service.reader.clock().clone());
+    let (member, clock) = (caller.resolve_parameter(member, "member")?, service.reader.clock().clone());
     let place = (page.before, page.wanted());
     let load =
         move |connection: &mut diesel::PgConnection| redemptions::page(connection, member, status, place, &clock);
@@ -149,24 +159,20 @@ pub async fn get_redemption(
 /// Spends `points` of it, or all; the rest goes back. A reward is captured whole. The body may be left out.
 #[utoipa::path(
     tag = "redemptions",
-    request_body(content = PartOfPoints, description = "May be left out: then all held points are captured"),
+    request_body(content = PartOfPoints, example = json!({ "points": 150 }),
+                 description = "May be left out: then all held points are captured"),
     params(
         ("redemption_id" = String, Path, description = "The redemption's id"),
         ("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry"),
     ),
     responses(
-        (status = 200, description = "The points are spent", body = RedemptionReply,
-         headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
-        (status = 400, description = "`idempotency_key_required`", body = ProblemDocument,
-         content_type = "application/problem+json"),
+        Changed<RedemptionReply>,
         (status = 404, description = "`redemption_not_found`", body = ProblemDocument,
          content_type = "application/problem+json"),
         (status = 409, description = "`redemption_state_conflict`, `idempotency_key_conflict`", body = ProblemDocument,
          content_type = "application/problem+json"),
         (status = 422, description = "`validation_failed`, `capture_over_held`, `reward_captured_whole`",
          body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
     ),
     security(("bearer" = ["redemptions:write"])),
 )]
@@ -193,17 +199,12 @@ pub async fn capture_redemption(
         ("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry"),
     ),
     responses(
-        (status = 200, description = "The hold is given up", body = RedemptionReply,
-         headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
-        (status = 400, description = "`idempotency_key_required`", body = ProblemDocument,
-         content_type = "application/problem+json"),
+        Changed<RedemptionReply>,
         (status = 404, description = "`redemption_not_found`", body = ProblemDocument,
          content_type = "application/problem+json"),
         (status = 409, description = "`redemption_state_conflict`, `idempotency_key_conflict`", body = ProblemDocument,
          content_type = "application/problem+json"),
         (status = 422, description = "`validation_failed`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
     security(("bearer" = ["redemptions:write"])),
@@ -226,23 +227,19 @@ pub async fn void_redemption(
 /// Points whose lot has ended get the programme's grace. The body may be left out.
 #[utoipa::path(
     tag = "redemptions",
-    request_body(content = PartOfPoints, description = "May be left out: then all that was captured comes back"),
+    request_body(content = PartOfPoints, example = json!({ "points": 50 }),
+                 description = "May be left out: then all that was captured comes back"),
     params(
         ("redemption_id" = String, Path, description = "The redemption's id"),
         ("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry"),
     ),
     responses(
-        (status = 200, description = "The points are back", body = RedemptionReply,
-         headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
-        (status = 400, description = "`idempotency_key_required`", body = ProblemDocument,
-         content_type = "application/problem+json"),
+        Changed<RedemptionReply>,
         (status = 404, description = "`redemption_not_found`", body = ProblemDocument,
          content_type = "application/problem+json"),
         (status = 409, description = "`redemption_state_conflict`, `idempotency_key_conflict`", body = ProblemDocument,
          content_type = "application/problem+json"),
         (status = 422, description = "`validation_failed`, `return_over_captured`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
     security(("bearer" = ["redemptions:write"])),

@@ -6,15 +6,14 @@ use serde::Serialize;
 
 use super::access::Authorised;
 use super::input::{self, Body, IdempotencyKey, Query, Read};
-use super::page::Page;
+use super::page::{Page, PageParameters};
 use super::problem::{Problem, ProblemDocument};
-use super::{Service, created, json};
+use super::{Service, created, json, orders};
 use crate::domain::fields::{self, Fields};
 use crate::domain::money;
 use crate::domain::order::Order;
 use crate::domain::refund::{RefundItem, RefundReply, RefundRequest};
 use crate::ledger::Command;
-use crate::read::orders::{self, OrderView};
 use crate::read::refunds::{self, RefundView};
 
 /// A page of an order's refunds, from the newest to the oldest.
@@ -33,7 +32,9 @@ pub struct RefundList {
 /// once, under its `refund_id`.
 #[utoipa::path(
     tag = "orders",
-    request_body = RefundRequest,
+    request_body(content = RefundRequest, example = json!({
+        "refund_id": "R-1", "amount": "20.00", "items": [{ "sku": "tea", "quantity": 1 }],
+    })),
     params(
         ("order_id" = String, Path, description = "The shop's id of the order"),
         ("Idempotency-Key" = Option<String>, Header, description = "Optional: the refund's id is a key already"),
@@ -60,7 +61,7 @@ pub async fn post_refund(
     body: Body<RefundBody>,
 ) -> Result<HttpResponse, Problem> {
     let Body(RefundBody { refund_id, amount, items }) = body;
-    let order = order(&service, order_id.into_inner()).await?;
+    let order = orders::find(&service, order_id.into_inner()).await?;
     let amount = input::in_currency(amount, order.currency, "amount")?;
     let (order_id, member_id) = (order.order_id, order.member_id);
     let refund = RefundRequest { order_id, member_id, refund_id, amount, items };
@@ -74,8 +75,7 @@ pub async fn post_refund(
     tag = "orders",
     params(
         ("order_id" = String, Path, description = "The shop's id of the order"),
-        ("limit" = Option<i64>, Query, description = "1 to 200, else 50"),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+        PageParameters,
     ),
     responses(
         (status = 200, description = "A page of refunds", body = RefundList),
@@ -93,23 +93,13 @@ pub async fn get_refunds(
     query: Query<Page<i64>>,
 ) -> Result<HttpResponse, Problem> {
     let Query(page) = query;
-    let order = order(&service, order_id.into_inner()).await?;
+    let order = orders::find(&service, order_id.into_inner()).await?;
     let place = (order.member_id.journal(), order.order_id);
     let load =
         move |connection: &mut diesel::PgConnection| refunds::page(connection, place, page.before, page.wanted());
     let mut refunds = service.reader.run(load).await?;
     let next_cursor = page.cut(&mut refunds, |refund| refund.seq);
     json(&RefundList { refunds, next_cursor })
-}
-
-// The order that the address names.
-async fn order(service: &Service, order_id: String) -> Result<OrderView, Problem> {
-    // Postgres cannot be asked for a text with U+0000.
-    let order = match order_id.contains('\0') {
-        true => None,
-        false => service.reader.run(move |connection| orders::by_id(connection, &order_id)).await?,
-    };
-    order.ok_or_else(Problem::order_not_found)
 }
 
 /// A refund as it is posted: its order, and with it the currency, stands in the address.

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::access::Authorised;
 use super::input::{Body, IdempotencyKey, Query, Read};
-use super::page::Page;
+use super::openapi::Changed;
+use super::page::{Page, PageParameters};
 use super::problem::{Problem, ProblemDocument};
 use super::{Service, created_in, done, polled};
 use crate::domain::entry::MAX_POINTS;
@@ -33,7 +34,10 @@ pub struct RewardList {
 /// Offer a reward
 #[utoipa::path(
     tag = "rewards",
-    request_body = RewardRequest,
+    request_body(content = RewardRequest, example = json!({
+        "name": "Umbrella", "kind": "product", "points": 500, "stock": 100, "limit": { "quantity": 2, "period": "1M" },
+        "available_from": "2026-01-01T00:00:00-05:00",
+    })),
     params(("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry")),
     responses(
         (status = 201, description = "The reward is offered", body = RewardReply,
@@ -68,8 +72,7 @@ pub async fn post_reward(
     tag = "rewards",
     params(
         ("available" = Option<bool>, Query, description = "`true`: only those in their window and in stock, now"),
-        ("limit" = Option<i64>, Query, description = "1 to 200, else 50"),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+        PageParameters,
     ),
     responses(
         (status = 200, description = "A page of rewards", body = RewardList,
@@ -130,22 +133,17 @@ pub async fn get_reward(
 /// that were made keep their price.
 #[utoipa::path(
     tag = "rewards",
-    request_body = RewardPatch,
+    request_body(content = RewardPatch, example = json!({ "points": 450, "stock": 80, "available_until": null })),
     params(
         ("reward_id" = String, Path, description = "The reward's id"),
         ("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry"),
     ),
     responses(
-        (status = 200, description = "The reward as it now is", body = RewardReply,
-         headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
-        (status = 400, description = "`idempotency_key_required`", body = ProblemDocument,
-         content_type = "application/problem+json"),
+        Changed<RewardReply>,
         (status = 404, description = "`reward_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "`idempotency_key_conflict`", body = ProblemDocument,
          content_type = "application/problem+json"),
         (status = 422, description = "`validation_failed`, `window_ends_before_it_begins`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
     security(("bearer" = ["rewards:write"])),

@@ -69,7 +69,7 @@ pub async fn get_clock(service: web::Data<Service>, _caller: Authorised) -> Resu
 /// again, `to` is refused. A production ledger answers 404.
 #[utoipa::path(
     tag = "sandbox",
-    request_body = ClockMoveBody,
+    request_body(content = ClockMoveBody, example = json!({ "advance": "14D" })),
     responses(
         (status = 200, description = "What it shows now", body = ClockReply),
         (status = 404, description = "`not_found`: this is no sandbox", body = ProblemDocument,

@@ -1,16 +1,16 @@
 //! `/v1/members/{id}/entries`
 
-use actix_web::{HttpResponse, get, web};
+use actix_web::{HttpRequest, HttpResponse, get, web};
 use serde::Serialize;
 
 use super::access::Authorised;
 use super::input::{Query, Read};
-use super::page::Page;
+use super::page::{Page, PageParameters};
 use super::problem::{Problem, ProblemDocument};
-use super::{Service, json};
+use super::{Service, polled};
+use crate::domain::entry::Kind;
 use crate::domain::fields::{self, Fields};
 use crate::read::entries::{self, DueLine, Filter, StatementLine};
-use crate::read::members;
 
 /// A page of a member's statement, from the newest entry to the oldest.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -30,14 +30,15 @@ pub struct Statement {
     tag = "members",
     params(
         ("id" = String, Path, description = "The member's id, or `me`"),
-        ("kind" = Option<String>, Query, description = "Entries of this kind alone, such as `points.earned`"),
+        ("kind" = inline(Option<Kind>), Query, description = "Entries of this kind alone"),
         ("from" = Option<String>, Query, description = "Entries that count from then on, RFC 3339 with an offset"),
         ("until" = Option<String>, Query, description = "Entries that count from before then, RFC 3339 with an offset"),
-        ("limit" = Option<i64>, Query, description = "1 to 200, else 50"),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+        PageParameters,
     ),
     responses(
-        (status = 200, description = "A page of the statement", body = Statement),
+        (status = 200, description = "A page of the statement", body = Statement,
+         headers(("ETag" = String, description = "Send it as `If-None-Match` to be told when nothing changed"))),
+        (status = 304, description = "Nothing changed"),
         (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
@@ -47,23 +48,19 @@ pub struct Statement {
 #[get("/v1/members/{id}/entries")]
 pub async fn get_entries(
     service: web::Data<Service>,
+    request: HttpRequest,
     caller: Authorised,
     query: Query<StatementQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (Query(StatementQuery { filter, page }), id) = (query, caller.member()?);
     let (clock, programs) = (service.reader.clock().clone(), service.ledger.programs().book());
-    let read = service.reader.run(move |connection| {
-        // One snapshot, so that what is due and what is written fit together.
-        connection.build_transaction().read_only().repeatable_read().run(|connection| {
-            let Some(mut due) = members::due(connection, id, (&clock, &programs))? else { return Ok(None) };
-            due.retain(|line| page.before.is_none() && filter.takes(&line.kind, line.effective_at));
-            let lines = entries::statement(connection, id, filter, page.before, page.wanted())?;
-            Ok(Some((due, lines)))
-        })
-    });
-    let (due, mut lines) = read.await?.ok_or_else(Problem::member_not_found)?;
-    let next_cursor = page.cut(&mut lines, |line| line.seq);
-    json(&Statement { due, entries: lines, next_cursor })
+    let place = (page.before, page.wanted());
+    let read =
+        service.reader.run(move |connection| entries::statement(connection, id, filter, place, (&clock, &programs)));
+    let (due, mut entries) = read.await?.ok_or_else(Problem::member_not_found)?;
+    let next_cursor = page.cut(&mut entries, |line| line.seq);
+    let statement = Statement { due, entries, next_cursor };
+    polled(&request, &statement, &statement)
 }
 
 /// The parameters of a page of a statement.

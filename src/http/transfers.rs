@@ -1,14 +1,15 @@
 //! `/v1/transfers`
 
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::access::{Authorised, Whose};
 use super::input::{Body, IdempotencyKey, Nothing, Query, Read};
-use super::page::Page;
+use super::openapi::Changed;
+use super::page::{Page, PageParameters};
 use super::problem::{Problem, ProblemDocument};
-use super::{Service, created_in, done, json};
+use super::{Service, created_in, done, polled};
 use crate::domain::entry::MAX_POINTS;
 use crate::domain::fields::{self, Fields, Wrong};
 use crate::domain::ids::{MemberId, TransferId};
@@ -57,7 +58,15 @@ pub struct Transfers {
 /// programme allows it. Points keep their expiry.
 #[utoipa::path(
     tag = "transfers",
-    request_body = Offer,
+    request_body(content = Offer, examples(
+        ("by the member's id" = (value = json!({
+            "from_member_id": "01a20785-50b0-7001-9a3c-5d0f7e2b8c41",
+            "to_member_id": "01a20785-50b0-7002-8f17-20c4b96ad3e5", "points": 70, "message": "For your birthday",
+        }))),
+        ("by the shop's id of the customer" = (value = json!({
+            "from_member_id": "01a20785-50b0-7001-9a3c-5d0f7e2b8c41", "to_external_id": "customer-4712", "points": 70,
+        }))),
+    )),
     params(("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry")),
     responses(
         (status = 201, description = "The points are offered, or given", body = TransferReply,
@@ -105,13 +114,14 @@ pub async fn post_transfer(
     tag = "transfers",
     params(
         ("member" = Option<String>, Query, description = "Whose; with a member's token, its own member"),
-        ("direction" = Option<String>, Query, description = "`incoming` or `outgoing`, else both"),
-        ("status" = Option<TransferStatus>, Query, description = "Transfers in this state alone"),
-        ("limit" = Option<i64>, Query, description = "1 to 200, else 50"),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+        ("direction" = inline(Option<Direction>), Query, description = "On this side of the member; else both"),
+        ("status" = inline(Option<TransferStatus>), Query, description = "Transfers in this state alone"),
+        PageParameters,
     ),
     responses(
-        (status = 200, description = "A page of transfers", body = Transfers),
+        (status = 200, description = "A page of transfers", body = Transfers,
+         headers(("ETag" = String, description = "Send it as `If-None-Match` to be told when nothing changed"))),
+        (status = 304, description = "Nothing changed"),
         (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
@@ -121,6 +131,7 @@ pub async fn post_transfer(
 #[get("/v1/transfers")]
 pub async fn get_transfers(
     service: web::Data<Service>,
+    request: HttpRequest,
     caller: Authorised,
     query: Query<TransfersQuery>,
 ) -> Result<HttpResponse, Problem> {
@@ -131,7 +142,8 @@ pub async fn get_transfers(
     let load = move |connection: &mut diesel::PgConnection| transfers::page(connection, member, &clock, wanted);
     let mut transfers = service.reader.run(load).await?.ok_or_else(Problem::member_not_found)?;
     let next_cursor = page.cut(&mut transfers, |details| details.transfer.id.uuid());
-    json(&Transfers { transfers, next_cursor })
+    let list = Transfers { transfers, next_cursor };
+    polled(&request, &list, &list)
 }
 
 /// Get a transfer
@@ -141,7 +153,9 @@ pub async fn get_transfers(
     tag = "transfers",
     params(("transfer_id" = String, Path, description = "The transfer's id")),
     responses(
-        (status = 200, description = "The transfer", body = TransferDetails),
+        (status = 200, description = "The transfer", body = TransferDetails,
+         headers(("ETag" = String, description = "Send it as `If-None-Match` to be told when nothing changed"))),
+        (status = 304, description = "Nothing changed"),
         (status = 404, description = "`transfer_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
@@ -151,10 +165,12 @@ pub async fn get_transfers(
 #[get("/v1/transfers/{transfer_id}")]
 pub async fn get_transfer(
     service: web::Data<Service>,
+    request: HttpRequest,
     caller: Authorised,
     transfer_id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    json(&visible(&service, &caller, &transfer_id).await?)
+    let transfer = visible(&service, &caller, &transfer_id).await?;
+    polled(&request, &transfer, &transfer)
 }
 
 /// Accept an offer
@@ -162,22 +178,18 @@ pub async fn get_transfer(
 /// The receiver takes the points, which end when the giver's would have. For the receiver alone.
 #[utoipa::path(
     tag = "transfers",
+    request_body(content = Nothing, description = "An empty object; may be left out"),
     params(
         ("transfer_id" = String, Path, description = "The transfer's id"),
         ("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry"),
     ),
     responses(
-        (status = 200, description = "The transfer as it now is", body = TransferReply,
-         headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
-        (status = 400, description = "`idempotency_key_required`", body = ProblemDocument,
-         content_type = "application/problem+json"),
+        Changed<TransferReply>,
         (status = 404, description = "`transfer_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "`transfer_state_conflict`, `member_suspended`, `member_closed`, \
          `idempotency_key_conflict`", body = ProblemDocument,
          content_type = "application/problem+json"),
         (status = 422, description = "`points_over_limit`, `validation_failed`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
     security(("bearer" = ["transfers:write"]), ("bearer" = ["me"])),
@@ -198,19 +210,17 @@ pub async fn accept_transfer(
 /// The points go back to the giver. For the receiver alone.
 #[utoipa::path(
     tag = "transfers",
+    request_body(content = Nothing, description = "An empty object; may be left out"),
     params(
         ("transfer_id" = String, Path, description = "The transfer's id"),
         ("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry"),
     ),
     responses(
-        (status = 200, description = "The transfer as it now is", body = TransferReply,
-         headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
-        (status = 400, description = "`idempotency_key_required`", body = ProblemDocument,
-         content_type = "application/problem+json"),
+        Changed<TransferReply>,
         (status = 404, description = "`transfer_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "`transfer_state_conflict`, `idempotency_key_conflict`", body = ProblemDocument,
          content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
+        (status = 422, description = "`validation_failed`", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
     security(("bearer" = ["transfers:write"]), ("bearer" = ["me"])),
@@ -231,19 +241,17 @@ pub async fn decline_transfer(
 /// The points are the giver's again. For the giver alone.
 #[utoipa::path(
     tag = "transfers",
+    request_body(content = Nothing, description = "An empty object; may be left out"),
     params(
         ("transfer_id" = String, Path, description = "The transfer's id"),
         ("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry"),
     ),
     responses(
-        (status = 200, description = "The transfer as it now is", body = TransferReply,
-         headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
-        (status = 400, description = "`idempotency_key_required`", body = ProblemDocument,
-         content_type = "application/problem+json"),
+        Changed<TransferReply>,
         (status = 404, description = "`transfer_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "`transfer_state_conflict`, `idempotency_key_conflict`", body = ProblemDocument,
          content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
+        (status = 422, description = "`validation_failed`", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
     security(("bearer" = ["transfers:write"]), ("bearer" = ["me"])),
@@ -309,12 +317,11 @@ impl Read for Offer {
         let points = offer.required("points", fields::integer(1..=MAX_POINTS));
         let message = offer.optional("message", fields::string(1..=200));
         let direct = offer.optional("direct", fields::boolean);
-        let points = points?;
         if named != 1 {
             let message = "must stand alone or give way to to_external_id: exactly one of them names the receiver";
             offer.fault("to_member_id", Wrong::new("contradiction", message));
         }
-        Some(Self { from_member_id, to_member_id, to_external_id, points, message, direct })
+        Some(Self { from_member_id, to_member_id, to_external_id, points: points?, message, direct })
     }
 }
 

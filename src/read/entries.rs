@@ -9,12 +9,14 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{ReadError, schema};
+use super::{ReadError, members, schema};
 use crate::domain::account::Account;
 use crate::domain::entry::{Draft, Entry, Hash, Kind, Posting, hex};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::member::Balances;
+use crate::domain::program::ProgramBook;
 use crate::domain::time::{self, Timestamp};
+use crate::postgres::clock::Clock;
 use crate::postgres::statement::statement;
 
 /// A journal's head.
@@ -120,22 +122,22 @@ impl Filter {
     }
 }
 
-/// A page of a member's entries from the newest to the oldest: those before number `before` that `filter` lets through,
-/// at most `limit`.
+/// A page of a member's statement, from the newest to the oldest: on the first page what has fallen due and is not
+/// written yet, then the entries before number `before`, at most `limit`; of both what `filter` lets through. None if
+/// there is no such member.
 pub fn statement(
     connection: &mut PgConnection,
     member: MemberId,
-    Filter { kind, from, until }: Filter,
-    before: Option<i64>,
-    limit: i64,
-) -> Result<Vec<StatementLine>, ReadError> {
-    let (journal, before) = (member.journal(), before.unwrap_or(i64::MAX));
-    let kind = kind.map(|kind| kind.name().to_owned());
-    let rows: Vec<LineRow> =
-        LoadStatement { member: member.uuid(), before, limit, kind, from, until }.load(connection)?;
-    let seqs: Vec<i64> = rows.iter().map(|row| row.0).collect();
-    let mut postings = postings(connection, journal, seqs)?;
-    rows.into_iter().map(|row| line(journal, postings.remove(&row.0).unwrap_or_default(), row)).collect()
+    filter: Filter,
+    (before, limit): (Option<i64>, i64),
+    now: (&Clock, &ProgramBook),
+) -> Result<Option<(Vec<DueLine>, Vec<StatementLine>)>, ReadError> {
+    // One snapshot, so that what is due and what is written fit together.
+    connection.build_transaction().read_only().repeatable_read().run(|connection| {
+        let Some(mut due) = members::due(connection, member, now)? else { return Ok(None) };
+        due.retain(|line| before.is_none() && filter.takes(&line.kind, line.effective_at));
+        Ok(Some((due, lines(connection, member, filter, before, limit)?)))
+    })
 }
 
 /// A page of a journal: the entries with numbers over `after_seq` and below `end`, at most `limit`, with their
@@ -159,6 +161,22 @@ pub fn page(
     };
     let mut postings = posting_range(connection, journal, first, last)?;
     rows.into_iter().map(|row| entry(ledger, postings.remove(&row.seq).unwrap_or_default(), row)).collect()
+}
+
+fn lines(
+    connection: &mut PgConnection,
+    member: MemberId,
+    Filter { kind, from, until }: Filter,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<StatementLine>, ReadError> {
+    let (journal, before) = (member.journal(), before.unwrap_or(i64::MAX));
+    let kind = kind.map(|kind| kind.name().to_owned());
+    let rows: Vec<LineRow> =
+        LoadStatement { member: member.uuid(), before, limit, kind, from, until }.load(connection)?;
+    let seqs: Vec<i64> = rows.iter().map(|row| row.0).collect();
+    let mut postings = postings(connection, journal, seqs)?;
+    rows.into_iter().map(|row| line(journal, postings.remove(&row.0).unwrap_or_default(), row)).collect()
 }
 
 #[derive(Queryable, Selectable)]

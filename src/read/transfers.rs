@@ -26,7 +26,8 @@ pub struct TransferDetails {
 }
 
 /// On which side of a transfer a member stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
+#[schema(rename_all = "snake_case")]
 pub enum Direction {
     /// The member receives.
     Incoming,

@@ -27,6 +27,10 @@ fn bad_transfers_are_refused_with_every_fault_and_leave_nothing() {
         (json!({ "from_member_id": "x" }), vec![("/from_member_id", "wrong_form")]),
         (json!({ "from_member_id": "me" }), vec![("/from_member_id", "missing")]),
         (json!({ "note": "hi", "points": null }), vec![("/points", "out_of_range"), ("/note", "unknown")]),
+        (
+            json!({ "to_external_id": "two-1", "points": 0 }),
+            vec![("/points", "out_of_range"), ("/to_member_id", "contradiction")],
+        ),
     ] {
         let mut body = json!({ "from_member_id": ana, "to_member_id": ben, "points": 10 });
         body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
