@@ -93,3 +93,75 @@ fn bad_adjustments_are_refused_without_a_trace() {
     operator.ask("/v1/adjustments", &most).assert_problem(422, "points_over_limit");
     app.checkout().ask("/v1/adjustments", &most).assert_problem(403, "scope_missing");
 }
+
+#[test]
+fn adjustments_are_listed_with_their_notes_from_the_newest_to_the_oldest() {
+    let app = App::at(NOON);
+    let (operator, member, other) = (app.operator(), app.enrol("ana"), app.enrol("ben"));
+    let adjust = |member: &str, points: i64, note: Option<&str>| {
+        let mut body = json!({ "member_id": member, "points": points, "reason": "goodwill" });
+        if let Some(note) = note {
+            body["note"] = json!(note);
+        }
+        let made = operator.ask("/v1/adjustments", &body);
+        assert_eq!(made.status, 201, "{made:?}");
+        made.body["id"].clone()
+    };
+    adjust(&other, 1_000, Some("Somebody else's"));
+    let mut made = Vec::new();
+    for (points, note) in [(500, Some("A late parcel")), (-20, None), (7, Some("Thanks"))] {
+        made.insert(0, (adjust(&member, points, note), points, note));
+        app.earn(&member, &format!("A-{points}"), NOON, "10");
+    }
+    let list = |query: &str| {
+        let answer = app.finance().get(&format!("/v1/adjustments?member={member}{query}"));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let rows = answer.body["adjustments"].as_array().unwrap().clone();
+        (rows, answer.body["next_cursor"].as_str().map(str::to_owned))
+    };
+    let (all, cursor) = list("");
+    assert_eq!(cursor, None);
+    for (row, (id, points, note)) in all.iter().zip(&made) {
+        let entries = app.operator().get(&format!("/v1/members/{member}/entries?kind=points.adjusted")).body;
+        let lines = entries["entries"].as_array().unwrap();
+        let seq = lines.iter().find(|line| line["points"] == json!(points)).unwrap()["seq"].clone();
+        let expected = json!({
+            "id": id, "seq": seq, "member_id": member, "points": points, "reason": "goodwill", "note": note,
+            "actor": "client:operator", "adjusted_at": "2026-03-10T12:00:00.000000Z",
+        });
+        assert_eq!(*row, expected);
+    }
+    assert_eq!(all.len(), 3);
+    for limit in 1..=3 {
+        let (mut seen, mut cursor) = list(&format!("&limit={limit}"));
+        while let Some(next) = cursor {
+            let (page, rest) = list(&format!("&limit={limit}&cursor={next}"));
+            seen.extend(page);
+            cursor = rest;
+        }
+        assert_eq!(seen, all, "pages of {limit}");
+    }
+
+    // Erasure takes the notes and leaves the adjustments.
+    let erase = operator.ask(&format!("/v1/members/{member}/erase"), &json!({}));
+    assert_eq!(erase.status, 200, "{erase:?}");
+    let mut without = all;
+    without.iter_mut().for_each(|row| row["note"] = json!(null));
+    assert_eq!(list("").0, without);
+}
+
+#[test]
+fn adjustments_are_for_the_operator_and_finance_to_read() {
+    let app = App::at(NOON);
+    let member = app.enrol("ana");
+    for client in [app.member(&member), app.checkout()] {
+        client.get(&format!("/v1/adjustments?member={member}")).assert_problem(403, "scope_missing");
+    }
+    let finance = app.finance();
+    let none = finance.get(&format!("/v1/adjustments?member={member}"));
+    assert_eq!(none.body, json!({ "adjustments": [], "next_cursor": null }));
+    finance.get("/v1/adjustments").assert_problem(400, "invalid_parameter");
+    finance.get("/v1/adjustments?member=me").assert_problem(400, "invalid_parameter");
+    let nobody = accrue::domain::ids::MemberId::new(1, uuid::Uuid::now_v7());
+    finance.get(&format!("/v1/adjustments?member={nobody}")).assert_problem(404, "member_not_found");
+}

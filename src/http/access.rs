@@ -80,6 +80,7 @@ pub const ACCESS: &[Access] = &[
     row("POST", "/v1/transfers/{transfer_id}/decline", Need::ScopeOrOwner("transfers:write")),
     row("POST", "/v1/transfers/{transfer_id}/cancel", Need::ScopeOrOwner("transfers:write")),
     row("POST", "/v1/adjustments", Need::Scope("adjustments:write")),
+    row("GET", "/v1/adjustments", Need::Scope("adjustments:read")),
     row("GET", "/v1/program/versions", Need::Scope("program:read")),
     row("POST", "/v1/program/versions", Need::Scope("program:write")),
     row("GET", "/v1/ledger/journals", Need::Scope("ledger:read")),
@@ -101,8 +102,8 @@ pub const CHECKOUT_SCOPES: &str =
     "members:read members:write orders:read orders:write redemptions:read redemptions:write rewards:read";
 
 /// The scopes of finance.
-pub const FINANCE_SCOPES: &str = "causes:read donations:read ledger:read members:read orders:read program:read \
-                                  redemptions:read rewards:read transfers:read";
+pub const FINANCE_SCOPES: &str = "adjustments:read causes:read donations:read ledger:read members:read orders:read \
+                                  program:read redemptions:read rewards:read transfers:read";
 
 /// Every scope in the table, sorted: the operator's.
 pub fn all_scopes() -> Vec<&'static str> {

@@ -1,16 +1,29 @@
 //! `/v1/adjustments`
 
-use actix_web::{HttpResponse, post, web};
+use actix_web::{HttpResponse, get, post, web};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::access::Authorised;
-use super::input::{Body, IdempotencyKey, Read};
+use super::input::{Body, IdempotencyKey, Query, Read};
+use super::page::{Page, PageParameters};
 use super::problem::{Problem, ProblemDocument};
-use super::{Service, created};
+use super::{Service, created, json};
 use crate::domain::adjustment::{Adjustment, AdjustmentReply, Reason};
 use crate::domain::entry::MAX_POINTS;
 use crate::domain::fields::{self, Fields, Wrong};
+use crate::domain::ids::MemberId;
 use crate::ledger::Command;
+use crate::read::adjustments::{self, AdjustmentView};
+
+/// A page of a member's adjustments, from the newest to the oldest.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Adjustments {
+    /// The adjustments.
+    adjustments: Vec<AdjustmentView>,
+    /// The `cursor` of the next page; null on the last.
+    next_cursor: Option<String>,
+}
 
 /// Adjust a wallet
 ///
@@ -47,6 +60,47 @@ pub async fn post_adjustment(
 ) -> Result<HttpResponse, Problem> {
     let Body(adjustment) = body;
     created(service.decide(&caller, key.required()?, Command::Adjust(adjustment)).await?, None)
+}
+
+/// List the adjustments of a member's wallet
+///
+/// From the newest to the oldest, each with its note. Not for members: a note is written about them, not to them.
+#[utoipa::path(
+    tag = "adjustments",
+    params(("member" = MemberId, Query, description = "Whose wallet"), PageParameters),
+    responses(
+        (status = 200, description = "A page of adjustments", body = Adjustments),
+        (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "default", description = "Another problem", body = ProblemDocument,
+         content_type = "application/problem+json"),
+    ),
+    security(("bearer" = ["adjustments:read"])),
+)]
+#[get("/v1/adjustments")]
+pub async fn get_adjustments(
+    service: web::Data<Service>,
+    _caller: Authorised,
+    query: Query<AdjustmentsQuery>,
+) -> Result<HttpResponse, Problem> {
+    let Query(AdjustmentsQuery { member, page }) = query;
+    let (clock, place) = (service.reader.clock().clone(), (page.before, page.wanted()));
+    let load = move |connection: &mut diesel::PgConnection| adjustments::page(connection, member, place, &clock);
+    let mut adjustments = service.reader.run(load).await?.ok_or_else(Problem::member_not_found)?;
+    let next_cursor = page.cut(&mut adjustments, |adjustment| adjustment.seq);
+    json(&Adjustments { adjustments, next_cursor })
+}
+
+/// The parameters of a page of adjustments.
+pub struct AdjustmentsQuery {
+    member: MemberId,
+    page: Page<i64>,
+}
+
+impl Read for AdjustmentsQuery {
+    fn read(query: &mut Fields<'_>) -> Option<Self> {
+        let (member, page) = (query.required("member", fields::parsed), Page::read(query));
+        Some(Self { member: member?, page: page? })
+    }
 }
 
 impl Read for Adjustment {

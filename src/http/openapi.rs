@@ -84,7 +84,7 @@ fn may_be_left_out(body: &RefOr<RequestBody>) -> bool {
         (name = "orders", description = "Orders become points. For the checkout."),
         (name = "redemptions", description = "Points are spent, or held to be. For the checkout and the app."),
         (name = "rewards", description = "What points can be redeemed for. For the app and the operator."),
-        (name = "adjustments", description = "Corrections of wallets. For the operator."),
+        (name = "adjustments", description = "Corrections of wallets. For the operator and finance."),
         (name = "members", description = "Members, wallets and statements. For the checkout and the app."),
         (name = "causes", description = "Causes that points are given to. For the operator and the app."),
         (name = "donations", description = "Points given to causes. For the app."),

@@ -101,6 +101,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(rewards::get_reward)
         .service(rewards::patch_reward)
         .service(adjustments::post_adjustment)
+        .service(adjustments::get_adjustments)
         .service(members::post_member)
         .service(members::find_member)
         .service(members::get_member)

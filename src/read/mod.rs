@@ -1,6 +1,7 @@
 //! Queries for answers and reports. Connections here are read-only, and nothing here decides anything: what is due
 //! and not yet written is shown by the same pure `settle` that the lanes write by.
 
+pub mod adjustments;
 pub mod causes;
 mod compare;
 pub mod donations;

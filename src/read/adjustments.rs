@@ -1,0 +1,90 @@
+//! Adjustments of a member's wallet, with what the operator wrote, which stands in no journal.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{ReadError, members};
+use crate::domain::adjustment::Reason;
+use crate::domain::entry::Kind;
+use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::time::{self, Timestamp};
+use crate::postgres::clock::Clock;
+use crate::postgres::statement::statement;
+
+/// An adjustment that was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = AdjustmentDetails)]
+pub struct AdjustmentView {
+    /// Its id: the `command` of its entry.
+    pub id: Uuid,
+    /// The number of its entry in the member's journal.
+    pub seq: i64,
+    /// Whose wallet.
+    pub member_id: MemberId,
+    /// How many points were added (above zero) or taken (below).
+    pub points: i64,
+    /// Why.
+    pub reason: Reason,
+    /// What else the operator said; null if that was nothing, or the member has been erased.
+    pub note: Option<String>,
+    /// Who did it, such as `client:operator`.
+    pub actor: String,
+    /// When.
+    #[serde(with = "time::serde_canonical")]
+    #[schema(value_type = String, format = DateTime)]
+    pub adjusted_at: Timestamp,
+}
+
+/// The adjustments of a member's wallet from the newest to the oldest: those before the entry `before`, at most `limit`;
+/// none if there is no such member.
+pub fn page(
+    connection: &mut PgConnection,
+    member_id: MemberId,
+    (before, limit): (Option<i64>, i64),
+    clock: &Clock,
+) -> Result<Option<Vec<AdjustmentView>>, ReadError> {
+    if members::present(connection, member_id, clock)?.is_none() {
+        return Ok(None);
+    }
+    let (journal, kind) = (member_id.journal(), Kind::PointsAdjusted.name().to_owned());
+    let load = LoadPage { member: member_id.uuid(), journal, kind, before: before.unwrap_or(i64::MAX), limit };
+    let rows: Vec<AdjustmentRow> = load.load(connection)?;
+    rows.into_iter().map(|row| view(member_id, row)).collect::<Result<_, _>>().map(Some)
+}
+
+type AdjustmentRow = (i64, Option<Uuid>, String, DateTime<Utc>, String, Option<String>);
+
+// What the entry states.
+#[derive(Deserialize)]
+struct Stated {
+    points: i64,
+    reason: Reason,
+}
+
+fn view(member_id: MemberId, row: AdjustmentRow) -> Result<AdjustmentView, ReadError> {
+    let (seq, command, actor, adjusted_at, payload, note) = row;
+    let (journal, fault) = (member_id.journal(), "an adjustment that cannot be read");
+    let unreadable = || ReadError::CorruptEntry { journal, seq, fault };
+    let Stated { points, reason } = serde_json::from_str(&payload).map_err(|_| unreadable())?;
+    let id = command.ok_or_else(unreadable)?;
+    Ok(AdjustmentView { id, seq, member_id, points, reason, note, actor, adjusted_at })
+}
+
+statement! {
+    // The index of members and numbers has the order; entries of other kinds are passed over.
+    LoadPage {
+        member: Uuid => SqlUuid,
+        journal: JournalId => SmallInt,
+        kind: String => Text,
+        before: i64 => BigInt,
+        limit: i64 => BigInt,
+    } -> (BigInt, Nullable<SqlUuid>, Text, Timestamptz, Text, Nullable<Text>),
+    "SELECT e.seq, e.command, e.actor, e.recorded_at, e.payload,
+         (SELECT body FROM note WHERE journal = $2 AND about = e.command)
+     FROM entry AS e
+     WHERE e.member = $1 AND e.seq < $4 AND e.kind = $3
+     ORDER BY e.member DESC, e.seq DESC LIMIT $5"
+}
