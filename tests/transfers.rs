@@ -73,13 +73,19 @@ fn an_offer_sets_points_aside_and_an_acceptance_moves_them_with_their_expiry_bet
     assert_eq!((again.status, &again.text, again.replayed()), (201, &offer.text, true));
     assert_eq!(again.headers["location"], offer.headers["location"]);
 
-    // Both parties see it, with the message; the answers of commands hold none.
+    // Both parties see it, with the message; a client sees it without, and the answers of commands hold none.
     let mut shown = expected.clone();
     shown.as_object_mut().unwrap().remove("wallet");
-    shown["message"] = json!("For your birthday");
-    for client in [&giver, &receiver, &app.operator()] {
+    for (client, message) in
+        [(&giver, Some("For your birthday")), (&receiver, Some("For your birthday")), (&app.operator(), None)]
+    {
+        shown["message"] = json!(message);
         let read = client.get(&format!("/v1/transfers/{id}"));
         assert_eq!((read.status, &read.body), (200, &shown));
+        let listed = client.get(&format!("/v1/transfers?member={ana}"));
+        if listed.status == 200 {
+            assert_eq!(listed.body["transfers"], json!([shown]));
+        }
     }
 
     let accepted = reply(&receiver, "k-2", id, "accept");
@@ -130,6 +136,30 @@ fn what_is_declined_or_taken_back_is_the_givers_again() {
             assert_eq!(refused.body["state"], end);
         }
         assert_eq!(status(&app, &id), end);
+    }
+}
+
+#[test]
+fn the_message_of_a_cancelled_offer_is_the_givers_alone() {
+    let app = App::at(NOON);
+    let (ana, ben) = two_journals(&app);
+    fund(&app, &ana, "A-1", EARLIER, 100);
+    for (n, (verb, read_on)) in [("cancel", false), ("decline", true), ("accept", true)].into_iter().enumerate() {
+        let body = json!({ "from_member_id": ana, "to_member_id": ben, "points": 10, "message": "Hello" });
+        let offer = app.operator().post_keyed("/v1/transfers", &format!("o-{n}"), &body);
+        let id = offer.body["id"].as_str().unwrap();
+        let message = |member: &str| {
+            let client = app.member(member);
+            let read = client.get(&format!("/v1/transfers/{id}")).body["message"].clone();
+            assert_eq!(client.get("/v1/transfers?limit=1").body["transfers"][0]["message"], read, "{verb}");
+            read
+        };
+        assert_eq!((message(&ana), message(&ben)), (json!("Hello"), json!("Hello")));
+        assert_eq!(reply(&app.operator(), &format!("r-{n}"), id, verb).status, 200);
+        let then = if read_on { json!("Hello") } else { Value::Null };
+        assert_eq!((message(&ana), message(&ben)), (json!("Hello"), then), "{verb}");
+        // Ids tell milliseconds apart.
+        std::thread::sleep(std::time::Duration::from_millis(3));
     }
 }
 

@@ -35,7 +35,8 @@ pub struct Offer {
     /// How many points.
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991i64)]
     points: i64,
-    /// A word to the receiver. Personal: it stands in no journal, and goes when either of the two is erased.
+    /// A word to the receiver. Personal: it stands in no journal, is shown to the two members' own tokens alone, and goes
+    /// when either of the two is erased.
     #[schema(nullable = false, min_length = 1, max_length = 200)]
     message: Option<String>,
     /// Do the points go at once, without an offer? Absent: false.
@@ -137,9 +138,9 @@ pub async fn get_transfers(
 ) -> Result<HttpResponse, Problem> {
     let Query(TransfersQuery { member, direction, status, page }) = query;
     let member = caller.resolve_parameter(member, "member")?;
-    let (clock, wanted) = (service.reader.clock().clone(), page.wanted());
+    let (clock, wanted, viewer) = (service.reader.clock().clone(), page.wanted(), caller.own());
     let wanted = Wanted { direction, status, before: page.before, limit: wanted };
-    let load = move |connection: &mut diesel::PgConnection| transfers::page(connection, member, &clock, wanted);
+    let load = move |connection: &mut diesel::PgConnection| transfers::page(connection, member, viewer, &clock, wanted);
     let mut transfers = service.reader.run(load).await?.ok_or_else(Problem::member_not_found)?;
     let next_cursor = page.cut(&mut transfers, |details| details.transfer.id.uuid());
     let list = Transfers { transfers, next_cursor };
@@ -289,8 +290,8 @@ async fn answer(
 // The transfer, if the caller may know of it. What is no id is the id of no transfer.
 async fn visible(service: &Service, caller: &Authorised, transfer_id: &str) -> Result<TransferDetails, Problem> {
     let id: TransferId = transfer_id.parse().map_err(|_| not_found())?;
-    let clock = service.reader.clock().clone();
-    let found = service.reader.run(move |connection| transfers::by_id(connection, id, &clock)).await?;
+    let (clock, viewer) = (service.reader.clock().clone(), caller.own());
+    let found = service.reader.run(move |connection| transfers::by_id(connection, id, viewer, &clock)).await?;
     let party = |details: &TransferDetails| {
         let TransferDetails { transfer, .. } = details;
         caller.own().is_none_or(|own| own == transfer.from_member_id || own == transfer.to_member_id)

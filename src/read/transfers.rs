@@ -14,14 +14,15 @@ use crate::domain::transfer::{Transfer, TransferStatus, TransferView};
 use crate::postgres::clock::{Clock, programme_time};
 use crate::postgres::statement::statement;
 
-/// A transfer with what the giver wrote.
+/// A transfer with what the giver wrote, as one of the two members or somebody else may see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[schema(as = Transfer)]
 pub struct TransferDetails {
     /// The transfer as it is at this instant.
     #[serde(flatten)]
     pub transfer: TransferView,
-    /// What the giver wrote to the receiver; null if that was nothing, or either has been erased.
+    /// What the giver wrote to the receiver. Shown to the two members' own tokens alone, and to the receiver no more once
+    /// the offer was cancelled. Null to anyone else, if it was nothing, or if either has been erased.
     pub message: Option<String>,
 }
 
@@ -53,21 +54,25 @@ pub struct Wanted {
     pub limit: i64,
 }
 
-/// The transfer `id`, with its message; none if there is no such transfer.
+/// The transfer `id`, as `viewer` may see it; none if there is no such transfer.
 pub fn by_id(
     connection: &mut PgConnection,
     id: TransferId,
+    viewer: Option<MemberId>,
     clock: &Clock,
 ) -> Result<Option<TransferDetails>, ReadError> {
     let rows: Vec<(String, Option<String>, DateTime<Utc>)> =
         LoadTransfer { journal: id.journal(), id: id.uuid() }.load(connection)?;
-    rows.into_iter().next().map(|(state, message, now)| details(&state, message, clock.read(now))).transpose()
+    let row = rows.into_iter().next();
+    row.map(|(state, message, now)| details(&state, message, viewer, clock.read(now))).transpose()
 }
 
-/// A page of a member's transfers, from the newest to the oldest; none if there is no such member.
+/// A page of a member's transfers, from the newest to the oldest, as `viewer` may see them; none if there is no such
+/// member.
 pub fn page(
     connection: &mut PgConnection,
     member: MemberId,
+    viewer: Option<MemberId>,
     clock: &Clock,
     wanted: Wanted,
 ) -> Result<Option<Vec<TransferDetails>>, ReadError> {
@@ -83,14 +88,28 @@ pub fn page(
         limit,
     };
     let rows: Vec<(String, Option<String>)> = load.load(connection)?;
-    let page: Result<_, _> = rows.into_iter().map(|(state, message)| details(&state, message, now)).collect();
+    let page: Result<_, _> = rows.into_iter().map(|(state, message)| details(&state, message, viewer, now)).collect();
     page.map(Some)
 }
 
-fn details(state: &str, message: Option<String>, now: Timestamp) -> Result<TransferDetails, ReadError> {
+fn details(
+    state: &str,
+    message: Option<String>,
+    viewer: Option<MemberId>,
+    now: Timestamp,
+) -> Result<TransferDetails, ReadError> {
     let transfer: Transfer =
         serde_json::from_str(state).map_err(|_| ReadError::Corrupt("a transfer that cannot be read"))?;
-    Ok(TransferDetails { transfer: transfer.at(now).into(), message })
+    let transfer = transfer.at(now);
+    let message = message.filter(|_| viewer.is_some_and(|viewer| may_read(&transfer, viewer)));
+    Ok(TransferDetails { transfer: transfer.into(), message })
+}
+
+// A message is personal to the two members. One that was taken back would else be a free word to a stranger: it costs
+// no points.
+fn may_read(transfer: &Transfer, viewer: MemberId) -> bool {
+    let receives = viewer == transfer.to_member_id && transfer.status != TransferStatus::Cancelled;
+    viewer == transfer.from_member_id || receives
 }
 
 statement! {
