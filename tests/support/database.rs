@@ -10,6 +10,7 @@ use accrue::ledger::{Mode, setup};
 use accrue::postgres::clock::Clock;
 use accrue::postgres::cluster::{Cluster, ClusterConfig, Durability};
 use accrue::postgres::{connect, migrate};
+use accrue::read::verify;
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
 
@@ -88,6 +89,13 @@ impl Database {
     /// A connection as the service.
     pub fn service(&self) -> PgConnection {
         connect::plain(&self.service_url()).expect("the database answers")
+    }
+
+    /// Checks the ledger: invariants 1, 2, 3, 6 and 7 over all that was done in it.
+    pub fn audit(&self) {
+        let mut connection = connect::auditor(&self.service_url()).expect("the database answers");
+        verify::database(&mut connection, |_| {}).unwrap_or_else(|wrong| panic!("the ledger is wrong: {wrong}"));
+        self.check_append_only();
     }
 
     /// Invariant 1: neither the service nor the owner can change what is written.
