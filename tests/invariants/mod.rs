@@ -1,12 +1,14 @@
-//! DESIGN.md's invariants 1 to 7 and 9 to 10: each test fails when the mechanism behind it is taken away.
+//! The invariants 1 to 7, 9 and 10 of `src/lib.rs`: each test fails when the mechanism behind it is taken away.
 
 mod append_only;
 mod batches;
+mod books;
 mod chain;
 mod commits;
 mod exports;
 mod keys;
 mod machine;
+mod projections;
 mod tables;
 
 use std::time::{Duration, Instant};
