@@ -9,6 +9,7 @@ mod exports;
 mod keys;
 mod machine;
 mod projections;
+mod rechained;
 mod tables;
 
 use std::time::{Duration, Instant};
