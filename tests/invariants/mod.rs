@@ -10,6 +10,7 @@ mod keys;
 mod machine;
 mod projections;
 mod rechained;
+mod statements;
 mod tables;
 
 use std::time::{Duration, Instant};
@@ -21,7 +22,7 @@ use accrue::ledger::{Answer, Command, Ledger, NoAnswer, Outcome, Priority, Reque
 use tokio::sync::oneshot::Receiver;
 use uuid::Uuid;
 
-use crate::support::instant;
+use crate::support::{App, instant, wait_for};
 
 /// A member's id in `journal`, the same at every call.
 pub fn member(journal: i16, n: u8) -> MemberId {
@@ -66,6 +67,27 @@ pub fn queue(ledger: &Ledger, request: Request) -> Receiver<Result<Answer, NoAns
 /// Decides a request.
 pub fn decide(ledger: &Ledger, request: Request) -> Answer {
     queue(ledger, request).blocking_recv().expect("the lane lives").expect("there is an answer")
+}
+
+/// Decides requests in one batch, in their order. They must be of one journal.
+///
+/// A lane takes at once what it finds, so a first command keeps it waiting for the head until all the others are queued.
+pub fn in_one_batch(app: &App, requests: Vec<Request>) -> Vec<Answer> {
+    let journal = requests.first().expect("there are requests").command.journal();
+    let held = app.database.hold_heads();
+    let nobody = MemberId::new(journal, Uuid::now_v7());
+    let first = queue(&app.ledger, request("client:checkout", None, Command::Settle(nobody)));
+    wait_until_taken(&app.ledger);
+    let waiting: Vec<_> = requests.into_iter().map(|request| queue(&app.ledger, request)).collect();
+    drop(held);
+    let answer = |waiting: Receiver<_>| waiting.blocking_recv().expect("the lane lives").expect("there is an answer");
+    answer(first);
+    waiting.into_iter().map(answer).collect()
+}
+
+/// Waits until the lanes have taken all that was queued. Where a head is held, what they have taken waits for it.
+pub fn wait_until_taken(ledger: &Ledger) {
+    wait_for("the lanes to take what is queued", || ledger.queued().iter().all(|(_, waiting)| *waiting == 0));
 }
 
 /// The code of a refusal; `done` for a success.

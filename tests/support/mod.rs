@@ -10,7 +10,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use accrue::domain::ids::MemberId;
 use accrue::domain::time::{self, Timestamp};
@@ -247,6 +247,16 @@ impl Drop for App {
                 self.audit();
             }
         }
+    }
+}
+
+/// Waits until `done`. Panics after a time in which anything should have happened.
+#[track_caller]
+pub fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !done() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(5));
     }
 }
 
