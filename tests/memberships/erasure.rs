@@ -1,8 +1,13 @@
 //! Erasure takes away all that is personal, and no entry.
 
+use accrue::domain::enrolment::ProfileChange;
+use accrue::domain::membership::Change;
+use accrue::domain::order::Item;
+use accrue::ledger::Command;
 use serde_json::{Value, json};
 
 use super::{EARLIER, NOON, change, changed, fund, two_journals};
+use crate::invariants::{code, in_one_batch, order, request};
 use crate::support::{App, sql};
 
 // What must be nowhere once the member is erased.
@@ -132,28 +137,19 @@ fn a_message_goes_with_either_of_its_two_members() {
 fn what_came_in_the_same_batch_as_the_erasure_is_erased_with_it() {
     let app = App::at(NOON);
     let ana = app.enrol("customer-4711");
-    let heads = app.database.hold_heads();
-    let answers = std::thread::scope(|scope| {
-        let order = scope.spawn(|| {
-            let mut order = app.order(&ana, "A-1", EARLIER, "25");
-            order["items"] = json!([{ "sku": "sku-truffles", "quantity": 1, "unit_price": "25.00" }]);
-            app.checkout().post("/v1/orders", &order)
-        });
-        let pause = || std::thread::sleep(std::time::Duration::from_millis(300));
-        pause();
-        let patch = scope
-            .spawn(|| app.checkout().patch(&format!("/v1/members/{ana}"), "p-1", &json!({ "tags": ["likes-opera"] })));
-        pause();
-        let erase = scope.spawn(|| change(&app, "k-1", &ana, "erase"));
-        pause();
-        let replay = scope
-            .spawn(|| app.checkout().patch(&format!("/v1/members/{ana}"), "p-1", &json!({ "tags": ["likes-opera"] })));
-        pause();
-        drop(heads);
-        [order, patch, erase, replay].map(|thread| thread.join().unwrap())
-    });
-    let [order, patch, erase, replay] = answers;
-    assert_eq!((order.status, patch.status, erase.status), (201, 200, 200), "{order:?} {patch:?} {erase:?}");
-    replay.assert_problem(409, "idempotency_key_conflict");
+    let id = ana.parse().unwrap();
+    let truffles =
+        Item { sku: "sku-truffles".to_owned(), category: None, quantity: 1, unit_price: "25".parse().unwrap() };
+    let mut order = order(id, "A-1", EARLIER, "25");
+    if let Command::CompleteOrder(order) = &mut order {
+        order.items = Some(vec![truffles]);
+    }
+    let opera = || ProfileChange { birthday: None, tags: Some(vec!["likes-opera".to_owned()]) };
+    let patch = || request("client:checkout", Some("p-1"), Command::ChangeProfile(id, opera()));
+    let erase = request("client:operator", Some("k-1"), Command::ChangeMembership(id, Change::Erase));
+    let requests = vec![request("client:checkout", None, order), patch(), erase, patch()];
+    let answers = in_one_batch(&app, requests);
+    let codes: Vec<&str> = answers.iter().map(code).collect();
+    assert_eq!(codes, ["done", "done", "done", "idempotency_key_conflict"], "{answers:?}");
     assert_eq!(found(&app), Vec::<String>::new());
 }
