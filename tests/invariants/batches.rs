@@ -44,8 +44,10 @@ fn play(batch_limit: usize) -> (Database, Answers) {
     let mut answers = submit(&app, first_round());
     app.clock.set(instant("2026-08-01T00:00:00Z"));
     answers.extend(submit(&app, second_round()));
-    app.audit();
-    (app.stop(), answers)
+    let database = app.stop();
+    assert_eq!(database.undone(), 0, "what one journal knows is found before it is written twice");
+    database.audit();
+    (database, answers)
 }
 
 /// Queues all before a lane can take the second: the heads are held until then.
