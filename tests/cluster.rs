@@ -18,6 +18,8 @@ use diesel::sql_types::Text;
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, sql_query};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
+use crate::support::wait_for;
+
 #[test]
 fn both_roles_connect_and_the_service_role_cannot_create_tables() {
     let place = Place::new();
@@ -256,14 +258,6 @@ fn assert_has_mark(cluster: &Cluster) {
 fn names(folder: &Path) -> impl Iterator<Item = String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned())
-}
-
-fn wait_for(mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !condition() {
-        assert!(Instant::now() < deadline, "waited in vain");
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }
 
 fn pid(number: u32) -> Pid {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use accrue::domain::ids::MemberId;
 use accrue::domain::time;
@@ -17,8 +17,8 @@ use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
 use serde_json::json;
 
-use crate::invariants::{code, decide, enrol, member, order, queue, request};
-use crate::support::{App, Client, PROGRAM, Place, Running, instant, sql};
+use crate::invariants::{code, decide, enrol, member, order, queue, request, wait_until_taken};
+use crate::support::{App, Client, PROGRAM, Place, Running, instant, sql, wait_for};
 
 const NOW: &str = "2026-03-10T12:00:00Z";
 
@@ -74,14 +74,6 @@ fn seconds(count: i64) -> impl Iterator<Item = String> {
 
 fn entries_of_kind(app: &App, kind: &str) -> i64 {
     sql::number(&mut app.owner(), &format!("SELECT count(*) FROM entry WHERE kind = '{kind}'"))
-}
-
-fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !done() {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[test]
@@ -208,7 +200,7 @@ fn a_batch_with_more_due_than_one_transaction_settles_is_decided_in_parts() {
     let expected: Vec<Vec<DueLine>> = ids.iter().map(|id| due_lines(&app, *id)).collect();
     let held = app.database.hold_heads();
     let first = queue(&app.ledger, request("system", None, Command::Settle(member(1, 9))));
-    wait_for("the lane to take the first", || app.ledger.queued().iter().all(|queue| queue.1 == 0));
+    wait_until_taken(&app.ledger);
     // These are one batch, with an order among them.
     let settling: Vec<_> =
         ids.iter().map(|id| queue(&app.ledger, request("system", None, Command::Settle(*id)))).collect();

@@ -22,7 +22,7 @@ pub use serde_json::{Value, json};
 pub use uuid::Uuid;
 pub use wiremock::ResponseTemplate;
 use wiremock::matchers::{method, path};
-use wiremock::{Mock, MockServer};
+use wiremock::{Mock, MockServer, Respond};
 
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -263,7 +263,7 @@ impl JwksServer {
         self.answer(ResponseTemplate::new(200).set_body_json(document));
     }
 
-    pub fn answer(&self, answer: ResponseTemplate) {
+    pub fn answer(&self, answer: impl Respond + 'static) {
         self.runtime.block_on(async {
             // A newer mock of a smaller priority number comes first; the number falls with every call.
             let mock = Mock::given(method("GET")).and(path("/jwks")).respond_with(answer);
