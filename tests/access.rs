@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
-use crate::support::{Answer, App, Client, scratch, token};
+use crate::support::{Answer, App, Client, nobody, scratch, token};
 
 // Calls a row of the table for `id`, with a body that no handler takes.
 fn call(client: &Client, row: &Access, id: &str) -> Answer {
@@ -19,10 +19,6 @@ fn call(client: &Client, row: &Access, id: &str) -> Answer {
     let request_id = answer.headers.get("x-request-id").unwrap_or_else(|| panic!("{row:?} without a request id"));
     assert!(uuid::Uuid::try_parse(request_id).is_ok(), "{request_id}");
     answer
-}
-
-fn nobody() -> String {
-    MemberId::new(1, uuid::Uuid::now_v7()).to_string()
 }
 
 #[test]

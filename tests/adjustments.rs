@@ -2,9 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{App, instant, sql};
-
-const NOON: &str = "2026-03-10T12:00:00Z";
+use crate::support::{App, NOON, instant, nobody, sql};
 
 #[test]
 fn points_are_added_and_taken_for_a_reason() {
@@ -85,8 +83,7 @@ fn bad_adjustments_are_refused_without_a_trace() {
         assert_eq!(refused.faults(), [(format!("/{field}").as_str(), code)]);
     }
     assert_eq!(app.rows(), before, "a refusal left a trace");
-    let nobody = accrue::domain::ids::MemberId::new(1, uuid::Uuid::now_v7()).to_string();
-    let body = json!({ "member_id": nobody, "points": 5, "reason": "other" });
+    let body = json!({ "member_id": nobody(), "points": 5, "reason": "other" });
     operator.ask("/v1/adjustments", &body).assert_problem(404, "member_not_found");
     let most = json!({ "member_id": member, "points": 9_007_199_254_740_991_i64, "reason": "migration" });
     assert_eq!(operator.ask("/v1/adjustments", &most).status, 201);

@@ -3,9 +3,7 @@
 use accrue::http::input::MAX_BODY;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App};
-
-const NOON: &str = "2026-03-10T12:00:00Z";
+use crate::support::{Answer, App, NOON, nobody};
 
 // A service with one member; when `check` is through, nothing may have been written.
 fn without_trace(check: impl FnOnce(&App, &str)) {
@@ -170,8 +168,7 @@ fn what_the_rules_refuse_has_a_code_and_the_facts() {
         let answer = post(json!({ "occurred_at": "2026-03-10T12:05:00.000001Z" }));
         answer.assert_problem(422, "occurred_in_future");
         assert_eq!(answer.body["minutes"], 5);
-        let nobody = accrue::domain::ids::MemberId::new(1, uuid::Uuid::now_v7()).to_string();
-        post(json!({ "member_id": nobody })).assert_problem(404, "member_not_found");
+        post(json!({ "member_id": nobody() })).assert_problem(404, "member_not_found");
         let future = json!({ "external_id": "ben", "joined_at": "2026-03-10T12:05:00.000001Z" });
         app.checkout().post("/v1/members", &future).assert_problem(422, "joined_in_future");
     });

@@ -5,9 +5,7 @@ use accrue::read::verify::{self, NotVerified};
 use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, Client, fund, instant, sql, two_journals, wallet};
-
-const NOON: &str = "2026-03-10T12:00:00Z";
+use crate::support::{Answer, App, Client, NOON, fund, instant, nobody, sql, two_journals, wallet};
 
 // When points were earned that are active at NOON.
 const EARLIER: &str = "2026-02-01T12:00:00Z";
@@ -20,10 +18,6 @@ fn define(app: &App, key: &str, terms: &Value) -> String {
 
 fn donate(client: &Client, key: &str, member: &str, cause: &str, points: i64) -> Answer {
     client.post_keyed("/v1/donations", key, &json!({ "member_id": member, "cause_id": cause, "points": points }))
-}
-
-fn nobody() -> String {
-    accrue::domain::ids::MemberId::new(1, uuid::Uuid::now_v7()).to_string()
 }
 
 #[test]

@@ -10,23 +10,21 @@ use accrue::postgres::cluster::{Cluster, ClusterConfig, Durability};
 use diesel::connection::SimpleConnection;
 
 use crate::invariants::{code, enrol, member, order, queue, request, wait_until_taken};
-use crate::support::{App, Database, Place, instant, sql, wait_for};
-
-const NOW: &str = "2026-03-10T12:00:00Z";
+use crate::support::{App, Database, NOON, Place, instant, sql, wait_for};
 
 #[test]
 fn a_full_queue_answers_busy_at_once_and_what_is_queued_is_done() {
-    let app = App::with(Clock::stopped_at(instant(NOW)), |config| config.queue_capacity = 2);
+    let app = App::with(Clock::stopped_at(instant(NOON)), |config| config.queue_capacity = 2);
     let id = member(1, 1);
     queue(&app.ledger, request("client:checkout", None, enrol(id, "ana"))).blocking_recv().unwrap().unwrap();
     let held = app.database.hold_heads();
     let mut waiting = Vec::new();
     for n in 0..3 {
-        waiting.push(queue(&app.ledger, request("client:checkout", None, order(id, &format!("A-{n}"), NOW, "5"))));
+        waiting.push(queue(&app.ledger, request("client:checkout", None, order(id, &format!("A-{n}"), NOON, "5"))));
         // The lane takes the first and waits with it; the two others fill the queue.
         wait_for("the lane to take the first", || n > 0 || app.ledger.queued().iter().all(|queue| queue.1 == 0));
     }
-    let answer = app.checkout().post("/v1/orders", &app.order(&id.to_string(), "A-3", NOW, "5"));
+    let answer = app.checkout().post("/v1/orders", &app.order(&id.to_string(), "A-3", NOON, "5"));
     assert_eq!((answer.status, answer.code()), (503, "busy"), "{answer:?}");
     assert!(answer.headers["retry-after"].parse::<u32>().is_ok_and(|seconds| seconds > 0), "{answer:?}");
     // Nothing had to move before it was given.
@@ -36,21 +34,21 @@ fn a_full_queue_answers_busy_at_once_and_what_is_queued_is_done() {
         assert_eq!(code(&answer.blocking_recv().unwrap().unwrap()), "done");
     }
     assert_eq!(sql::number(&mut app.owner(), "SELECT count(*) FROM orders"), 3);
-    assert_eq!(app.checkout().post("/v1/orders", &app.order(&id.to_string(), "A-3", NOW, "5")).status, 201);
+    assert_eq!(app.checkout().post("/v1/orders", &app.order(&id.to_string(), "A-3", NOON, "5")).status, 201);
 }
 
 #[test]
 fn a_command_that_waited_past_its_deadline_is_dropped_before_it_is_taken() {
-    let app = App::at(NOW);
+    let app = App::at(NOON);
     let id = member(1, 1);
     queue(&app.ledger, request("client:checkout", None, enrol(id, "ana"))).blocking_recv().unwrap().unwrap();
     let held = app.database.hold_heads();
-    let first = queue(&app.ledger, request("client:checkout", None, order(id, "A-1", NOW, "5")));
+    let first = queue(&app.ledger, request("client:checkout", None, order(id, "A-1", NOON, "5")));
     wait_until_taken(&app.ledger);
-    let mut late = request("client:checkout", Some("key"), order(id, "A-2", NOW, "5"));
+    let mut late = request("client:checkout", Some("key"), order(id, "A-2", NOON, "5"));
     late.deadline = Instant::now() + Duration::from_millis(50);
     let late = queue(&app.ledger, late);
-    let patient = queue(&app.ledger, request("client:checkout", None, order(id, "A-3", NOW, "5")));
+    let patient = queue(&app.ledger, request("client:checkout", None, order(id, "A-3", NOON, "5")));
     thread::sleep(Duration::from_millis(100));
     drop(held);
     assert_eq!(late.blocking_recv().unwrap(), Err(NoAnswer::Expired));
@@ -62,7 +60,7 @@ fn a_command_that_waited_past_its_deadline_is_dropped_before_it_is_taken() {
 
 #[test]
 fn a_reader_that_lost_its_connection_between_two_queries_gets_another() {
-    let app = App::at(NOW);
+    let app = App::at(NOON);
     let (checkout, path) = (app.checkout(), format!("/v1/members/{}/wallet", app.enrol("ana")));
     assert_eq!(checkout.get(&path).status, 200);
     app.database.end_backends();
@@ -108,7 +106,7 @@ fn a_service_whose_database_goes_away_says_so_and_recovers_by_itself() {
 fn lanes_cut_off_under_load_lose_nothing_that_was_acknowledged_and_double_nothing() {
     const THREADS: usize = 12;
     const EACH: usize = 30;
-    let app = App::at(NOW);
+    let app = App::at(NOON);
     let members: Vec<String> = (0..THREADS).map(|n| app.enrol(&format!("customer-{n}"))).collect();
     let done = AtomicBool::new(false);
     let again: usize = thread::scope(|scope| {
@@ -144,7 +142,7 @@ fn lanes_cut_off_under_load_lose_nothing_that_was_acknowledged_and_double_nothin
 
 #[test]
 fn readers_that_were_cut_off_are_replaced() {
-    let app = App::at(NOW);
+    let app = App::at(NOON);
     let path = format!("/v1/members/{}/wallet", app.enrol("ana"));
     let checkout = app.checkout();
     for _ in 0..5 {
@@ -160,7 +158,7 @@ fn post_until_acknowledged(app: &App, member: &str, n: usize, orders: usize) -> 
     let checkout = app.checkout();
     let mut again = 0;
     for m in 0..orders {
-        let order = app.order(member, &format!("{n}-{m}"), NOW, "5");
+        let order = app.order(member, &format!("{n}-{m}"), NOON, "5");
         loop {
             let answer = checkout.post("/v1/orders", &order);
             match (answer.status, answer.code()) {
@@ -178,14 +176,14 @@ fn post_until_acknowledged(app: &App, member: &str, n: usize, orders: usize) -> 
 
 #[test]
 fn a_lock_that_is_held_too_long_fails_the_batch_once_and_whole() {
-    let app = App::at(NOW);
+    let app = App::at(NOON);
     let id = member(1, 1);
     queue(&app.ledger, request("client:checkout", None, enrol(id, "ana"))).blocking_recv().unwrap().unwrap();
     let held = app.database.hold_heads();
-    let first = queue(&app.ledger, request("client:checkout", None, order(id, "A-0", NOW, "5")));
+    let first = queue(&app.ledger, request("client:checkout", None, order(id, "A-0", NOON, "5")));
     wait_until_taken(&app.ledger);
     let batch: Vec<_> = (1..=8)
-        .map(|n| queue(&app.ledger, request("client:checkout", None, order(id, &format!("A-{n}"), NOW, "5"))))
+        .map(|n| queue(&app.ledger, request("client:checkout", None, order(id, &format!("A-{n}"), NOON, "5"))))
         .collect();
     assert_eq!(first.blocking_recv().unwrap(), Err(NoAnswer::Unavailable));
     for answer in batch {
@@ -193,7 +191,7 @@ fn a_lock_that_is_held_too_long_fails_the_batch_once_and_whole() {
     }
     drop(held);
     assert_eq!(sql::number(&mut app.owner(), "SELECT count(*) FROM orders"), 0);
-    assert_eq!(app.checkout().post("/v1/orders", &app.order(&id.to_string(), "A-0", NOW, "5")).status, 201);
+    assert_eq!(app.checkout().post("/v1/orders", &app.order(&id.to_string(), "A-0", NOON, "5")).status, 201);
     let database = app.stop();
     assert_eq!(database.undone(), 2, "eight commands waited for the lock once more, not once for each half");
     database.audit();
@@ -201,7 +199,7 @@ fn a_lock_that_is_held_too_long_fails_the_batch_once_and_whole() {
 
 #[test]
 fn a_command_that_the_database_refuses_does_not_fail_its_neighbours() {
-    let app = App::at(NOW);
+    let app = App::at(NOON);
     let id = member(1, 1);
     queue(&app.ledger, request("client:checkout", None, enrol(id, "ana"))).blocking_recv().unwrap().unwrap();
     let refuse = "ALTER TABLE orders ADD CONSTRAINT orders_poison CHECK (order_id <> 'poison')";
@@ -210,7 +208,7 @@ fn a_command_that_the_database_refuses_does_not_fail_its_neighbours() {
     let names: Vec<String> = (0..21).map(|n| if n == 13 { "poison".to_owned() } else { format!("A-{n}") }).collect();
     let waiting: Vec<_> = names
         .iter()
-        .map(|name| queue(&app.ledger, request("client:checkout", Some(name), order(id, name, NOW, "5"))))
+        .map(|name| queue(&app.ledger, request("client:checkout", Some(name), order(id, name, NOON, "5"))))
         .collect();
     drop(held);
     for (name, answer) in names.iter().zip(waiting) {
@@ -219,7 +217,7 @@ fn a_command_that_the_database_refuses_does_not_fail_its_neighbours() {
             Ok(answer) => assert!(name != "poison" && code(&answer) == "done", "{name}: {answer:?}"),
         }
     }
-    let answer = app.checkout().post("/v1/orders", &app.order(&id.to_string(), "poison", NOW, "5"));
+    let answer = app.checkout().post("/v1/orders", &app.order(&id.to_string(), "poison", NOON, "5"));
     assert_eq!((answer.status, answer.code()), (500, "internal"), "{answer:?}");
     assert!(!answer.text.contains("orders_poison"), "{answer:?}");
     assert_eq!(sql::number(&mut app.owner(), "SELECT count(*) FROM orders"), 20);

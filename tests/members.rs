@@ -4,16 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, balances, instant};
-
-const NOON: &str = "2026-03-10T12:00:00Z";
+use crate::support::{Answer, App, NOON, balances, instant, nobody};
 
 fn enrol(app: &App, body: &Value) -> Answer {
     app.checkout().post("/v1/members", body)
-}
-
-fn nobody() -> String {
-    accrue::domain::ids::MemberId::new(1, uuid::Uuid::now_v7()).to_string()
 }
 
 #[test]

@@ -4,9 +4,7 @@ mod erasure;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, fund, instant, two_journals, wallet};
-
-const NOON: &str = "2026-03-10T12:00:00Z";
+use crate::support::{Answer, App, NOON, fund, instant, kinds, nobody, two_journals, wallet};
 
 // When points were earned that are active at NOON.
 const EARLIER: &str = "2026-02-01T12:00:00Z";
@@ -19,16 +17,6 @@ fn changed(app: &App, key: &str, member: &str, verb: &str) -> Value {
     let answer = change(app, key, member, verb);
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.body
-}
-
-fn kinds(app: &App, member: &str) -> Vec<(String, i64)> {
-    let lines = app.operator().get(&format!("/v1/members/{member}/entries?limit=200")).body["entries"].clone();
-    let line = |line: &Value| (line["kind"].as_str().unwrap().to_owned(), line["points"].as_i64().unwrap());
-    lines.as_array().unwrap().iter().map(line).collect()
-}
-
-fn nobody() -> String {
-    accrue::domain::ids::MemberId::new(1, uuid::Uuid::now_v7()).to_string()
 }
 
 fn cause(app: &App) -> String {

@@ -8,9 +8,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Client, balances};
-
-const NOON: &str = "2026-03-10T12:00:00Z";
+use crate::support::{App, Client, NOON, balances, nobody};
 
 // The balances at this instant, and nothing else of the wallet.
 fn wallet(client: &Client, member: &str) -> Value {
@@ -39,11 +37,6 @@ fn members_of_two_journals(app: &App) -> (String, String) {
     let journal = |id: &str| checkout.get(&format!("/v1/members/{id}")).body["journal"].clone();
     let other = (1..100).map(|n| app.enrol(&format!("two-{n}"))).find(|id| journal(id) != journal(&first));
     (first, other.expect("members are spread over the journals"))
-}
-
-// A member's id in journal 1 that nobody has.
-fn nobody() -> String {
-    accrue::domain::ids::MemberId::new(1, uuid::Uuid::now_v7()).to_string()
 }
 
 #[test]

@@ -5,9 +5,7 @@ mod splits;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App};
-
-const NOON: &str = "2026-03-10T12:00:00Z";
+use crate::support::{Answer, App, NOON};
 
 fn refund(app: &App, order_id: &str, refund_id: &str, amount: &str) -> Answer {
     let body = json!({ "refund_id": refund_id, "amount": amount });

@@ -2,9 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, Client, Pair, at_once, instant};
-
-const NOON: &str = "2026-03-10T12:00:00Z";
+use crate::support::{Answer, App, Client, NOON, Pair, at_once, instant};
 
 // A reward of 10 points with these fields besides.
 fn offer(app: &App, fields: &Value) -> String {

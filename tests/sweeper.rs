@@ -18,9 +18,7 @@ use diesel::connection::SimpleConnection;
 use serde_json::json;
 
 use crate::invariants::{code, decide, enrol, member, order, queue, request, wait_until_taken};
-use crate::support::{App, Client, PROGRAM, Place, Running, instant, sql, wait_for};
-
-const NOW: &str = "2026-03-10T12:00:00Z";
+use crate::support::{App, Client, NOON, PROGRAM, Place, Running, instant, sql, wait_for};
 
 /// All that was earned in March 2026 is active; it expires on 1 April 2027 in New York.
 const LATER: &str = "2026-05-01T12:00:00Z";
@@ -69,7 +67,7 @@ fn post(app: &App, id: MemberId, name: &str, occurred_at: impl Iterator<Item = S
 
 // So many seconds, one after the other, of the hour before.
 fn seconds(count: i64) -> impl Iterator<Item = String> {
-    (1..=count).map(|n| time::canonical(instant(NOW) - TimeDelta::seconds(n)))
+    (1..=count).map(|n| time::canonical(instant(NOON) - TimeDelta::seconds(n)))
 }
 
 fn entries_of_kind(app: &App, kind: &str) -> i64 {
@@ -78,7 +76,7 @@ fn entries_of_kind(app: &App, kind: &str) -> i64 {
 
 #[test]
 fn a_sweep_writes_what_reads_said_was_due_and_a_second_one_nothing() {
-    let app = App::at(NOW);
+    let app = App::at(NOON);
     let ids: Vec<MemberId> = (1..=40).map(|n| member(1 + i16::from(n % 2), n)).collect();
     for (n, id) in (1..).zip(&ids) {
         post(&app, *id, &format!("customer-{n}"), seconds(n % 4));
@@ -113,7 +111,7 @@ fn a_sweep_writes_what_reads_said_was_due_and_a_second_one_nothing() {
 
 #[test]
 fn a_page_after_a_page_reaches_everyone_whose_points_fall_due_at_one_instant() {
-    let app = App::at(NOW);
+    let app = App::at(NOON);
     let name = |n: i32| format!("customer-{n}");
     let ids: Vec<MemberId> = (0..2_500).map(|n| app.ledger.new_member_id(&name(n))).collect();
     let enrolling: Vec<_> = (0..)
@@ -123,7 +121,7 @@ fn a_page_after_a_page_reaches_everyone_whose_points_fall_due_at_one_instant() {
     enrolling.into_iter().for_each(|answer| assert_eq!(code(&answer.blocking_recv().unwrap().unwrap()), "done"));
     let posting: Vec<_> = ids
         .iter()
-        .map(|id| queue(&app.ledger, request("client:checkout", None, order(*id, &id.to_string(), NOW, "5"))))
+        .map(|id| queue(&app.ledger, request("client:checkout", None, order(*id, &id.to_string(), NOON, "5"))))
         .collect();
     posting.into_iter().for_each(|answer| assert_eq!(code(&answer.blocking_recv().unwrap().unwrap()), "done"));
     app.clock.set(instant(LATER));
@@ -133,7 +131,7 @@ fn a_page_after_a_page_reaches_everyone_whose_points_fall_due_at_one_instant() {
 
 #[test]
 fn sweepers_and_orders_at_once_write_each_entry_once() {
-    let app = App::at(NOW);
+    let app = App::at(NOON);
     let ids: Vec<MemberId> = (1..=60).map(|n| member(1 + i16::from(n % 2), n)).collect();
     for (n, id) in (1..).zip(&ids) {
         post(&app, *id, &format!("customer-{n}"), seconds(3));
@@ -163,7 +161,7 @@ fn transactions(app: &App, kind: &str) -> i64 {
 
 #[test]
 fn more_lots_than_one_transaction_settles_are_settled_piece_by_piece() {
-    let app = App::at(NOW);
+    let app = App::at(NOON);
     let id = member(1, 1);
     post(&app, id, "ana", seconds(2_100));
     app.clock.set(instant(MUCH_LATER));
@@ -177,9 +175,9 @@ fn more_lots_than_one_transaction_settles_are_settled_piece_by_piece() {
 
 #[test]
 fn lots_that_fall_due_at_one_instant_are_settled_together_however_many_they_are() {
-    let app = App::at(NOW);
+    let app = App::at(NOON);
     let id = member(1, 1);
-    post(&app, id, "ana", (0..2_500).map(|_| NOW.to_owned()));
+    post(&app, id, "ana", (0..2_500).map(|_| NOON.to_owned()));
     app.clock.set(instant(LATER));
     let expected = due_lines(&app, id);
     assert_eq!(expected.len(), 1);
@@ -191,7 +189,7 @@ fn lots_that_fall_due_at_one_instant_are_settled_together_however_many_they_are(
 
 #[test]
 fn a_batch_with_more_due_than_one_transaction_settles_is_decided_in_parts() {
-    let app = App::at(NOW);
+    let app = App::at(NOON);
     let ids: Vec<MemberId> = (1..=4).map(|n| member(1, n)).collect();
     for (n, id) in (1..).zip(&ids) {
         post(&app, *id, &format!("customer-{n}"), seconds(700));
@@ -217,7 +215,7 @@ fn a_batch_with_more_due_than_one_transaction_settles_is_decided_in_parts() {
 
 #[test]
 fn settling_nobody_or_nothing_changes_nothing() {
-    let app = App::at(NOW);
+    let app = App::at(NOON);
     let id = member(1, 1);
     post(&app, id, "ana", seconds(1));
     let before = app.rows();
@@ -231,7 +229,7 @@ fn settling_nobody_or_nothing_changes_nothing() {
 
 #[test]
 fn a_member_that_cannot_be_settled_is_passed_by() {
-    let app = App::at(NOW);
+    let app = App::at(NOON);
     for n in 1..=5 {
         post(&app, member(1, n), &format!("customer-{n}"), seconds(i64::from(n)));
     }
@@ -250,7 +248,7 @@ fn a_member_that_cannot_be_settled_is_passed_by() {
 
 #[test]
 fn one_instance_sweeps_and_the_others_leave_it_to_it() {
-    let app = App::at(NOW);
+    let app = App::at(NOON);
     post(&app, member(1, 1), "ana", seconds(1));
     app.clock.set(instant(LATER));
     let (mut first, mut second) = (reader(&app), reader(&app));
@@ -270,7 +268,7 @@ fn one_instance_sweeps_and_the_others_leave_it_to_it() {
 
 #[test]
 fn a_sweep_that_is_stopped_or_gets_no_answer_ends_and_keeps_no_lock() {
-    let app = App::at(NOW);
+    let app = App::at(NOON);
     for n in 1..=3 {
         post(&app, member(1, n), &format!("customer-{n}"), seconds(1));
     }
@@ -287,7 +285,7 @@ fn a_sweep_that_is_stopped_or_gets_no_answer_ends_and_keeps_no_lock() {
 
 #[test]
 fn a_sweeper_goes_on_by_itself_after_its_connection_was_lost() {
-    let app = App::at(NOW);
+    let app = App::at(NOON);
     post(&app, member(1, 1), "ana", seconds(3));
     let (url, interval) = (app.database.service_url(), Duration::from_millis(20));
     let sweeper = Sweeper::start(Arc::clone(&app.ledger), url, app.clock.clone(), interval);

@@ -7,9 +7,7 @@ mod time;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, Client, fund, two_journals, wallet};
-
-const NOON: &str = "2026-03-10T12:00:00Z";
+use crate::support::{Answer, App, Client, NOON, fund, kinds, nobody, two_journals, wallet};
 
 // When points were earned that are active at NOON, and end on 1 March of the next year in New York.
 const EARLIER: &str = "2026-02-01T12:00:00Z";
@@ -37,16 +35,6 @@ fn reply(client: &Client, key: &str, id: &str, verb: &str) -> Answer {
 
 fn status(app: &App, id: &str) -> Value {
     app.operator().get(&format!("/v1/transfers/{id}")).body["status"].clone()
-}
-
-fn kinds(app: &App, member: &str) -> Vec<(String, i64)> {
-    let lines = app.operator().get(&format!("/v1/members/{member}/entries?limit=200")).body["entries"].clone();
-    let line = |line: &Value| (line["kind"].as_str().unwrap().to_owned(), line["points"].as_i64().unwrap());
-    lines.as_array().unwrap().iter().map(line).collect()
-}
-
-fn nobody() -> String {
-    accrue::domain::ids::MemberId::new(1, uuid::Uuid::now_v7()).to_string()
 }
 
 #[test]

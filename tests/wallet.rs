@@ -2,9 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{App, fund, instant, two_journals};
-
-const NOON: &str = "2026-03-10T12:00:00Z";
+use crate::support::{App, NOON, fund, instant, two_journals};
 
 // When points were earned that are active at NOON.
 const EARLIER: &str = "2026-02-01T12:00:00Z";

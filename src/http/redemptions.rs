@@ -159,8 +159,7 @@ pub async fn get_redemption(
 /// Spends `points` of it, or all; the rest goes back. A reward is captured whole. The body may be left out.
 #[utoipa::path(
     tag = "redemptions",
-    request_body(content = PartOfPoints, example = json!({ "points": 150 }),
-                 description = "May be left out: then all held points are captured"),
+    request_body(content = PartOfPoints, description = "May be left out: then all held points are captured", example = json!({ "points": 150 })),
     params(
         ("redemption_id" = String, Path, description = "The redemption's id"),
         ("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry"),
@@ -227,8 +226,7 @@ pub async fn void_redemption(
 /// Points whose lot has ended get the programme's grace. The body may be left out.
 #[utoipa::path(
     tag = "redemptions",
-    request_body(content = PartOfPoints, example = json!({ "points": 50 }),
-                 description = "May be left out: then all that was captured comes back"),
+    request_body(content = PartOfPoints, description = "May be left out: then all that was captured comes back", example = json!({ "points": 50 })),
     params(
         ("redemption_id" = String, Path, description = "The redemption's id"),
         ("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry"),

@@ -6,13 +6,11 @@ use std::thread;
 use serde_json::json;
 
 use super::{code, decide, enrol, member, order, request};
-use crate::support::{App, sql};
-
-const NOW: &str = "2026-03-10T12:00:00Z";
+use crate::support::{App, NOON, sql};
 
 #[test]
 fn the_same_key_from_two_callers_is_two_requests() {
-    let app = App::at(NOW);
+    let app = App::at(NOON);
     let first = app.checkout().post_keyed("/v1/members", "key", &json!({ "external_id": "ana" }));
     let second = app.operator().post_keyed("/v1/members", "key", &json!({ "external_id": "ben" }));
     assert_eq!((first.status, second.status), (201, 201), "{second:?}");
@@ -25,14 +23,14 @@ fn the_same_key_from_two_callers_is_two_requests() {
     let (ana, ben) = (member(1, 1), member(1, 2));
     for (id, name) in [(ana, "ana-2"), (ben, "ben-2")] {
         decide(&app.ledger, request("client:checkout", None, enrol(id, name)));
-        let answer = decide(&app.ledger, request(&format!("member:{id}"), Some("key"), order(id, name, NOW, "5")));
+        let answer = decide(&app.ledger, request(&format!("member:{id}"), Some("key"), order(id, name, NOON, "5")));
         assert_eq!((code(&answer), answer.replayed), ("done", false));
     }
 }
 
 #[test]
 fn a_key_belongs_to_its_operation() {
-    let app = App::at(NOW);
+    let app = App::at(NOON);
     let answer = app.checkout().post_keyed("/v1/members", "key", &json!({ "external_id": "ana" }));
     let path = format!("/v1/members/{}", answer.body["id"].as_str().unwrap());
     let change = app.checkout().patch(&path, "key", &json!({ "tags": ["vip"] }));
@@ -45,10 +43,10 @@ fn a_key_belongs_to_its_operation() {
 
 #[test]
 fn a_refusal_under_a_key_is_remembered_and_one_without_is_not() {
-    let app = App::at(NOW);
+    let app = App::at(NOON);
     let id = member(1, 7);
-    let keyed = || request("client:checkout", Some("key"), order(id, "A-1", NOW, "5"));
-    let bare = || request("client:checkout", None, order(id, "A-1", NOW, "5"));
+    let keyed = || request("client:checkout", Some("key"), order(id, "A-1", NOON, "5"));
+    let bare = || request("client:checkout", None, order(id, "A-1", NOON, "5"));
     let first = decide(&app.ledger, keyed());
     assert_eq!((code(&first), first.replayed), ("member_not_found", false));
     assert_eq!(code(&decide(&app.ledger, bare())), "member_not_found");
@@ -58,7 +56,7 @@ fn a_refusal_under_a_key_is_remembered_and_one_without_is_not() {
     let earned = decide(&app.ledger, bare());
     assert_eq!((code(&earned), earned.replayed), ("done", false));
     // Over HTTP a remembered refusal has the status and the body that it had.
-    let order = app.order(&id.to_string(), "A-1", NOW, "7.00");
+    let order = app.order(&id.to_string(), "A-1", NOON, "7.00");
     let first = app.checkout().post_keyed("/v1/orders", "other", &order);
     let again = app.checkout().post_keyed("/v1/orders", "other", &order);
     assert_eq!((first.status, first.code(), first.replayed()), (409, "order_conflict", false), "{first:?}");
@@ -67,19 +65,19 @@ fn a_refusal_under_a_key_is_remembered_and_one_without_is_not() {
 
 #[test]
 fn a_key_an_order_and_a_customer_are_found_in_whichever_journal_they_stand() {
-    let app = App::at(NOW);
+    let app = App::at(NOON);
     let (ana, ben) = (member(1, 1), member(2, 2));
     decide(&app.ledger, request("client:checkout", None, enrol(ana, "ana")));
     decide(&app.ledger, request("client:checkout", None, enrol(ben, "ben")));
-    let first = decide(&app.ledger, request("client:checkout", Some("key"), order(ana, "A-1", NOW, "5")));
+    let first = decide(&app.ledger, request("client:checkout", Some("key"), order(ana, "A-1", NOON, "5")));
     assert_eq!(code(&first), "done");
 
-    let key = decide(&app.ledger, request("client:checkout", Some("key"), order(ben, "B-1", NOW, "5")));
+    let key = decide(&app.ledger, request("client:checkout", Some("key"), order(ben, "B-1", NOON, "5")));
     assert_eq!((code(&key), key.replayed), ("idempotency_key_conflict", false));
-    let taken = decide(&app.ledger, request("client:checkout", None, order(ben, "A-1", NOW, "5")));
+    let taken = decide(&app.ledger, request("client:checkout", None, order(ben, "A-1", NOON, "5")));
     assert_eq!((code(&taken), taken.replayed), ("order_conflict", false));
     // The refusal is remembered where the second key stands, beside the first order.
-    let keyed = || request("client:checkout", Some("other"), order(ben, "A-1", NOW, "5"));
+    let keyed = || request("client:checkout", Some("other"), order(ben, "A-1", NOON, "5"));
     let refused = decide(&app.ledger, keyed());
     assert_eq!((code(&refused), refused.replayed), ("order_conflict", false));
     assert!(decide(&app.ledger, keyed()).replayed);
@@ -94,7 +92,7 @@ fn a_key_an_order_and_a_customer_are_found_in_whichever_journal_they_stand() {
 
 #[test]
 fn a_customer_enrolled_by_twenty_at_once_is_one_member_even_over_two_journals() {
-    let app = App::at(NOW);
+    let app = App::at(NOON);
     let start = Barrier::new(20);
     let answers: Vec<_> = thread::scope(|scope| {
         let threads: Vec<_> = (0..20_u8)
@@ -118,10 +116,10 @@ fn a_customer_enrolled_by_twenty_at_once_is_one_member_even_over_two_journals() 
 
 #[test]
 fn what_is_refused_at_the_edge_leaves_no_trace() {
-    let app = App::at(NOW);
+    let app = App::at(NOON);
     let member = app.enrol("ana");
     let before = sql::dump(&mut app.owner());
-    let good = app.order(&member, "A-1", NOW, "5");
+    let good = app.order(&member, "A-1", NOON, "5");
     let mut bad = good.clone();
     bad["amount"] = json!("-5");
     assert_eq!(app.checkout().post_keyed("/v1/orders", "key", &bad).status, 422);

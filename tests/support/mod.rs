@@ -25,12 +25,15 @@ use serde_json::{Value, json};
 
 pub use self::client::{Answer, Client, at_once};
 pub use self::database::Database;
-pub use self::points::{balances, fund, two_journals, wallet};
+pub use self::points::{balances, fund, kinds, nobody, two_journals, wallet};
 pub use self::program::{Place, Running};
 
 /// The programme of the tests: a point for a dollar, pending for 14 days, good until the end of the month twelve
 /// months later, in New York.
 pub const PROGRAM: &str = include_str!("../../src/cli/program.toml");
+
+/// When most tests take place.
+pub const NOON: &str = "2026-03-10T12:00:00Z";
 
 /// Two services on one database, as two instances are: what they do at once is kept apart by the heads' locks alone.
 pub struct Pair([App; 2]);

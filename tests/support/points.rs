@@ -20,6 +20,18 @@ pub fn two_journals(app: &App) -> (String, String) {
     (first, other.expect("members are spread over the journals"))
 }
 
+/// A member's id in journal 1 that nobody has.
+pub fn nobody() -> String {
+    MemberId::new(1, uuid::Uuid::now_v7()).to_string()
+}
+
+/// What happened to a member from the newest to the oldest, and how many points each time.
+pub fn kinds(app: &App, member: &str) -> Vec<(String, i64)> {
+    let lines = app.operator().get(&format!("/v1/members/{member}/entries?limit=200")).body["entries"].clone();
+    let line = |line: &Value| (line["kind"].as_str().unwrap().to_owned(), line["points"].as_i64().unwrap());
+    lines.as_array().unwrap().iter().map(line).collect()
+}
+
 /// The four balances of a wallet.
 pub fn balances(wallet: &Value) -> Value {
     json!({
