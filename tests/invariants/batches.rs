@@ -1,10 +1,12 @@
 //! Invariant 10: the same requests give the same rows, however they are cut into batches.
 
+use accrue::domain::enrolment::ProfileChange;
+use accrue::domain::transfer::TransferRequest;
 use accrue::ledger::{Command, Outcome, Request};
 use accrue::postgres::clock::Clock;
 use uuid::Uuid;
 
-use super::{decide, enrol, member, order, queue, request};
+use super::{code, decide, enrol, in_one_batch, member, order, queue, request};
 use crate::support::{App, Database, instant, sql};
 
 #[test]
@@ -97,10 +99,7 @@ fn second_round() -> Vec<Request> {
     for journal in [1, 2] {
         for n in 0..5 {
             let (id, name) = (member(journal, n), format!("{journal}-{n}"));
-            let tags = |tag: &str| accrue::domain::enrolment::ProfileChange {
-                birthday: None,
-                tags: Some(vec![tag.to_owned()]),
-            };
+            let tags = |tag: &str| ProfileChange { birthday: None, tags: Some(vec![tag.to_owned()]) };
             // A refusal must not keep the settling that was done for it.
             round.ask(None, order(id, &format!("{name}-much"), "2026-08-01T00:00:00Z", "100000.01"));
             round.ask(Some(&format!("{name}-a")), Command::ChangeProfile(id, tags("vip")));
@@ -142,4 +141,26 @@ fn the_same_request_decided_twice_gives_the_same_entry() {
         app.finance().get("/v1/ledger/export").text
     });
     assert_eq!(lines[0], lines[1]);
+}
+
+#[test]
+fn an_enrolment_and_a_change_of_profile_beside_a_transfer_between_journals_are_one_transaction() {
+    let app = App::at("2026-03-10T12:00:00Z");
+    let (ana, ben, cleo) = (member(1, 1), member(2, 2), member(1, 3));
+    for (id, name) in [(ana, "ana"), (ben, "ben")] {
+        decide(&app.ledger, request("client:checkout", None, enrol(id, name)));
+    }
+    decide(&app.ledger, request("client:checkout", None, order(ana, "A-1", "2026-02-01T12:00:00Z", "50")));
+    let (from_member_id, to_member_id, points) = (ana, ben, 20);
+    let gift = TransferRequest { from_member_id, to_member_id, points, message: None, direct: true };
+    let change = ProfileChange { birthday: None, tags: Some(vec!["vip".to_owned()]) };
+    let commands = [enrol(cleo, "cleo"), Command::Transfer(gift), Command::ChangeProfile(ana, change)];
+    let ask = |(n, command)| request("client:operator", Some(&format!("k-{n}")), command);
+    let answers = in_one_batch(&app, (0..).zip(commands).map(ask).collect());
+    assert!(answers.iter().all(|answer| code(answer) == "done"), "{answers:?}");
+    let transactions = "SELECT count(DISTINCT xmin::text) FROM entry WHERE actor = 'client:operator'";
+    let transactions = sql::number(&mut app.owner(), transactions);
+    let database = app.stop();
+    assert_eq!((transactions, database.undone()), (1, 0), "transactions, and those that were undone");
+    database.audit();
 }
