@@ -300,6 +300,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::InsufficientPoints { available: 5 },
         Refusal::CaptureOverHeld { held: 5 },
         Refusal::RewardCapturedWhole { held: 5 },
+        Refusal::RewardReturnedInUnits { unit: 5 },
         Refusal::ReturnOverCaptured { left: 5 },
         Refusal::PointsWithoutValue,
         Refusal::OverOrderShare { maximum: text() },
@@ -346,6 +347,7 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::InsufficientPoints { .. }
             | Refusal::CaptureOverHeld { .. }
             | Refusal::RewardCapturedWhole { .. }
+            | Refusal::RewardReturnedInUnits { .. }
             | Refusal::ReturnOverCaptured { .. }
             | Refusal::PointsWithoutValue
             | Refusal::OverOrderShare { .. }

@@ -50,7 +50,9 @@ fn swept_lines(app: &App, id: MemberId) -> Vec<DueLine> {
         let StatementLine { kind, effective_at, points, balance_after, .. } = line;
         DueLine { kind, effective_at, points, balance_after }
     };
-    let lines = entries::statement(&mut reader(app), id, Default::default(), None, i64::MAX).unwrap();
+    let (programs, all) = (app.ledger.programs().book(), (None, i64::MAX));
+    let page = entries::statement(&mut reader(app), id, Default::default(), all, (&app.clock, &programs)).unwrap();
+    let (_, lines) = page.expect("the member is there");
     let by_time = |line: &DueLine| ["points.activated", "points.expired"].contains(&line.kind.as_str());
     lines.into_iter().rev().map(line).filter(by_time).collect()
 }

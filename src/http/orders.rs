@@ -55,7 +55,7 @@ const NOT_PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(
          `member_suspended`, `member_closed`, `idempotency_key_conflict`", body = ProblemDocument,
          content_type = "application/problem+json"),
         (status = 422, description = "`validation_failed`, `currency_mismatch`, `amount_over_limit`, \
-         `occurred_in_future`, `paid_over_amount`, `points_over_limit`", body = ProblemDocument, content_type = "application/problem+json"),
+         `occurred_in_future`, `over_order_share`, `paid_over_amount`, `points_over_limit`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),

@@ -118,6 +118,7 @@ pub const FACTS: &[(&str, &str, &str)] = &[
     ("effective_too_soon", "seconds", "how far ahead it must be"),
     ("capture_over_held", "held", "how many points are held"),
     ("reward_captured_whole", "held", "how many points are held"),
+    ("reward_returned_in_units", "unit", "what one of the reward cost, in points"),
     ("return_over_captured", "left", "how many points can still come back"),
     ("over_order_share", "maximum", "the most that points may pay, in the programme's currency"),
     ("paid_over_amount", "amount", "the order's amount"),

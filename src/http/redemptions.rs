@@ -11,6 +11,7 @@ use self::input::{RedemptionBody, RedemptionFields, RedemptionsQuery};
 use super::access::Authorised;
 use super::input::{Body, IdempotencyKey, Nothing, Query, in_currency};
 use super::openapi::Changed;
+use super::page::PageParameters;
 use super::problem::{Problem, ProblemDocument};
 use super::{Service, created_in, done, polled};
 use crate::domain::ids::{MemberId, RedemptionId};
@@ -237,7 +238,7 @@ pub async fn void_redemption(
          content_type = "application/problem+json"),
         (status = 409, description = "`redemption_state_conflict`, `idempotency_key_conflict`", body = ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, `return_over_captured`", body = ProblemDocument,
+        (status = 422, description = "`validation_failed`, `return_over_captured`, `reward_returned_in_units`", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
     security(("bearer" = ["redemptions:write"])),

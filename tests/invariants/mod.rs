@@ -80,7 +80,9 @@ pub fn in_one_batch(app: &App, requests: Vec<Request>) -> Vec<Answer> {
     wait_until_taken(&app.ledger);
     let waiting: Vec<_> = requests.into_iter().map(|request| queue(&app.ledger, request)).collect();
     drop(held);
-    let answer = |waiting: Receiver<_>| waiting.blocking_recv().expect("the lane lives").expect("there is an answer");
+    let answer = |waiting: Receiver<Result<Answer, NoAnswer>>| {
+        waiting.blocking_recv().expect("the lane lives").expect("there is an answer")
+    };
     answer(first);
     waiting.into_iter().map(answer).collect()
 }
