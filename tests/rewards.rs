@@ -186,6 +186,25 @@ fn a_reward_is_captured_whole() {
 }
 
 #[test]
+fn rewards_come_back_one_by_one_and_so_does_their_stock() {
+    let app = App::at(NOON);
+    let (checkout, member) = (app.checkout(), rich_member(&app, "ana"));
+    let reward = offer(&app, &json!({ "stock": 5, "limit": { "quantity": 3 } }));
+    let taken = redeem(&checkout, &member, &reward, &json!({ "quantity": 3 }));
+    let address = format!("{}/return", taken.headers["location"]);
+    let refused = checkout.ask(&address, &json!({ "points": 15 }));
+    refused.assert_problem(422, "reward_returned_in_units");
+    assert_eq!((&refused.body["unit"], stock(&app, &reward)), (&json!(10), json!(2)));
+    let back = checkout.ask(&address, &json!({ "points": 10 }));
+    assert_eq!((&back.body["status"], &back.body["returned"]), (&json!("captured"), &json!(10)), "{back:?}");
+    assert_eq!((stock(&app, &reward), app.points(&member)), (json!(3), [980, 0, 0, 0]));
+    assert_eq!(redeem(&checkout, &member, &reward, &json!({})).status, 201, "the limit has room for the one again");
+    redeem(&checkout, &member, &reward, &json!({})).assert_problem(409, "reward_limit_reached");
+    assert_eq!(checkout.ask(&address, &json!({})).body["status"], "returned");
+    assert_eq!((stock(&app, &reward), app.points(&member)), (json!(4), [990, 0, 0, 0]));
+}
+
+#[test]
 fn a_member_has_no_more_of_a_reward_than_its_limit() {
     let app = App::at(NOON);
     let (checkout, member, other) = (app.checkout(), rich_member(&app, "ana"), rich_member(&app, "ben"));

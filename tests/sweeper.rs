@@ -52,9 +52,8 @@ fn swept_lines(app: &App, id: MemberId) -> Vec<DueLine> {
     };
     let (programs, all) = (app.ledger.programs().book(), (None, i64::MAX));
     let page = entries::statement(&mut reader(app), id, Default::default(), all, (&app.clock, &programs)).unwrap();
-    let (_, lines) = page.expect("the member is there");
     let by_time = |line: &DueLine| ["points.activated", "points.expired"].contains(&line.kind.as_str());
-    lines.into_iter().rev().map(line).filter(by_time).collect()
+    page.expect("the member is there").entries.into_iter().rev().map(line).filter(by_time).collect()
 }
 
 // Enrols a member and posts these orders, each of five dollars, as many at once as the queue takes.

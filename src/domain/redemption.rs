@@ -385,10 +385,12 @@ fn ended(member: &Member, takings: Vec<Taking>, at: Timestamp) -> Result<(Vec<Ta
 
 fn in_status(member: &Member, id: RedemptionId, status: RedemptionStatus) -> Result<Redemption, Refusal> {
     let redemption = member.redemptions.get(&id).ok_or(Refusal::RedemptionNotFound)?;
-    if redemption.status == status {
-        Ok(redemption.clone())
-    } else {
-        Err(Refusal::RedemptionStateConflict { state: redemption.status.name().to_owned() })
+    match redemption.status {
+        found if found == status => Ok(redemption.clone()),
+        RedemptionStatus::Lapsed => {
+            Err(Refusal::HoldLapsed { lapsed_at: redemption.lapses_at.map(time::canonical).unwrap_or_default() })
+        }
+        found => Err(Refusal::RedemptionStateConflict { state: found.name().to_owned() }),
     }
 }
 

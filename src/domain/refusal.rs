@@ -93,6 +93,12 @@ pub enum Refusal {
         /// How many points are held.
         held: i64,
     },
+    /// The hold's time was over before anything was done with it.
+    #[error("the hold lapsed at {lapsed_at} and its points went back; redeem anew")]
+    HoldLapsed {
+        /// When, RFC 3339 in UTC.
+        lapsed_at: String,
+    },
     /// A part of a reward's points would come back that is not the cost of one or several.
     #[error("rewards come back one by one: return a multiple of {unit} points, or all")]
     RewardReturnedInUnits {
@@ -243,6 +249,7 @@ impl Refusal {
             Refusal::RedemptionOfAnotherOrder { .. } => "redemption_of_another_order",
             Refusal::InsufficientPoints { .. } => "insufficient_points",
             Refusal::CaptureOverHeld { .. } => "capture_over_held",
+            Refusal::HoldLapsed { .. } => "hold_lapsed",
             Refusal::RewardCapturedWhole { .. } => "reward_captured_whole",
             Refusal::RewardReturnedInUnits { .. } => "reward_returned_in_units",
             Refusal::ReturnOverCaptured { .. } => "return_over_captured",

@@ -51,7 +51,7 @@ const NOT_PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(
                  ("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
         (status = 404, description = "`member_not_found`, `redemption_not_found`", body = ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 409, description = "`order_conflict`, `redemption_state_conflict`, `redemption_of_another_order`, \
+        (status = 409, description = "`order_conflict`, `hold_lapsed`, `redemption_state_conflict`, `redemption_of_another_order`, \
          `member_suspended`, `member_closed`, `idempotency_key_conflict`", body = ProblemDocument,
          content_type = "application/problem+json"),
         (status = 422, description = "`validation_failed`, `currency_mismatch`, `amount_over_limit`, \

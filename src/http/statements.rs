@@ -10,7 +10,7 @@ use super::problem::{Problem, ProblemDocument};
 use super::{Service, polled};
 use crate::domain::entry::Kind;
 use crate::domain::fields::{self, Fields};
-use crate::read::entries::{self, DueLine, Filter, StatementLine};
+use crate::read::entries::{self, DueLine, Filter, StatementLine, StatementPage};
 
 /// A page of a member's statement, from the newest entry to the oldest.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -57,7 +57,7 @@ pub async fn get_entries(
     let place = (page.before, page.wanted());
     let read =
         service.reader.run(move |connection| entries::statement(connection, id, filter, place, (&clock, &programs)));
-    let (due, mut entries) = read.await?.ok_or_else(Problem::member_not_found)?;
+    let StatementPage { due, mut entries } = read.await?.ok_or_else(Problem::member_not_found)?;
     let next_cursor = page.cut(&mut entries, |line| line.seq);
     let statement = Statement { due, entries, next_cursor };
     polled(&request, &statement, &statement)

@@ -122,6 +122,14 @@ impl Filter {
     }
 }
 
+/// What a page of a statement holds.
+pub struct StatementPage {
+    /// What has fallen due and is not written yet; on the first page only.
+    pub due: Vec<DueLine>,
+    /// The entries.
+    pub entries: Vec<StatementLine>,
+}
+
 /// A page of a member's statement, from the newest to the oldest: on the first page what has fallen due and is not
 /// written yet, then the entries before number `before`, at most `limit`; of both what `filter` lets through. None if
 /// there is no such member.
@@ -131,12 +139,12 @@ pub fn statement(
     filter: Filter,
     (before, limit): (Option<i64>, i64),
     now: (&Clock, &ProgramBook),
-) -> Result<Option<(Vec<DueLine>, Vec<StatementLine>)>, ReadError> {
+) -> Result<Option<StatementPage>, ReadError> {
     // One snapshot, so that what is due and what is written fit together.
     connection.build_transaction().read_only().repeatable_read().run(|connection| {
         let Some(mut due) = members::due(connection, member, now)? else { return Ok(None) };
         due.retain(|line| before.is_none() && filter.takes(&line.kind, line.effective_at));
-        Ok(Some((due, lines(connection, member, filter, before, limit)?)))
+        Ok(Some(StatementPage { due, entries: lines(connection, member, filter, before, limit)? }))
     })
 }
 

@@ -344,6 +344,14 @@ impl Model {
 }
 
 impl Spending {
+    pub fn must_be(&self, status: &str) -> Verdict {
+        match self.status {
+            found if found == status => Ok(()),
+            "lapsed" => Err("hold_lapsed"),
+            _ => Err("redemption_state_conflict"),
+        }
+    }
+
     /// How many of a reward it keeps: those that came back are no more among them.
     pub fn kept_of(&self, reward: Uuid) -> i64 {
         let quantity = self.reward.filter(|(id, _)| *id == reward).map_or(0, |(_, quantity)| quantity);

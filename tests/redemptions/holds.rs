@@ -78,8 +78,8 @@ fn a_hold_lapses_by_itself() {
     assert_eq!(app.rows(), before, "a read wrote");
     for what in ["capture", "void"] {
         let refused = change(&checkout, &held, what, &json!({}));
-        refused.assert_problem(409, "redemption_state_conflict");
-        assert_eq!(refused.body["state"], "lapsed");
+        refused.assert_problem(409, "hold_lapsed");
+        assert_eq!(refused.body["lapsed_at"], "2026-03-10T12:15:00.000000Z");
     }
     // The next thing that happens to the member writes it down, as of its time.
     app.earn(&member, "A-1", "2026-03-10T12:15:00Z", "1");

@@ -88,9 +88,44 @@ fn what_does_not_belong_to_an_order_cannot_pay_it() {
 }
 
 #[test]
-fn an_order_can_be_paid_with_points_to_its_last_cent() {
+fn an_order_is_not_paid_beyond_its_share_whatever_amount_the_points_were_asked_for_with() {
     let app = App::at(NOON);
     let (checkout, member) = (app.checkout(), rich_member(&app, "ana"));
+    let bare = hold(&checkout, &member, 1001, "15m");
+    let body = json!({ "member_id": member, "points": 1001, "order_amount": "100.00", "hold": { "ttl": "15m" } });
+    let overstated = checkout.ask("/v1/redemptions", &body);
+    assert_eq!(overstated.status, 201, "{overstated:?}");
+    let before = app.rows();
+    for redemption in [&bare, &overstated] {
+        let refused = order(&app, &member, "A-1", "20.00", &[&redemption.body["id"]]);
+        refused.assert_problem(422, "over_order_share");
+        assert_eq!(refused.body["maximum"], "10.00");
+    }
+    assert_eq!(app.rows(), before, "a refusal left a trace");
+    assert_eq!(order(&app, &member, "A-1", "20.02", &[&bare.body["id"]]).status, 201);
+}
+
+#[test]
+fn what_came_back_before_the_order_neither_paid_it_nor_comes_back_with_its_refund() {
+    let app = App::at(NOON);
+    let (checkout, member) = (app.checkout(), rich_member(&app, "ana"));
+    let spent = redeem_for(&app, &member, "A-1", 1000);
+    assert_eq!(change(&checkout, &spent, "return", &json!({ "points": 900 })).status, 200);
+    let posted = order(&app, &member, "A-1", "100.00", &[&spent.body["id"]]);
+    assert_eq!(posted.body["paid"], json!({ "points": 100, "value": "1.00" }), "{posted:?}");
+    let refund = |id: &str, amount: &str| {
+        checkout.post("/v1/orders/A-1/refunds", &json!({ "refund_id": id, "amount": amount })).body["points_returned"]
+            .as_i64()
+    };
+    assert_eq!(refund("R-1", "10.00"), Some(10));
+    assert_eq!(refund("R-2", "90.00"), Some(90));
+}
+
+#[test]
+fn an_order_can_be_paid_with_points_to_its_last_cent_where_the_programme_has_it_so() {
+    let app = App::at(NOON);
+    let (checkout, member) = (app.checkout(), rich_member(&app, "ana"));
+    app.publish("2026-03-10T12:05:00Z", |document| document["redemption"]["order_share"] = json!("1"));
     let held = hold(&checkout, &member, 2000, "15m");
     let posted = order(&app, &member, "A-1", "20.00", &[&held.body["id"]]);
     assert_eq!((posted.status, &posted.body["earned"]["points"]), (201, &json!(0)), "{posted:?}");

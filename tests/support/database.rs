@@ -116,6 +116,13 @@ impl Database {
 /// The heads of all journals, locked: every lane waits until this is dropped.
 pub struct HeldHeads(PgConnection);
 
+impl Drop for HeldHeads {
+    fn drop(&mut self) {
+        // Not rolled back: what is rolled back counts as undone. A lost connection has let them go already.
+        let _ = self.0.batch_execute("COMMIT");
+    }
+}
+
 impl Database {
     /// Locks every journal's head.
     pub fn hold_heads(&self) -> HeldHeads {
@@ -146,12 +153,6 @@ impl Database {
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                    WHERE datname = current_database() AND usename = 'accrue'";
         self.owner().batch_execute(end).expect("a superuser may");
-    }
-}
-
-impl Drop for HeldHeads {
-    fn drop(&mut self) {
-        let _ = self.0.batch_execute("ROLLBACK");
     }
 }
 

@@ -25,7 +25,7 @@ use crate::ledger::{Command, Outcome};
 mod naive;
 
 /// Every refusal that the model knows.
-const ANSWERS: [&str; 38] = [
+const ANSWERS: [&str; 39] = [
     "amount_over_limit",
     "capture_over_held",
     "cause_not_found",
@@ -33,6 +33,7 @@ const ANSWERS: [&str; 38] = [
     "currency_mismatch",
     "direct_transfer_not_allowed",
     "done",
+    "hold_lapsed",
     "idempotency_key_conflict",
     "insufficient_points",
     "member_closed",

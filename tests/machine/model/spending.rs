@@ -155,10 +155,8 @@ impl Model {
         let n = self.spending(id)?;
         let member = self.spendings[n].member;
         self.settle(member);
+        self.spendings[n].must_be("held")?;
         let hold = &mut self.spendings[n];
-        if hold.status != "held" {
-            return Err("redemption_state_conflict");
-        }
         let points = points.unwrap_or(hold.points);
         if points > hold.points {
             return Err("capture_over_held");
@@ -182,9 +180,7 @@ impl Model {
         let n = self.spending(id)?;
         let member = self.spendings[n].member;
         self.settle(member);
-        if self.spendings[n].status != "held" {
-            return Err("redemption_state_conflict");
-        }
+        self.spendings[n].must_be("held")?;
         self.spendings[n].status = "voided";
         let (takings, now) = (self.spendings[n].takings.clone(), self.now);
         self.person(member).release(&takings, now);
@@ -195,9 +191,7 @@ impl Model {
         let n = self.spending(id)?;
         let member = self.spendings[n].member;
         self.settle(member);
-        if self.spendings[n].status != "captured" {
-            return Err("redemption_state_conflict");
-        }
+        self.spendings[n].must_be("captured")?;
         let spent = self.spendings[n].captured - self.spendings[n].returned;
         let points = points.unwrap_or(spent);
         if points > spent {
