@@ -1,35 +1,6 @@
 // @generated automatically by Diesel CLI.
 
 diesel::table! {
-    cause (journal, id) {
-        id -> Uuid,
-        journal -> Int2,
-        terms -> Text,
-    }
-}
-
-diesel::table! {
-    cause_total (journal, cause) {
-        cause -> Uuid,
-        points -> Int8,
-        donations -> Int8,
-        journal -> Int2,
-    }
-}
-
-diesel::table! {
-    donation (journal, seq) {
-        donated_at -> Timestamptz,
-        seq -> Int8,
-        points -> Int8,
-        id -> Uuid,
-        member -> Uuid,
-        cause -> Uuid,
-        journal -> Int2,
-    }
-}
-
-diesel::table! {
     entry (journal, seq) {
         seq -> Int8,
         effective_at -> Timestamptz,
@@ -44,20 +15,6 @@ diesel::table! {
         actor -> Text,
         payload -> Text,
         hash -> Bytea,
-    }
-}
-
-diesel::table! {
-    idempotency (journal, caller, operation, key) {
-        recorded_at -> Timestamptz,
-        journal -> Int2,
-        refused -> Bool,
-        caller -> Text,
-        operation -> Text,
-        key -> Text,
-        request_hash -> Bytea,
-        outcome -> Text,
-        member -> Nullable<Uuid>,
     }
 }
 
@@ -119,37 +76,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    note (journal, about) {
-        journal -> Int2,
-        about -> Uuid,
-        member -> Uuid,
-        other_member -> Nullable<Uuid>,
-        body -> Text,
-    }
-}
-
-diesel::table! {
-    orders (journal, order_id) {
-        seq -> Int8,
-        occurred_at -> Timestamptz,
-        member -> Uuid,
-        journal -> Int2,
-        order_id -> Text,
-        currency -> Text,
-        amount -> Numeric,
-        discount -> Nullable<Numeric>,
-        channel -> Nullable<Text>,
-        items -> Nullable<Text>,
-        request_hash -> Bytea,
-        response -> Text,
-        refunded -> Nullable<Numeric>,
-        reversed -> Nullable<Int8>,
-        returned -> Nullable<Int8>,
-        refunded_items -> Nullable<Text>,
-    }
-}
-
-diesel::table! {
     posting (journal, seq, n) {
         seq -> Int8,
         points -> Int8,
@@ -172,56 +98,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    redemption (journal, id) {
-        created_at -> Timestamptz,
-        lapses_at -> Nullable<Timestamptz>,
-        id -> Uuid,
-        member -> Uuid,
-        reward -> Nullable<Uuid>,
-        journal -> Int2,
-        status -> Text,
-        state -> Text,
-    }
-}
-
-diesel::table! {
-    refund (journal, order_id, refund_id) {
-        seq -> Int8,
-        member -> Uuid,
-        journal -> Int2,
-        order_id -> Text,
-        refund_id -> Text,
-        amount -> Numeric,
-        items -> Nullable<Text>,
-        request_hash -> Bytea,
-        response -> Text,
-    }
-}
-
-diesel::table! {
-    reward (journal, id) {
-        supplied -> Nullable<Int8>,
-        taken -> Int8,
-        id -> Uuid,
-        journal -> Int2,
-        terms -> Text,
-    }
-}
-
-diesel::table! {
-    transfer (journal, id) {
-        created_at -> Timestamptz,
-        lapses_at -> Nullable<Timestamptz>,
-        id -> Uuid,
-        member -> Uuid,
-        receiver -> Uuid,
-        journal -> Int2,
-        status -> Text,
-        state -> Text,
-    }
-}
-
-diesel::table! {
     wallet (journal, member) {
         journal -> Int2,
         member -> Uuid,
@@ -236,23 +112,13 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(
-    cause,
-    cause_total,
-    donation,
     entry,
-    idempotency,
     journal,
     ledger,
     lot,
     member,
     member_profile,
-    note,
-    orders,
     posting,
     program_version,
-    redemption,
-    refund,
-    reward,
-    transfer,
     wallet,
 );
