@@ -316,6 +316,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::CauseNotFound,
         Refusal::CauseNotOpen,
         Refusal::RefundOverOrder { remaining: text() },
+        Refusal::RefundBeforeOrder { occurred_at: text() },
         Refusal::RefundItems { sku: text(), left: 5 },
         Refusal::RefundOverItems { worth: text() },
         Refusal::RefundConflict { refund_id: text() },
@@ -364,6 +365,7 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::CauseNotFound
             | Refusal::CauseNotOpen
             | Refusal::RefundOverOrder { .. }
+            | Refusal::RefundBeforeOrder { .. }
             | Refusal::RefundItems { .. }
             | Refusal::RefundOverItems { .. }
             | Refusal::RefundConflict { .. }

@@ -166,3 +166,28 @@ fn bad_refunds_are_refused_without_a_trace() {
     refund(&app, "A%00", "R-1", "1").assert_problem(404, "order_not_found");
     assert_eq!(app.rows(), before, "a refusal left a trace");
 }
+
+#[test]
+fn a_refund_is_dated_by_when_it_occurred() {
+    let app = App::at(NOON);
+    let (checkout, finance, member) = (app.checkout(), app.finance(), app.enrol("ana"));
+    app.earn(&member, "A-1", "2026-03-01T09:00:00Z", "100");
+    let body = |id: &str, at: &str| json!({ "refund_id": id, "amount": "10.00", "occurred_at": at });
+    let late = checkout.post("/v1/orders/A-1/refunds", &body("R-1", "2026-03-01T08:59:59Z"));
+    late.assert_problem(422, "refund_before_order");
+    assert_eq!(late.body["occurred_at"], "2026-03-01T09:00:00.000000Z");
+    let early = checkout.post("/v1/orders/A-1/refunds", &body("R-1", "2026-03-10T12:05:01Z"));
+    early.assert_problem(422, "occurred_in_future");
+    checkout.post("/v1/orders/A-1/refunds", &body("R-1", "yesterday")).assert_problem(422, "validation_failed");
+    let dated = body("R-1", "2026-03-02T10:00:00+01:00");
+    assert_eq!(reversed(&checkout.post("/v1/orders/A-1/refunds", &dated)), [10, 0, 0, 0]);
+    assert!(checkout.post("/v1/orders/A-1/refunds", &dated).replayed());
+    let other = checkout.post("/v1/orders/A-1/refunds", &body("R-1", "2026-03-02T10:00:00Z"));
+    other.assert_problem(409, "refund_conflict");
+    let undated = refund(&app, "A-1", "R-2", "10.00");
+    assert_eq!(undated.status, 201, "{undated:?}");
+    let entries = finance.get(&format!("/v1/members/{member}/entries?kind=order.refunded")).body;
+    let dates: Vec<&Value> =
+        entries["entries"].as_array().unwrap().iter().map(|entry| &entry["effective_at"]).collect();
+    assert_eq!(dates, ["2026-03-10T12:00:00.000000Z", "2026-03-02T09:00:00.000000Z"]);
+}

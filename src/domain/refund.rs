@@ -25,10 +25,11 @@ use super::ids::{MemberId, RedemptionId};
 use super::lot::{self, ACTIVE};
 use super::member::{Balances, Misfit};
 use super::money::{self, Currency};
-use super::order::{Item, OrderRecord};
+use super::order::{CLOCK_TOLERANCE, Item, OrderRecord};
 use super::program::RefundPolicy;
 use super::redemption;
 use super::refusal::{Refusal, Rejected};
+use super::time::{self, Timestamp};
 
 /// A part of an order to be paid back.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
@@ -52,6 +53,11 @@ pub struct RefundRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, min_items = 1, max_items = 500)]
     pub items: Option<Vec<RefundItem>>,
+    /// When the money went back, RFC 3339 with an offset: not before the order, and at most five minutes in the future.
+    /// Now if it is left out. It dates the refund's entry; which points there are to take is judged when it is posted.
+    #[serde(with = "time::serde_canonical::option", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
+    pub occurred_at: Option<Timestamp>,
 }
 
 /// A line of a refund.
@@ -155,6 +161,7 @@ pub fn refund(work: &mut Working<'_>, purchase: &mut Purchase, request: &RefundR
     let Context { now, programs, .. } = *work.context();
     work.settle(now)?;
     let order = work.member.orders.get(&request.order_id).ok_or(Refusal::OrderNotFound)?.clone();
+    let occurred_at = occurred_at(request, &order, now)?;
     let left = order.amount - order.refunded;
     if request.amount > left {
         return Err(Refusal::RefundOverOrder { remaining: money::format_amount(left, order.currency) }.into());
@@ -184,7 +191,8 @@ pub fn refund(work: &mut Working<'_>, purchase: &mut Purchase, request: &RefundR
     };
     let remaining = Remaining { amount: order.amount - refunded, points: order.points - stated.reversed };
     let points_returned = stated.returned - order.returned;
-    let entry = work.post(Event::new(Kind::OrderRefunded, Fact::Refund(stated)).with_postings(postings))?;
+    let event = Event::new(Kind::OrderRefunded, Fact::Refund(stated)).with_postings(postings);
+    let entry = work.post(Event { effective_at: Some(occurred_at), ..event })?;
     let reply = RefundReply {
         refund_id: request.refund_id.clone(),
         order_id: order.order_id,
@@ -196,6 +204,18 @@ pub fn refund(work: &mut Working<'_>, purchase: &mut Purchase, request: &RefundR
         wallet: work.member.balances,
     };
     Ok(Completed { reply, entry })
+}
+
+// When the refund occurred: within the time from the order to the present, or it is refused.
+fn occurred_at(request: &RefundRequest, order: &OrderRecord, now: Timestamp) -> Result<Timestamp, Refusal> {
+    let Some(occurred_at) = request.occurred_at else { return Ok(now.max(order.occurred_at)) };
+    if occurred_at > now + CLOCK_TOLERANCE {
+        return Err(Refusal::OccurredInFuture { minutes: CLOCK_TOLERANCE.num_minutes() });
+    }
+    if occurred_at < order.occurred_at {
+        return Err(Refusal::RefundBeforeOrder { occurred_at: time::canonical(order.occurred_at) });
+    }
+    Ok(occurred_at)
 }
 
 // The part of the eligible amount that is kept when `refunded` of the order's amount is paid back.

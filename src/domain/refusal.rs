@@ -163,6 +163,12 @@ pub enum Refusal {
         /// What is left to refund, in the order's currency.
         remaining: String,
     },
+    /// The refund would have occurred before its order.
+    #[error("the order occurred at {occurred_at}; its refund cannot have occurred before")]
+    RefundBeforeOrder {
+        /// When the order occurred, RFC 3339 in UTC.
+        occurred_at: String,
+    },
     /// More of an article would come back than the order has left of it.
     #[error("of {sku} only {left} of the order can still come back")]
     RefundItems {
@@ -264,6 +270,7 @@ impl Refusal {
             Refusal::CauseNotFound => "cause_not_found",
             Refusal::CauseNotOpen => "cause_not_open",
             Refusal::RefundOverOrder { .. } => "refund_over_order",
+            Refusal::RefundBeforeOrder { .. } => "refund_before_order",
             Refusal::RefundItems { .. } => "refund_items",
             Refusal::RefundOverItems { .. } => "refund_over_items",
             Refusal::RefundConflict { .. } => "refund_conflict",

@@ -13,6 +13,7 @@ use crate::domain::fields::{self, Fields};
 use crate::domain::money;
 use crate::domain::order::Order;
 use crate::domain::refund::{RefundItem, RefundReply, RefundRequest};
+use crate::domain::time::Timestamp;
 use crate::ledger::Command;
 use crate::read::refunds::{self, RefundView};
 
@@ -45,7 +46,8 @@ pub struct RefundList {
         (status = 404, description = "`order_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "`refund_conflict`, `idempotency_key_conflict`", body = ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, `refund_over_order`, `refund_items`, `refund_over_items`",
+        (status = 422, description = "`validation_failed`, `refund_over_order`, `refund_items`, `refund_over_items`, \
+         `refund_before_order`, `occurred_in_future`",
          body = ProblemDocument, content_type = "application/problem+json"),
         (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
@@ -60,11 +62,11 @@ pub async fn post_refund(
     order_id: web::Path<String>,
     body: Body<RefundBody>,
 ) -> Result<HttpResponse, Problem> {
-    let Body(RefundBody { refund_id, amount, items }) = body;
+    let Body(RefundBody { refund_id, amount, items, occurred_at }) = body;
     let order = orders::find(&service, order_id.into_inner()).await?;
     let amount = input::in_currency(amount, order.currency, "amount")?;
     let (order_id, member_id) = (order.order_id, order.member_id);
-    let refund = RefundRequest { order_id, member_id, refund_id, amount, items };
+    let refund = RefundRequest { order_id, member_id, refund_id, amount, items, occurred_at };
     created(service.decide(&caller, key.optional(), Command::RefundOrder(refund)).await?, None)
 }
 
@@ -107,6 +109,7 @@ pub struct RefundBody {
     refund_id: String,
     amount: Decimal,
     items: Option<Vec<RefundItem>>,
+    occurred_at: Option<Timestamp>,
 }
 
 impl Read for RefundBody {
@@ -119,6 +122,7 @@ impl Read for RefundBody {
             let quantity = item.required("quantity", fields::integer(1..=1_000_000));
             Some(RefundItem { sku: sku?, quantity: quantity.and_then(|quantity| u32::try_from(quantity).ok())? })
         });
-        Some(Self { refund_id: refund_id?, amount: amount?, items })
+        let occurred_at = refund.optional("occurred_at", fields::timestamp);
+        Some(Self { refund_id: refund_id?, amount: amount?, items, occurred_at })
     }
 }

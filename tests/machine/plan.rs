@@ -166,6 +166,7 @@ impl Planner<'_> {
                     refund_id: stranger.map_or_else(|| format!("R-{number}"), |_| format!("R-{}", self.plan.len())),
                     amount: money(cents),
                     items: quantity.map(|quantity| vec![RefundItem { sku: "umbrella".to_owned(), quantity }]),
+                    occurred_at: None,
                 })
             }
             Act::Pay { member, sum, order, order_cents, hold } => {

@@ -166,6 +166,7 @@ impl Case {
                 refund_id: format!("R-{n}"),
                 amount: Decimal::new(*cents, 2),
                 items: None,
+                occurred_at: None,
             };
             let mut work = Working::on(&member, context(programs, day(self.days), 100 + n));
             let done = refund(&mut work, &mut Purchase::default(), &asked);
