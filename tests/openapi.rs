@@ -306,6 +306,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::HoldLapsed { lapsed_at: String::new() },
         Refusal::ReturnOverCaptured { left: 5 },
         Refusal::PointsWithoutValue,
+        Refusal::PointsWorthNothing { least: 5 },
         Refusal::OverOrderShare { maximum: text() },
         Refusal::PaidOverAmount { amount: text() },
         Refusal::RewardNotFound,
@@ -354,6 +355,7 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::HoldLapsed { .. }
             | Refusal::ReturnOverCaptured { .. }
             | Refusal::PointsWithoutValue
+            | Refusal::PointsWorthNothing { .. }
             | Refusal::OverOrderShare { .. }
             | Refusal::PaidOverAmount { .. }
             | Refusal::RewardNotFound

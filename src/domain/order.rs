@@ -335,10 +335,9 @@ fn pay(work: &mut Working<'_>, order: &Order) -> Result<Option<Paid>, Rejected> 
             RedemptionStatus::Captured => redemption.clone(),
             _ => redemption::capture(work, id, None, Some(&order.order_id))?.redemption,
         };
-        let (spent, captured) = (redemption.spent(), redemption.captured);
-        let value = redemption.value.and_then(|value| money::share(value, spent, captured, order.currency));
+        let spent = redemption.spent();
         paid.points += spent;
-        paid.value += value.unwrap_or_default();
+        paid.value += redemption.worth_of(spent, redemption.captured)?.unwrap_or_default();
     }
     if paid.value > order.amount {
         let amount = money::format_amount(order.amount, order.currency);

@@ -103,10 +103,7 @@ pub fn capture(
     let (captured, rest) = lot::split(&redemption.lots, points);
     let mut postings = lot::postings(&captured, HELD, Account::Redemption);
     postings.extend(release(&work.member, &rest, now)?);
-    // The value of a part is its share of the whole, as every point is worth the same.
-    if let (Some(value), Some(currency)) = (redemption.value, redemption.currency) {
-        redemption.value = money::share(value, points, redemption.points, currency);
-    }
+    redemption.value = redemption.worth_of(points, redemption.points)?;
     if let Some(order) = order {
         redemption.order_id = Some(order.to_owned());
     }
@@ -237,6 +234,10 @@ fn worth(
     let value = program.redemption.value_of(points, program.currency);
     if value.is_some_and(|value| value > Decimal::from(money::MAX_AMOUNT)) {
         return Err(Refusal::PointsOverLimit);
+    }
+    if value.is_some_and(|value| value.is_zero()) {
+        let least = program.redemption.least_of_worth(program.currency).ok_or(Refusal::PointsOverLimit)?;
+        return Err(Refusal::PointsWorthNothing { least });
     }
     if let Some(amount) = order_amount {
         let value = value.ok_or(Refusal::PointsWithoutValue)?;

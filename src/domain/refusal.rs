@@ -116,6 +116,12 @@ pub enum Refusal {
         "the programme gives points no value in money, so they cannot pay a share of an order; leave order_amount out"
     )]
     PointsWithoutValue,
+    /// So few points are worth less than the smallest coin of the currency. Points are never spent for nothing.
+    #[error("so few points are worth nothing in money; {least} are the fewest that are worth something")]
+    PointsWorthNothing {
+        /// The fewest points that are worth something.
+        least: i64,
+    },
     /// The points would pay more of the order than the programme's share of it.
     #[error("points may pay at most {maximum} of this order")]
     OverOrderShare {
@@ -254,6 +260,7 @@ impl Refusal {
             Refusal::RewardReturnedInUnits { .. } => "reward_returned_in_units",
             Refusal::ReturnOverCaptured { .. } => "return_over_captured",
             Refusal::PointsWithoutValue => "points_without_value",
+            Refusal::PointsWorthNothing { .. } => "points_worth_nothing",
             Refusal::OverOrderShare { .. } => "over_order_share",
             Refusal::PaidOverAmount { .. } => "paid_over_amount",
             Refusal::RewardNotFound => "reward_not_found",

@@ -2,6 +2,7 @@
 //! come back.
 
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::fields::{self, Fields};
@@ -66,6 +67,12 @@ impl RedemptionRules {
     /// have no value in money, and beyond what a [`Decimal`] holds.
     pub fn value_of(&self, points: i64, currency: Currency) -> Option<Decimal> {
         money::product_rounded_down(points.into(), self.point_value?, currency)
+    }
+
+    /// The fewest points that are worth something in `currency`. `None` where points have no value in money.
+    pub fn least_of_worth(&self, currency: Currency) -> Option<i64> {
+        let smallest = Decimal::new(1, currency.minor_units());
+        smallest.checked_div(self.point_value?)?.ceil().to_i64()
     }
 
     /// How much of an order of `order_amount`, which is not negative, may be paid with points: rounded down to what

@@ -8,7 +8,8 @@ use uuid::Uuid;
 use crate::domain::ids::{MemberId, RedemptionId};
 use crate::domain::lot::Taking;
 use crate::domain::member::Balances;
-use crate::domain::money::Currency;
+use crate::domain::money::{self, Currency};
+use crate::domain::refusal::Refusal;
 use crate::domain::time::{self, Timestamp};
 
 /// The longest that points can be held.
@@ -127,6 +128,22 @@ impl Redemption {
     /// What one of the reward cost.
     pub(in crate::domain) fn unit(&self) -> i64 {
         self.points.checked_div(self.quantity.unwrap_or_default()).unwrap_or_default()
+    }
+
+    /// What `part` of its `whole` points is worth: its share of the value, as every point is worth the same. `None`
+    /// where it has no value in money.
+    ///
+    /// Errors: the part is worth less than the smallest coin, so that its points would be spent for nothing.
+    pub(in crate::domain) fn worth_of(&self, part: i64, whole: i64) -> Result<Option<Decimal>, Refusal> {
+        let (Some(value), Some(currency)) = (self.value, self.currency) else { return Ok(None) };
+        let worth = money::share(value, part, whole, currency).ok_or(Refusal::PointsOverLimit)?;
+        if worth.is_zero() {
+            // All of what was made before there was this refusal may be worth nothing.
+            let coins = money::in_minor(value, currency).filter(|coins| *coins > 0);
+            let least = coins.map_or(whole + 1, |coins| (whole - 1) / coins + 1);
+            return Err(Refusal::PointsWorthNothing { least });
+        }
+        Ok(Some(worth))
     }
 
     /// How many captured points have not come back.
