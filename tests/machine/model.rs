@@ -5,6 +5,7 @@
 //! that end together are told apart.
 
 mod giving;
+mod keys;
 mod membership;
 mod orders;
 mod spending;
@@ -14,13 +15,13 @@ use std::sync::Arc;
 
 use accrue::domain::donation::CauseTerms;
 use accrue::domain::ids::{JournalId, MemberId, RedemptionId, TransferId};
-use accrue::domain::membership::Change;
 use accrue::domain::program::Program;
 use accrue::domain::reward::{RewardPatch, RewardTerms};
 use accrue::domain::time::Timestamp;
 use accrue::ledger::{Command, Request};
 use uuid::Uuid;
 
+use self::keys::Seen;
 pub use self::orders::Sale;
 
 /// The most points that a wallet holds, and that anything counts.
@@ -133,14 +134,6 @@ pub struct Model {
     keys: BTreeMap<(String, &'static str, String), Seen>,
 }
 
-#[derive(Clone)]
-struct Seen {
-    hash: [u8; 32],
-    code: &'static str,
-    /// Whom its answer says something personal of.
-    personal: Option<MemberId>,
-}
-
 impl Model {
     /// Nothing yet. The programmes are in the order in which they take effect.
     pub fn new(now: Timestamp, programs: Vec<(Timestamp, Arc<Program>)>) -> Self {
@@ -181,7 +174,7 @@ impl Model {
                 }
             }
         });
-        if let Some(key) = key {
+        if let Some(key) = key.filter(|_| keys::is_remembered(&request.command, expected.code)) {
             let personal = self.personal(&request.command, expected.code);
             self.keys.insert(key, Seen { hash: request.hash, code: expected.code, personal });
         }
@@ -213,26 +206,6 @@ impl Model {
     pub fn next_due(&self) -> Option<Timestamp> {
         let dues = self.people.keys().flat_map(|id| self.due(*id));
         dues.map(|(at, ..)| at).filter(|at| *at > self.now).min()
-    }
-
-    fn known(&self, request: &Request) -> Option<Expected> {
-        let done = |hash: [u8; 32]| Seen { hash, code: "done", personal: None };
-        match &request.command {
-            Command::CompleteOrder(order) => {
-                let known = self.orders.get(&order.order_id);
-                let known = known.filter(|(journal, _)| *journal == order.member_id.journal());
-                known.map(|(_, hash)| done(*hash).again(&request.hash, "order_conflict"))
-            }
-            Command::RefundOrder(refund) => {
-                let seen = self.refunds.get(&(refund.order_id.clone(), refund.refund_id.clone()));
-                seen.map(|seen| seen.again(&request.hash, "refund_conflict"))
-            }
-            Command::Enrol(_, enrolment) => {
-                let hash = self.customers.get(&enrolment.external_id);
-                hash.map(|hash| done(*hash).again(&request.hash, "external_id_conflict"))
-            }
-            _ => None,
-        }
     }
 
     fn run(&mut self, request: &Request) -> Verdict {
@@ -277,22 +250,6 @@ impl Model {
             Command::Publish(..) => unreachable!("worlds are given their programmes when they begin"),
         }
         Ok(())
-    }
-
-    // Whose personal data a key holds: in its answer, or in the hash of what was asked.
-    fn personal(&self, command: &Command, code: &str) -> Option<MemberId> {
-        match command {
-            Command::Enrol(_, enrolment) => {
-                let is_it =
-                    |person: &Person| person.profile.as_ref().is_some_and(|(id, _)| *id == enrolment.external_id);
-                self.people.iter().find(|(_, person)| is_it(person)).map(|(id, _)| *id)
-            }
-            Command::ChangeProfile(id, _) if code == "done" => Some(*id),
-            Command::ChangeMembership(id, change) if code == "done" && *change != Change::Erase => Some(*id),
-            Command::CompleteOrder(order) => order.items.as_ref().map(|_| order.member_id),
-            Command::RefundOrder(refund) => refund.items.as_ref().map(|_| refund.member_id),
-            _ => None,
-        }
     }
 
     fn program_at(&self, at: Timestamp) -> Arc<Program> {
@@ -379,15 +336,5 @@ impl Person {
         let pending = self.lots.iter().map(|lot| lot.pending).sum();
         let held = self.lots.iter().map(|lot| lot.held).sum();
         Wallet { status, active: self.active(), pending, held, debt, earned, spent }
-    }
-}
-
-impl Seen {
-    fn again(&self, hash: &[u8; 32], conflict: &'static str) -> Expected {
-        if self.hash == *hash {
-            Expected { code: self.code, replayed: true }
-        } else {
-            Expected { code: conflict, replayed: false }
-        }
     }
 }
