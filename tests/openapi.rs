@@ -319,7 +319,9 @@ fn refusals() -> Vec<Refusal> {
         Refusal::CauseNotFound,
         Refusal::CauseNotOpen,
         Refusal::RefundOverOrder { remaining: text() },
-        Refusal::RefundItems { sku: text(), left: 5 },
+        Refusal::RefundItems { sku: text(), left: 5.into() },
+        Refusal::OrderWithoutItems,
+        Refusal::RefundOfNothing,
         Refusal::RefundOverItems { worth: text() },
         Refusal::RefundConflict { refund_id: text() },
         Refusal::TransferNotFound,
@@ -371,6 +373,8 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::CauseNotOpen
             | Refusal::RefundOverOrder { .. }
             | Refusal::RefundItems { .. }
+            | Refusal::OrderWithoutItems
+            | Refusal::RefundOfNothing
             | Refusal::RefundOverItems { .. }
             | Refusal::RefundConflict { .. }
             | Refusal::TransferNotFound

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::member::Misfit;
+use super::quantity::Quantity;
 
 /// A decision against a command. Its `code` and facts are what is remembered and shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -183,9 +184,15 @@ pub enum Refusal {
     RefundItems {
         /// The article.
         sku: String,
-        /// How many of it can still come back.
-        left: u64,
+        /// How much of it can still come back.
+        left: Quantity,
     },
+    /// Items would come back of an order that was posted without any, or whose items were erased.
+    #[error("the order has no items, so none can come back; refund an amount alone")]
+    OrderWithoutItems,
+    /// Neither money nor items would come back.
+    #[error("a refund of nothing must name the items that come back, unless the order cost nothing")]
+    RefundOfNothing,
     /// More would be refunded than the items that come back cost.
     #[error("the refund is over the price of its items, {worth}")]
     RefundOverItems {
@@ -283,6 +290,8 @@ impl Refusal {
             Refusal::CauseNotOpen => "cause_not_open",
             Refusal::RefundOverOrder { .. } => "refund_over_order",
             Refusal::RefundItems { .. } => "refund_items",
+            Refusal::OrderWithoutItems => "order_without_items",
+            Refusal::RefundOfNothing => "refund_of_nothing",
             Refusal::RefundOverItems { .. } => "refund_over_items",
             Refusal::RefundConflict { .. } => "refund_conflict",
             Refusal::TransferNotFound => "transfer_not_found",

@@ -86,6 +86,8 @@ pub const PROBLEMS: &[(&str, u16, &str)] = &[
     ("paid_over_amount", 422, "The redemptions are worth more than the order"),
     ("refund_over_order", 422, "More than is left of the order"),
     ("refund_items", 422, "More items than can still come back"),
+    ("order_without_items", 422, "The order has no items"),
+    ("refund_of_nothing", 422, "Neither money nor items come back"),
     ("refund_over_items", 422, "More than the items cost"),
     ("window_ends_before_it_begins", 422, "The window ends before it begins"),
     ("transfer_to_oneself", 422, "Giver and receiver are the same"),
@@ -131,7 +133,7 @@ pub const FACTS: &[(&str, &str, &str)] = &[
     ("paid_over_amount", "amount", "the order's amount"),
     ("refund_over_order", "remaining", "what is left to refund, in the order's currency"),
     ("refund_items", "sku", "the article"),
-    ("refund_items", "left", "how many of it can still come back"),
+    ("refund_items", "left", "how much of it can still come back, as the `quantity` of an item"),
     ("refund_over_items", "worth", "what the items cost"),
     ("transfer_over_limit", "maximum", "the most points of one transfer"),
 ];

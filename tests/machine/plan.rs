@@ -7,10 +7,12 @@ use accrue::domain::adjustment::{Adjustment, Reason};
 use accrue::domain::donation::{CauseTerms, DonationRequest};
 use accrue::domain::enrolment::{Enrolment, ProfileChange};
 use accrue::domain::ids::{MemberId, RedemptionId, TransferId};
+use accrue::domain::items::{Item, RefundItem};
 use accrue::domain::membership::Change;
-use accrue::domain::order::{Item, Order};
+use accrue::domain::order::Order;
+use accrue::domain::quantity::Quantity;
 use accrue::domain::redemption::{CaptureRequest, Purpose, RedemptionRequest};
-use accrue::domain::refund::{RefundItem, RefundRequest};
+use accrue::domain::refund::RefundRequest;
 use accrue::domain::reward::{RewardKind, RewardLimit, RewardPatch, RewardRequest, RewardTerms};
 use accrue::domain::time::Timestamp;
 use accrue::domain::transfer::{Reply, TransferRequest};
@@ -159,7 +161,8 @@ impl Planner<'_> {
                 // Two of the one article.
                 let half = money(i64::from(cents / 2));
                 let amount = if items { half * Decimal::TWO } else { money(cents.into()) };
-                let item = Item { sku: "umbrella".to_owned(), category: None, quantity: 2, unit_price: half };
+                let (sku, quantity) = ("umbrella".to_owned(), 2.into());
+                let item = Item { sku, category: None, quantity, unit_price: Some(half), amount: None };
                 Command::CompleteOrder(Order {
                     order_id: order_id(number),
                     member_id: self.member(member),
@@ -177,8 +180,9 @@ impl Planner<'_> {
                 let left = sale.map_or(100, |sale| sale.amount - sale.refunded);
                 let owner = sale.map_or_else(|| self.member(0), |sale| sale.member);
                 let cents = self::sum(sum, i64::try_from(left).expect("orders are limited")).min(1_000_000_000_000);
+                let cents = if sale.is_some_and(|sale| sale.amount == 0) && number < 9 { 0 } else { cents };
                 let stranger = by.map(|by| self.member(by)).filter(|by| *by != owner);
-                let quantity = items.map(u32::from);
+                let quantity = items.map(u32::from).map(Quantity::from);
                 Command::RefundOrder(RefundRequest {
                     order_id: sale.map_or_else(|| "order-none".to_owned(), |sale| sale.id.clone()),
                     member_id: stranger.unwrap_or(owner),

@@ -25,7 +25,7 @@ use crate::ledger::{Command, Outcome};
 mod naive;
 
 /// Every refusal that the model knows.
-const ANSWERS: [&str; 42] = [
+const ANSWERS: [&str; 43] = [
     "amount_over_limit",
     "capture_over_held",
     "cause_not_found",
@@ -43,6 +43,7 @@ const ANSWERS: [&str; 42] = [
     "occurred_in_future",
     "order_conflict",
     "order_not_found",
+    "order_without_items",
     "over_order_share",
     "paid_over_amount",
     "points_over_limit",

@@ -7,6 +7,7 @@ use crate::domain::decide::Working;
 use crate::domain::donation::{self, Donation, DonationReply, DonationRequest};
 use crate::domain::enrolment::{self, Enrolment, MemberReply, ProfileChange};
 use crate::domain::ids::{MemberId, TransferId};
+use crate::domain::items::Purchase;
 use crate::domain::member::{Balances, Status};
 use crate::domain::membership::{self, Change};
 use crate::domain::order::{self, Order};
@@ -205,9 +206,9 @@ impl<'a> Batch<'a> {
         Ok(body(&reply))
     }
 
-    fn purchase_of_this_batch(&self, order_id: &str) -> refund::Purchase {
+    fn purchase_of_this_batch(&self, order_id: &str) -> Purchase {
         let order = self.changes.orders.iter().find(|new| new.order.order_id == order_id);
-        refund::Purchase { items: order.and_then(|new| new.order.items.clone()), refunded: Vec::new() }
+        Purchase { items: order.and_then(|new| new.order.items.clone()), back: Vec::new() }
     }
 }
 
