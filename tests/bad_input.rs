@@ -74,9 +74,9 @@ fn unknown_and_missing_fields_are_all_listed() {
                 ("/currency", "missing"),
                 ("/items/0/quantity", "missing"),
                 ("/items/0/sku", "missing"),
-                ("/items/0/unit_price", "missing"),
+                ("/items/0/unit_price", "contradiction"),
                 ("/items/1/price", "unknown"),
-                ("/items/1/unit_price", "missing"),
+                ("/items/1/unit_price", "contradiction"),
                 ("/member_id", "missing"),
                 ("/note", "unknown"),
                 ("/occurred_at", "missing"),
@@ -124,11 +124,11 @@ fn every_field_of_an_order_is_checked() {
             (json!({ "channel": "App" }), ("/channel", "wrong_form")),
             (json!({ "channel": null }), ("/channel", "wrong_type")),
             (json!({ "items": [] }), ("/items", "wrong_length")),
-            (json!({ "items": vec![json!({}); 501] }), ("/items", "wrong_length")),
+            (json!({ "items": vec![json!({}); 2_001] }), ("/items", "wrong_length")),
             (json!({ "items": {} }), ("/items", "wrong_type")),
             (json!({ "items": item(json!(0)) }), ("/items/0/quantity", "out_of_range")),
-            (json!({ "items": item(json!(1.5)) }), ("/items/0/quantity", "out_of_range")),
-            (json!({ "items": item(json!("1")) }), ("/items/0/quantity", "out_of_range")),
+            (json!({ "items": item(json!(1.5)) }), ("/items/0/quantity", "wrong_type")),
+            (json!({ "items": item(json!("1,5")) }), ("/items/0/quantity", "wrong_form")),
             (json!({ "items": item(json!(1_000_001)) }), ("/items/0/quantity", "out_of_range")),
         ] {
             assert_faults(&app.checkout().post("/v1/orders", &order_with(app, member, &fields)), &[fault]);
@@ -149,7 +149,7 @@ fn items_that_do_not_make_the_amount_are_refused_with_the_sum() {
         assert!(answer.body["errors"][0]["message"].as_str().unwrap().ends_with("10029.98"), "{answer:?}");
         // A discount may not make a sum negative either, and the largest sums do not overflow.
         let largest = json!({ "sku": "x", "quantity": 1_000_000, "unit_price": "1000000000000.00" });
-        let fields = json!({ "items": vec![largest; 500] });
+        let fields = json!({ "items": vec![largest; 2_000] });
         let answer = app.checkout().post("/v1/orders", &order_with(app, member, &fields));
         assert_faults(&answer, &[("/amount", "contradiction")]);
     });

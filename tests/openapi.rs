@@ -303,9 +303,12 @@ fn refusals() -> Vec<Refusal> {
         Refusal::CaptureOverHeld { held: 5 },
         Refusal::RewardCapturedWhole { held: 5 },
         Refusal::RewardReturnedInUnits { unit: 5 },
+        Refusal::MemberHoldTooLong { maximum: text() },
+        Refusal::HoldOfShop,
         Refusal::HoldLapsed { lapsed_at: String::new() },
         Refusal::ReturnOverCaptured { left: 5 },
         Refusal::PointsWithoutValue,
+        Refusal::PointsWorthNothing { least: 5 },
         Refusal::OverOrderShare { maximum: text() },
         Refusal::PaidOverAmount { amount: text() },
         Refusal::RewardNotFound,
@@ -317,7 +320,9 @@ fn refusals() -> Vec<Refusal> {
         Refusal::CauseNotOpen,
         Refusal::RefundOverOrder { remaining: text() },
         Refusal::RefundBeforeOrder { occurred_at: text() },
-        Refusal::RefundItems { sku: text(), left: 5 },
+        Refusal::RefundItems { sku: text(), left: 5.into() },
+        Refusal::OrderWithoutItems,
+        Refusal::RefundOfNothing,
         Refusal::RefundOverItems { worth: text() },
         Refusal::RefundConflict { refund_id: text() },
         Refusal::TransferNotFound,
@@ -352,9 +357,12 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::CaptureOverHeld { .. }
             | Refusal::RewardCapturedWhole { .. }
             | Refusal::RewardReturnedInUnits { .. }
+            | Refusal::MemberHoldTooLong { .. }
+            | Refusal::HoldOfShop
             | Refusal::HoldLapsed { .. }
             | Refusal::ReturnOverCaptured { .. }
             | Refusal::PointsWithoutValue
+            | Refusal::PointsWorthNothing { .. }
             | Refusal::OverOrderShare { .. }
             | Refusal::PaidOverAmount { .. }
             | Refusal::RewardNotFound
@@ -367,6 +375,8 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::RefundOverOrder { .. }
             | Refusal::RefundBeforeOrder { .. }
             | Refusal::RefundItems { .. }
+            | Refusal::OrderWithoutItems
+            | Refusal::RefundOfNothing
             | Refusal::RefundOverItems { .. }
             | Refusal::RefundConflict { .. }
             | Refusal::TransferNotFound

@@ -1,5 +1,6 @@
 //! Orders become points.
 
+mod items;
 mod keys;
 mod time;
 
@@ -243,7 +244,7 @@ fn an_order_can_be_read_as_it_was_posted() {
     let expected = json!({
         "order_id": "A-1", "member_id": member, "occurred_at": "2026-03-10T11:00:00.000000Z", "currency": "USD",
         "amount": "34.00", "discount": "1.00", "channel": "app", "items": items, "earned": posted.body["earned"],
-        "refunded": "0.00", "remaining": "34.00",
+        "refunded": "0.00", "remaining": "34.00", "returned": false,
     });
     assert_eq!((read.status, &read.body), (200, &expected));
     checkout.get("/v1/orders/a-1").assert_problem(404, "order_not_found");

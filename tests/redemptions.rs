@@ -1,8 +1,11 @@
 //! Points are spent, at once or by hold and capture.
 
+mod grace;
 mod holds;
+mod own;
 mod paying;
 mod returns;
+mod worth;
 
 use accrue::domain::lot::Taking;
 use serde_json::{Value, json};
@@ -169,7 +172,7 @@ fn a_members_token_redeems_and_reads_what_is_its_own() {
     redeem(&stranger, &member, 1).assert_problem(404, "member_not_found");
     stranger.get(&format!("/v1/redemptions?member={member}")).assert_problem(404, "member_not_found");
     assert_eq!(stranger.get("/v1/redemptions").body, json!({ "redemptions": [], "next_cursor": null }));
-    for what in ["capture", "void", "return"] {
+    for what in ["capture", "return"] {
         change(&own, &mine, what, &json!({})).assert_problem(403, "scope_missing");
     }
     // A client has no member of its own.

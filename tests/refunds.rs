@@ -1,5 +1,6 @@
 //! Orders are refunded: their points are reversed, and the points that paid them come back.
 
+mod items;
 mod policies;
 mod splits;
 
@@ -99,52 +100,12 @@ fn the_refunds_of_an_order_are_listed_from_the_newest() {
 }
 
 #[test]
-fn items_must_have_been_bought_and_may_not_cost_more_than_they_did() {
-    let app = App::at(NOON);
-    let (checkout, member) = (app.checkout(), app.enrol("ana"));
-    let mut order = app.order(&member, "A-1", NOON, "34");
-    order["discount"] = json!("1");
-    order["items"] = json!([
-        { "sku": "tea", "quantity": 2, "unit_price": "10.00" },
-        { "sku": "cup", "quantity": 1, "unit_price": "5.00" },
-        { "sku": "tea", "quantity": 1, "unit_price": "10.00" },
-    ]);
-    assert_eq!(checkout.post("/v1/orders", &order).status, 201);
-    let back = |refund_id: &str, amount: &str, items: &[(&str, i64)]| {
-        let items: Vec<Value> = items.iter().map(|(sku, n)| json!({ "sku": sku, "quantity": n })).collect();
-        let body = json!({ "refund_id": refund_id, "amount": amount, "items": items });
-        checkout.post("/v1/orders/A-1/refunds", &body)
-    };
-    let before = app.rows();
-    let unknown = back("R-1", "1", &[("pot", 1)]);
-    unknown.assert_problem(422, "refund_items");
-    assert_eq!((&unknown.body["sku"], &unknown.body["left"]), (&json!("pot"), &json!(0)));
-    let many = back("R-1", "1", &[("tea", 2), ("tea", 2)]);
-    many.assert_problem(422, "refund_items");
-    assert_eq!((&many.body["sku"], &many.body["left"]), (&json!("tea"), &json!(1)));
-    let dear = back("R-1", "15.01", &[("tea", 1), ("cup", 1)]);
-    dear.assert_problem(422, "refund_over_items");
-    assert_eq!(dear.body["worth"], "15.00");
-    assert_eq!(app.rows(), before, "a refusal left a trace");
-    assert_eq!(back("R-1", "20", &[("tea", 2)]).status, 201);
-    assert_eq!(back("R-2", "1", &[("tea", 2)]).body["left"], 1);
-    assert_eq!(back("R-2", "9", &[("tea", 1)]).status, 201);
-    assert_eq!(back("R-3", "1", &[("tea", 1)]).body["left"], 0);
-    // An order without items has none to give back.
-    app.earn(&member, "A-2", NOON, "10");
-    let body = json!({ "refund_id": "R-1", "amount": "1", "items": [{ "sku": "tea", "quantity": 1 }] });
-    checkout.post("/v1/orders/A-2/refunds", &body).assert_problem(422, "refund_items");
-}
-
-#[test]
 fn bad_refunds_are_refused_without_a_trace() {
     let app = App::at(NOON);
     let (checkout, member) = (app.checkout(), app.enrol("ana"));
     app.earn(&member, "A-1", NOON, "10");
     let before = app.rows();
     for (fields, fault) in [
-        (json!({ "amount": "0" }), ("/amount", "out_of_range")),
-        (json!({ "amount": "0.00" }), ("/amount", "out_of_range")),
         (json!({ "amount": "-1" }), ("/amount", "negative")),
         (json!({ "amount": "1.001" }), ("/amount", "too_many_decimals")),
         (json!({ "amount": "1.0001" }), ("/amount", "too_many_decimals")),
@@ -161,6 +122,9 @@ fn bad_refunds_are_refused_without_a_trace() {
         let refused = checkout.post("/v1/orders/A-1/refunds", &body);
         refused.assert_problem(422, "validation_failed");
         assert_eq!(refused.faults(), [fault], "{fields}");
+    }
+    for nothing in ["0", "0.00"] {
+        refund(&app, "A-1", "R-1", nothing).assert_problem(422, "refund_of_nothing");
     }
     refund(&app, "A-2", "R-1", "1").assert_problem(404, "order_not_found");
     refund(&app, "A%00", "R-1", "1").assert_problem(404, "order_not_found");

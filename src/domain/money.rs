@@ -140,6 +140,15 @@ pub fn in_minor_units(amount: Decimal, currency: Currency) -> Decimal {
     amount
 }
 
+/// The decimal without needless zeros, but with as many decimals as `least`: equal ones have equal texts.
+pub fn with_decimals(decimal: Decimal, least: u32) -> Decimal {
+    let mut decimal = decimal.normalize();
+    if decimal.scale() < least {
+        decimal.rescale(least);
+    }
+    decimal
+}
+
 /// `part` of `whole` of an amount: amount × part ÷ whole, rounded down to the currency's minor units. None where the
 /// whole is nothing, or the result beyond what a decimal holds.
 pub fn share(amount: Decimal, part: i64, whole: i64, currency: Currency) -> Option<Decimal> {

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -13,10 +13,11 @@ use super::entry::{Kind, Posting, derive_id};
 use super::fact::Fact;
 use super::fields::{self, Wrong};
 use super::ids::{MemberId, RedemptionId};
+use super::items::Item;
 use super::lot::NewLot;
 use super::member::Balances;
 use super::money::{self, Currency};
-use super::redemption::{self, RedemptionStatus};
+use super::redemption::{self, CaptureRequest, RedemptionStatus};
 use super::refund::Refunded;
 use super::refusal::{Refusal, Rejected};
 use super::time::{self, Timestamp};
@@ -40,7 +41,7 @@ pub struct Order {
     /// The programme's currency, ISO 4217.
     #[schema(value_type = String, example = "USD")]
     pub currency: Currency,
-    /// The goods after discounts and before points, a decimal string; with items Σ quantity × unit_price − discount.
+    /// The goods after discounts and before points, a decimal string; with items what they cost less the discount.
     #[serde(with = "rust_decimal::serde::str")]
     #[schema(value_type = String, pattern = r"^(0|[1-9][0-9]*)(\.[0-9]+)?$", example = "29.33")]
     pub amount: Decimal,
@@ -52,9 +53,9 @@ pub struct Order {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, min_length = 1, max_length = 32, pattern = "^[a-z0-9_-]+$", example = "app")]
     pub channel: Option<String>,
-    /// What was bought; at most 500 items.
+    /// What was bought; at most 2000 items.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, min_items = 1, max_items = 500)]
+    #[schema(nullable = false, min_items = 1, max_items = 2_000)]
     pub items: Option<Vec<Item>>,
     /// The redemptions that pay a part of it, at most 10: what is held is captured with the order, what was captured
     /// before must have been made for this order. What they pay earns no points.
@@ -76,25 +77,6 @@ impl Order {
             _ => Ok(id),
         }
     }
-}
-
-/// A line of an order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Item {
-    /// The shop's id of the article, 1 to 64 characters.
-    #[schema(min_length = 1, max_length = 64)]
-    pub sku: String,
-    /// Its category, 1 to 64 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, min_length = 1, max_length = 64)]
-    pub category: Option<String>,
-    /// How many, 1 to 1 000 000.
-    #[schema(minimum = 1, maximum = 1_000_000)]
-    pub quantity: u32,
-    /// The price of one, a decimal string in the order's currency.
-    #[serde(with = "rust_decimal::serde::str")]
-    #[schema(value_type = String, example = "29.33")]
-    pub unit_price: Decimal,
 }
 
 /// What an order brought: the answer to the checkout, and again whenever the order is sent again.
@@ -169,6 +151,8 @@ pub struct OrderRecord {
     pub lot: Option<Uuid>,
     /// The programme version that it earned by.
     pub program_version: i32,
+    /// Was anything of it refunded? A refund of nothing counts: of what was free.
+    pub was_refunded: bool,
     /// How much of it was paid back so far.
     pub refunded: Decimal,
     /// How many points its refunds have made due so far, whether they could be taken or were waived.
@@ -180,6 +164,7 @@ pub struct OrderRecord {
 impl OrderRecord {
     /// Takes up a refund.
     pub fn refund(&mut self, refund: &Refunded) {
+        self.was_refunded = true;
         (self.refunded, self.reversed, self.returned) = (refund.refunded, refund.reversed, refund.returned);
     }
 
@@ -227,6 +212,7 @@ impl OrderRecord {
             points: payload.get("points").map_or(Some(0), Value::as_i64)?,
             lot: lots.first().map(|lot| lot.id),
             program_version,
+            was_refunded: false,
             refunded: Decimal::ZERO,
             reversed: 0,
             returned: 0,
@@ -281,6 +267,7 @@ pub fn complete(work: &mut Working<'_>, order: &Order) -> Result<Completed, Reje
         points: earning.points,
         lot: lot.as_ref().map(|lot| lot.id),
         program_version: version.version,
+        was_refunded: false,
         refunded: Decimal::ZERO,
         reversed: 0,
         returned: 0,
@@ -333,12 +320,14 @@ fn pay(work: &mut Working<'_>, order: &Order) -> Result<Option<Paid>, Rejected> 
         }
         let redemption = match redemption.status {
             RedemptionStatus::Captured => redemption.clone(),
-            _ => redemption::capture(work, id, None, Some(&order.order_id))?.redemption,
+            _ => {
+                let whole = CaptureRequest { points: None, order_id: Some(order.order_id.clone()) };
+                redemption::capture(work, id, &whole)?.redemption
+            }
         };
-        let (spent, captured) = (redemption.spent(), redemption.captured);
-        let value = redemption.value.and_then(|value| money::share(value, spent, captured, order.currency));
+        let spent = redemption.spent();
         paid.points += spent;
-        paid.value += value.unwrap_or_default();
+        paid.value += redemption.worth_of(spent, redemption.captured)?.unwrap_or_default();
     }
     if paid.value > order.amount {
         let amount = money::format_amount(order.amount, order.currency);

@@ -22,10 +22,14 @@ use super::earning::{self, EarningFacts};
 use super::entry::{Kind, Posting};
 use super::fact::Fact;
 use super::ids::{MemberId, RedemptionId};
+use super::items::{Purchase, RefundItem};
 use super::lot::{self, ACTIVE};
 use super::member::{Balances, Misfit};
-use super::money::{self, Currency};
-use super::order::{CLOCK_TOLERANCE, Item, OrderRecord};
+use super::items::{Purchase, RefundItem};
+use super::lot::{self, ACTIVE};
+use super::member::{Balances, Misfit};
+use super::money;
+use super::order::{CLOCK_TOLERANCE, OrderRecord};
 use super::program::RefundPolicy;
 use super::redemption;
 use super::refusal::{Refusal, Rejected};
@@ -45,39 +49,20 @@ pub struct RefundRequest {
     /// The shop's id of the refund: the key under which it counts once for its order. 1 to 64 visible ASCII characters.
     #[schema(min_length = 1, max_length = 64, pattern = "^[!-~]+$", example = "R-1")]
     pub refund_id: String,
-    /// How much of the order's amount is paid back, a decimal string in the order's currency, above zero.
+    /// How much of the order's amount is paid back, a decimal string in the order's currency: above zero, or
+    /// nothing for an order of nothing or for items that were free.
     #[serde(with = "rust_decimal::serde::str")]
     #[schema(value_type = String, pattern = r"^(0|[1-9][0-9]*)(\.[0-9]+)?$", example = "10.00")]
     pub amount: Decimal,
-    /// What comes back; at most 500 items. Without it the refund is of the order as a whole.
+    /// What comes back; at most 2000 items. Without it the refund is of the order as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, min_items = 1, max_items = 500)]
+    #[schema(nullable = false, min_items = 1, max_items = 2_000)]
     pub items: Option<Vec<RefundItem>>,
     /// When the money went back, RFC 3339 with an offset: not before the order, and at most five minutes in the future.
     /// Now if it is left out. It dates the refund's entry; which points there are to take is judged when it is posted.
     #[serde(with = "time::serde_canonical::option", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
     pub occurred_at: Option<Timestamp>,
-}
-
-/// A line of a refund.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct RefundItem {
-    /// The article, as the order named it.
-    #[schema(min_length = 1, max_length = 64)]
-    pub sku: String,
-    /// How many, 1 to 1 000 000.
-    #[schema(minimum = 1, maximum = 1_000_000)]
-    pub quantity: u32,
-}
-
-/// What was bought with an order, and what of it came back: purchase details that no journal holds.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Purchase {
-    /// What was bought, if the shop told.
-    pub items: Option<Vec<Item>>,
-    /// What came back so far.
-    pub refunded: Vec<RefundItem>,
 }
 
 /// A refund as the journal states it; sums are of all refunds of the order so far.
@@ -163,11 +148,15 @@ pub fn refund(work: &mut Working<'_>, purchase: &mut Purchase, request: &RefundR
     let order = work.member.orders.get(&request.order_id).ok_or(Refusal::OrderNotFound)?.clone();
     let occurred_at = occurred_at(request, &order, now)?;
     let left = order.amount - order.refunded;
-    if request.amount > left {
+    // An order of nothing comes back for nothing, once; any other with the items that were free.
+    let whole_again = order.amount.is_zero() && order.was_refunded && request.items.is_none();
+    if request.amount > left || whole_again {
         return Err(Refusal::RefundOverOrder { remaining: money::format_amount(left, order.currency) }.into());
     }
-    if let Some(items) = &request.items {
-        take_back(purchase, items, (request.amount, order.currency))?;
+    match &request.items {
+        Some(items) => purchase.take_back(items, request.amount, order.currency)?,
+        None if request.amount.is_zero() && !order.amount.is_zero() => return Err(Refusal::RefundOfNothing.into()),
+        None => {}
     }
     let refunded = order.refunded + request.amount;
     let version = programs.version(order.program_version).ok_or(Misfit::NotLoaded("a programme version"))?;
@@ -220,6 +209,9 @@ fn occurred_at(request: &RefundRequest, order: &OrderRecord, now: Timestamp) -> 
 
 // The part of the eligible amount that is kept when `refunded` of the order's amount is paid back.
 fn kept(order: &OrderRecord, refunded: Decimal) -> Result<Decimal, Refusal> {
+    if order.amount.is_zero() {
+        return Ok(Decimal::ZERO);
+    }
     let minor = |amount| money::in_minor(amount, order.currency).ok_or(Refusal::PointsOverLimit);
     let (part, whole) = (minor(order.amount - refunded)?, minor(order.amount)?);
     money::share(order.amount - order.paid, part, whole, order.currency).ok_or(Refusal::PointsOverLimit)
@@ -262,7 +254,9 @@ fn to_return(work: &Working<'_>, order: &OrderRecord, refunded: Decimal) -> Resu
     }
     let minor = |amount| money::in_minor(amount, order.currency).map(i128::from).ok_or(Refusal::PointsOverLimit);
     let (refunded, amount) = (minor(refunded)?, minor(order.amount)?);
-    let share = (i128::from(order.paid_points) * refunded).checked_div(amount).unwrap_or_default();
+    // An order of nothing comes back whole, and with it the points that were given for it.
+    let paid = i128::from(order.paid_points);
+    let share = (paid * refunded).checked_div(amount).unwrap_or(paid);
     let mut left = i64::try_from(share).map_err(|_| Refusal::PointsOverLimit)? - order.returned;
     let mut back = Vec::new();
     for id in order.redemptions.iter().rev() {
@@ -274,31 +268,4 @@ fn to_return(work: &Working<'_>, order: &OrderRecord, refunded: Decimal) -> Resu
         }
     }
     Ok(back)
-}
-
-// Every item must be one of the order's, no more of it may come back than was bought, and no more money than it cost.
-fn take_back(
-    purchase: &mut Purchase,
-    items: &[RefundItem],
-    (amount, currency): (Decimal, Currency),
-) -> Result<(), Refusal> {
-    let bought = purchase.items.as_deref().unwrap_or_default();
-    let mut worth = Decimal::ZERO;
-    for RefundItem { sku, quantity } in items {
-        let lines = bought.iter().filter(|item| item.sku == *sku);
-        let (count, price) = lines.fold((0_u64, Decimal::ZERO), |(count, price), item| {
-            (count + u64::from(item.quantity), price.max(item.unit_price))
-        });
-        let back = purchase.refunded.iter().filter(|item| item.sku == *sku).map(|item| u64::from(item.quantity));
-        let left = count.saturating_sub(back.sum());
-        if u64::from(*quantity) > left {
-            return Err(Refusal::RefundItems { sku: sku.clone(), left });
-        }
-        worth += price * Decimal::from(*quantity);
-        purchase.refunded.push(RefundItem { sku: sku.clone(), quantity: *quantity });
-    }
-    if amount > worth {
-        return Err(Refusal::RefundOverItems { worth: money::format_amount(worth, currency) });
-    }
-    Ok(())
 }

@@ -16,8 +16,8 @@ use super::strict_json;
 use crate::domain::fields::{self, Fault, Fields, Wrong};
 use crate::domain::money::{self, Currency, MoneyFault};
 
-/// The largest body that is read.
-pub const MAX_BODY: usize = 256 * 1024;
+/// The largest body that is read: an order of as many items as there may be fits, with room for long names.
+pub const MAX_BODY: usize = 1024 * 1024;
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -13,8 +13,10 @@ use super::problem::{Problem, ProblemDocument};
 use super::{Service, created, json};
 use crate::domain::fields::{self, Fields, Wrong};
 use crate::domain::ids::RedemptionId;
+use crate::domain::items::{Item, MOST_ITEMS, UNIT_PRICE_DECIMALS};
 use crate::domain::money::{self, Currency};
-use crate::domain::order::{Item, MOST_REDEMPTIONS, Order, OrderReply};
+use crate::domain::order::{MOST_REDEMPTIONS, Order, OrderReply};
+use crate::domain::quantity::Quantity;
 use crate::ledger::Command;
 use crate::read::orders::{self, OrderView};
 
@@ -28,7 +30,10 @@ const NOT_PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(
 /// be posted again later.
 ///
 /// `redemption_ids` say what points pay of it: what is held is captured with the order, whole, and what was captured
-/// before must have been made for this `order_id`. What points pay earns nothing.
+/// before must have been made for this `order_id`, or captured with it. What points pay earns nothing.
+///
+/// The items cost what their `amount` says, or else `quantity` × `unit_price`, each line rounded half up to what the
+/// currency can pay; whoever rounds otherwise states the `amount`. A body has at most 1 MiB.
 #[utoipa::path(
     tag = "orders",
     request_body(content = Order, examples(
@@ -37,6 +42,12 @@ const NOT_PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(
             "occurred_at": "2026-01-15T17:00:00Z", "currency": "USD", "amount": "42.50", "discount": "5.00",
             "items": [{ "sku": "tea", "quantity": 2, "unit_price": "20.00" },
                       { "sku": "cup", "category": "kitchen", "quantity": 1, "unit_price": "7.50" }],
+        }))),
+        ("by weight, and three for a price" = (value = json!({
+            "order_id": "A-1003", "member_id": "01a20785-50b0-7001-9a3c-5d0f7e2b8c41",
+            "occurred_at": "2026-01-15T17:00:00Z", "currency": "USD", "amount": "19.74",
+            "items": [{ "sku": "cheese", "quantity": "0.75", "unit_price": "12.99" },
+                      { "sku": "pencil", "quantity": 3, "amount": "10.00" }],
         }))),
         ("paid in part with points" = (value = json!({
             "order_id": "A-1002", "member_id": "01a20785-50b0-7001-9a3c-5d0f7e2b8c41",
@@ -55,7 +66,8 @@ const NOT_PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(
          `member_suspended`, `member_closed`, `idempotency_key_conflict`", body = ProblemDocument,
          content_type = "application/problem+json"),
         (status = 422, description = "`validation_failed`, `currency_mismatch`, `amount_over_limit`, \
-         `occurred_in_future`, `over_order_share`, `paid_over_amount`, `points_over_limit`", body = ProblemDocument, content_type = "application/problem+json"),
+         `occurred_in_future`, `over_order_share`, `paid_over_amount`, `points_worth_nothing`, \
+         `points_over_limit`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
@@ -119,14 +131,15 @@ impl Read for Order {
         let amount = order.required("amount", money);
         let discount = order.optional("discount", money);
         let channel = order.optional("channel", fields::word(1..=32, is_channel, "must be of a-z, 0-9, _ and -"));
-        let items = order.optional_objects("items", 1..=500, |item| read_item(item, money));
+        let items = order.optional_objects("items", 1..=MOST_ITEMS, |item| read_item(item, currency, money));
         let redemption_ids = order.optional_list("redemption_ids", 0..=MOST_REDEMPTIONS, fields::parsed);
         let twice = |ids: &Vec<RedemptionId>| ids.iter().collect::<BTreeSet<_>>().len() < ids.len();
         if redemption_ids.as_ref().is_some_and(twice) {
             order.fault("redemption_ids", Wrong::new("contradiction", "must not name a redemption twice"));
         }
-        if let (Some(amount), Some(items)) = (amount, &items) {
-            check_sum(order, amount, discount, items);
+        if let (Some(amount), Some(items), Some(currency)) = (amount, &items, currency) {
+            let goods: Decimal = items.iter().map(|item| item.total(currency)).sum();
+            check_sum(order, amount, goods - discount.unwrap_or_default());
         }
         Some(Self {
             order_id: order_id?,
@@ -142,23 +155,38 @@ impl Read for Order {
     }
 }
 
-fn read_item(item: &mut Fields<'_>, money: impl Fn(&Value) -> Result<Decimal, Wrong>) -> Option<Item> {
+fn read_item(
+    item: &mut Fields<'_>,
+    currency: Option<Currency>,
+    money: impl Fn(&Value) -> Result<Decimal, Wrong>,
+) -> Option<Item> {
     let sku = item.required("sku", fields::string(1..=64));
     let category = item.optional("category", fields::string(1..=64));
-    let quantity = item.required("quantity", fields::integer(1..=1_000_000));
-    let unit_price = item.required("unit_price", money);
-    Some(Item {
-        sku: sku?,
-        category,
-        quantity: quantity.and_then(|quantity| u32::try_from(quantity).ok())?,
-        unit_price: unit_price?,
-    })
+    let quantity = item.required("quantity", Quantity::read);
+    let has_amount = item.has("amount");
+    let amount = item.optional("amount", &money);
+    // A price that is only told may be finer than what the currency can pay.
+    let unit_price = item.optional("unit_price", |value| match has_amount {
+        true => fields::decimal(UNIT_PRICE_DECIMALS, money::MAX_AMOUNT)(value),
+        false => money(value),
+    });
+    if !has_amount && !item.has("unit_price") {
+        item.fault("unit_price", Wrong::new("contradiction", "must be given, or else amount"));
+    }
+    // What a line costs must be read before lines are added up.
+    if has_amount {
+        amount?
+    } else {
+        unit_price?
+    };
+    let least_decimals = currency.map_or(0, Currency::minor_units);
+    let unit_price = unit_price.map(|price| money::with_decimals(price, least_decimals));
+    Some(Item { sku: sku?, category, quantity: quantity?, unit_price, amount })
 }
 
-// Σ quantity × unit_price − discount = amount. The largest sum has 21 digits before the point, which a Decimal holds.
-fn check_sum(order: &mut Fields<'_>, amount: Decimal, discount: Option<Decimal>, items: &[Item]) {
-    let goods: Decimal = items.iter().map(|item| Decimal::from(item.quantity) * item.unit_price).sum();
-    let due = goods - discount.unwrap_or_default();
+// What the items cost less the discount is the amount. The largest sum has 22 digits before the point, which a Decimal
+// holds.
+fn check_sum(order: &mut Fields<'_>, amount: Decimal, due: Decimal) {
     if due != amount {
         let message = format!("must be the sum of the items less the discount, which is {due}");
         order.fault("amount", Wrong::new("contradiction", message));

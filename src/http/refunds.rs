@@ -10,9 +10,11 @@ use super::page::{Page, PageParameters};
 use super::problem::{Problem, ProblemDocument};
 use super::{Service, created, json, orders};
 use crate::domain::fields::{self, Fields};
+use crate::domain::items::{MOST_ITEMS, RefundItem};
 use crate::domain::money;
 use crate::domain::order::Order;
-use crate::domain::refund::{RefundItem, RefundReply, RefundRequest};
+use crate::domain::quantity::Quantity;
+use crate::domain::refund::{RefundReply, RefundRequest};
 use crate::domain::time::Timestamp;
 use crate::ledger::Command;
 use crate::read::refunds::{self, RefundView};
@@ -31,6 +33,9 @@ pub struct RefundList {
 /// Any number of times, up to the order's amount. The points that the order brought are reversed and the points that
 /// paid it come back, both for the share refunded: many small refunds do what one large one does. A refund is posted
 /// once, under its `refund_id`.
+///
+/// With `items`, no more of an article comes back than was bought, and over all refunds no more money for it than its
+/// lines cost. An order of nothing, and items that were free, come back with an amount of 0.
 #[utoipa::path(
     tag = "orders",
     request_body(content = RefundRequest, example = json!({
@@ -47,7 +52,7 @@ pub struct RefundList {
         (status = 409, description = "`refund_conflict`, `idempotency_key_conflict`", body = ProblemDocument,
          content_type = "application/problem+json"),
         (status = 422, description = "`validation_failed`, `refund_over_order`, `refund_items`, `refund_over_items`, \
-         `refund_before_order`, `occurred_in_future`",
+         `refund_before_order`, `occurred_in_future`, `order_without_items`, `refund_of_nothing`",
          body = ProblemDocument, content_type = "application/problem+json"),
         (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
@@ -115,12 +120,11 @@ pub struct RefundBody {
 impl Read for RefundBody {
     fn read(refund: &mut Fields<'_>) -> Option<Self> {
         let refund_id = refund.required("refund_id", Order::read_id);
-        let amount =
-            refund.required("amount", fields::above_zero(fields::decimal(money::MAX_MINOR_UNITS, money::MAX_AMOUNT)));
-        let items = refund.optional_objects("items", 1..=500, |item| {
+        let amount = refund.required("amount", fields::decimal(money::MAX_MINOR_UNITS, money::MAX_AMOUNT));
+        let items = refund.optional_objects("items", 1..=MOST_ITEMS, |item| {
             let sku = item.required("sku", fields::string(1..=64));
-            let quantity = item.required("quantity", fields::integer(1..=1_000_000));
-            Some(RefundItem { sku: sku?, quantity: quantity.and_then(|quantity| u32::try_from(quantity).ok())? })
+            let quantity = item.required("quantity", Quantity::read);
+            Some(RefundItem { sku: sku?, quantity: quantity? })
         });
         let occurred_at = refund.optional("occurred_at", fields::timestamp);
         Some(Self { refund_id: refund_id?, amount: amount?, items, occurred_at })

@@ -10,8 +10,9 @@ use uuid::Uuid;
 
 use super::ReadError;
 use crate::domain::ids::{MemberId, RedemptionId};
+use crate::domain::items::Item;
 use crate::domain::money::{self, Currency};
-use crate::domain::order::{Earned, Item, Paid};
+use crate::domain::order::{Earned, Paid};
 use crate::domain::time::{self, Timestamp};
 use crate::postgres::statement::statement;
 
@@ -59,6 +60,8 @@ pub struct OrderView {
     /// How much of it can still be refunded, a decimal string.
     #[schema(example = "29.33")]
     pub remaining: String,
+    /// Was all of it refunded? An order of nothing was when a refund of nothing says so.
+    pub returned: bool,
 }
 
 type OrderRow = (
@@ -82,7 +85,7 @@ fn view(((order_id, member, occurred_at, currency, amount), rest, (response, pay
     // What pays an order stands in its entry.
     let payload: Value = serde_json::from_str(&payload).ok()?;
     let redemptions = payload["order"].get("redemptions").cloned();
-    let refunded = refunded.unwrap_or_default();
+    let (was_refunded, refunded) = (refunded.is_some(), refunded.unwrap_or_default());
     Some(OrderView {
         order_id,
         member_id: MemberId::try_from(member).ok()?,
@@ -97,6 +100,7 @@ fn view(((order_id, member, occurred_at, currency, amount), rest, (response, pay
         redemption_ids: redemptions.map_or(Ok(Vec::new()), serde_json::from_value).ok()?,
         refunded: money(refunded),
         remaining: money(amount - refunded),
+        returned: was_refunded && refunded == amount,
     })
 }
 

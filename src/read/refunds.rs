@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::ReadError;
 use crate::domain::ids::JournalId;
-use crate::domain::refund::{PointsReversed, RefundItem};
+use crate::domain::items::RefundItem;
+use crate::domain::refund::PointsReversed;
 use crate::domain::time::{self, Timestamp};
 use crate::postgres::statement::statement;
 

@@ -3,10 +3,16 @@
 use std::sync::Barrier;
 use std::thread;
 
+use accrue::domain::enrolment::Enrolment;
+use accrue::domain::membership::Change;
+use accrue::domain::redemption::{Purpose, RedemptionRequest};
+use accrue::ledger::Command;
+use diesel::sql_types::Bytea;
+use diesel::{RunQueryDsl, sql_query};
 use serde_json::json;
 
 use super::{code, decide, enrol, member, order, request};
-use crate::support::{App, NOON, sql};
+use crate::support::{App, NOON, instant, sql};
 
 #[test]
 fn the_same_key_from_two_callers_is_two_requests() {
@@ -42,19 +48,26 @@ fn a_key_belongs_to_its_operation() {
 }
 
 #[test]
-fn a_refusal_under_a_key_is_remembered_and_one_without_is_not() {
+fn a_refusal_under_a_key_is_remembered_unless_it_can_heal_beside_a_natural_key() {
     let app = App::at(NOON);
     let id = member(1, 7);
-    let keyed = || request("client:checkout", Some("key"), order(id, "A-1", NOON, "5"));
-    let bare = || request("client:checkout", None, order(id, "A-1", NOON, "5"));
-    let first = decide(&app.ledger, keyed());
-    assert_eq!((code(&first), first.replayed), ("member_not_found", false));
-    assert_eq!(code(&decide(&app.ledger, bare())), "member_not_found");
+    let order_of = || request("client:checkout", Some("key"), order(id, "A-1", NOON, "5"));
+    let purpose = || Purpose::Order { points: 5, order_id: None, order_amount: None };
+    let redeem = || RedemptionRequest { member_id: id, purpose: purpose(), hold: None };
+    let redemption = || request("client:checkout", Some("key"), Command::Redeem(redeem()));
+    for replayed in [false, true] {
+        let refused = decide(&app.ledger, redemption());
+        assert_eq!((code(&refused), refused.replayed), ("member_not_found", replayed));
+        let refused = decide(&app.ledger, order_of());
+        assert_eq!((code(&refused), refused.replayed), ("member_not_found", false));
+    }
     decide(&app.ledger, request("client:checkout", None, enrol(id, "ana")));
-    let again = decide(&app.ledger, keyed());
-    assert_eq!((code(&again), again.replayed), ("member_not_found", true));
-    let earned = decide(&app.ledger, bare());
-    assert_eq!((code(&earned), earned.replayed), ("done", false));
+    let still = decide(&app.ledger, redemption());
+    assert_eq!((code(&still), still.replayed), ("member_not_found", true));
+    for replayed in [false, true] {
+        let earned = decide(&app.ledger, order_of());
+        assert_eq!((code(&earned), earned.replayed), ("done", replayed));
+    }
     // Over HTTP a remembered refusal has the status and the body that it had.
     let order = app.order(&id.to_string(), "A-1", NOON, "7.00");
     let first = app.checkout().post_keyed("/v1/orders", "other", &order);
@@ -111,6 +124,46 @@ fn a_customer_enrolled_by_twenty_at_once_is_one_member_even_over_two_journals() 
     assert_eq!(answers.iter().filter(|answer| !answer.replayed).count(), 1);
     for table in ["member", "member_profile", "wallet", "entry WHERE kind = 'member.enrolled'"] {
         assert_eq!(sql::number(&mut app.owner(), &format!("SELECT count(*) FROM {table}")), 1, "{table}");
+    }
+}
+
+#[test]
+fn what_an_old_ledger_remembers_of_a_refusal_that_can_heal_is_decided_anew() {
+    let app = App::at(NOON);
+    let ana = member(1, 1);
+    let keyed = |order_id| request("client:checkout", Some("key"), order(ana, order_id, NOON, "5"));
+    let remember =
+        "INSERT INTO idempotency (recorded_at, journal, refused, caller, operation, key, request_hash, outcome)
+        VALUES (now(), 1, true, 'client:checkout', 'order.complete', 'key', $1, '{\"code\":\"member_not_found\"}')";
+    let remember = sql_query(remember).bind::<Bytea, _>(keyed("A-1").hash.to_vec());
+    assert_eq!(remember.execute(&mut app.owner()), Ok(1));
+    for replayed in [false, false] {
+        let refused = decide(&app.ledger, keyed("A-1"));
+        assert_eq!((code(&refused), refused.replayed), ("member_not_found", replayed));
+    }
+    decide(&app.ledger, request("client:checkout", None, enrol(ana, "ana")));
+    for replayed in [false, true] {
+        let done = decide(&app.ledger, keyed("A-1"));
+        assert_eq!((code(&done), done.replayed), ("done", replayed));
+    }
+    let other = decide(&app.ledger, keyed("A-2"));
+    assert_eq!((code(&other), other.replayed), ("idempotency_key_conflict", false));
+}
+
+#[test]
+fn an_enrolment_that_an_erasure_makes_room_for_is_decided_anew() {
+    let app = App::at(NOON);
+    let ana = member(1, 1);
+    decide(&app.ledger, request("client:checkout", None, enrol(ana, "ana")));
+    let joined_at = Some(instant("2026-03-01T12:00:00Z"));
+    let enrolment = || Enrolment { external_id: "ana".to_owned(), birthday: None, joined_at };
+    let other = || request("client:checkout", Some("key"), Command::Enrol(member(1, 2), enrolment()));
+    assert_eq!(code(&decide(&app.ledger, other())), "external_id_conflict");
+    let erase = Command::ChangeMembership(ana, Change::Erase);
+    assert_eq!(code(&decide(&app.ledger, request("client:operator", Some("e-1"), erase))), "done");
+    for replayed in [false, true] {
+        let answer = decide(&app.ledger, other());
+        assert_eq!((code(&answer), answer.replayed), ("done", replayed));
     }
 }
 

@@ -5,6 +5,7 @@
 //! that end together are told apart.
 
 mod giving;
+mod keys;
 mod membership;
 mod orders;
 mod spending;
@@ -14,13 +15,13 @@ use std::sync::Arc;
 
 use accrue::domain::donation::CauseTerms;
 use accrue::domain::ids::{JournalId, MemberId, RedemptionId, TransferId};
-use accrue::domain::membership::Change;
 use accrue::domain::program::Program;
 use accrue::domain::reward::{RewardPatch, RewardTerms};
 use accrue::domain::time::Timestamp;
 use accrue::ledger::{Command, Request};
 use uuid::Uuid;
 
+use self::keys::Seen;
 pub use self::orders::Sale;
 
 /// The most points that a wallet holds, and that anything counts.
@@ -78,14 +79,16 @@ pub type Takings = Vec<(Uuid, i64)>;
 pub struct Spending {
     pub id: RedemptionId,
     pub member: MemberId,
+    /// Did the member make it by its own token?
+    pub own: bool,
     pub status: &'static str,
     pub points: i64,
     pub captured: i64,
     pub returned: i64,
     pub order: Option<String>,
     pub reward: Option<(Uuid, i64)>,
-    /// In cents.
-    pub value: i128,
+    /// In cents; none where points have no value in money.
+    pub value: Option<i128>,
     pub made_at: Timestamp,
     pub lapses_at: Option<Timestamp>,
     pub takings: Takings,
@@ -122,19 +125,13 @@ pub struct Model {
     /// Causes, and what they were given.
     pub causes: BTreeMap<Uuid, (CauseTerms, i64)>,
     command: Uuid,
+    /// The member that asks by its own token.
+    own: Option<MemberId>,
     programs: Vec<(Timestamp, Arc<Program>)>,
     orders: BTreeMap<String, (JournalId, [u8; 32])>,
     refunds: BTreeMap<(String, String), Seen>,
     customers: BTreeMap<String, [u8; 32]>,
-    keys: BTreeMap<(&'static str, String), Seen>,
-}
-
-#[derive(Clone)]
-struct Seen {
-    hash: [u8; 32],
-    code: &'static str,
-    /// Whom its answer says something personal of.
-    personal: Option<MemberId>,
+    keys: BTreeMap<(String, &'static str, String), Seen>,
 }
 
 impl Model {
@@ -149,6 +146,7 @@ impl Model {
             rewards: BTreeMap::new(),
             causes: BTreeMap::new(),
             command: Uuid::nil(),
+            own: None,
             programs,
             orders: BTreeMap::new(),
             refunds: BTreeMap::new(),
@@ -159,13 +157,14 @@ impl Model {
 
     /// Takes a request in and says what it must be answered.
     pub fn take(&mut self, request: &Request) -> Expected {
-        let key = request.key.clone().map(|key| (request.command.operation(), key));
+        let key = request.key.clone().map(|key| (request.actor.clone(), request.command.operation(), key));
         if let Some(seen) = key.as_ref().and_then(|key| self.keys.get(key)) {
             return seen.again(&request.hash, "idempotency_key_conflict");
         }
         let expected = self.known(request).unwrap_or_else(|| {
             let before = self.clone();
             self.command = request.id;
+            self.own = request.actor.strip_prefix("member:").map(|id| id.parse().expect("a member's id"));
             match self.run(request) {
                 Ok(()) => Expected { code: "done", replayed: false },
                 // A refusal changes nothing, not even what time alone had made due.
@@ -175,7 +174,7 @@ impl Model {
                 }
             }
         });
-        if let Some(key) = key {
+        if let Some(key) = key.filter(|_| keys::is_remembered(&request.command, expected.code)) {
             let personal = self.personal(&request.command, expected.code);
             self.keys.insert(key, Seen { hash: request.hash, code: expected.code, personal });
         }
@@ -209,26 +208,6 @@ impl Model {
         dues.map(|(at, ..)| at).filter(|at| *at > self.now).min()
     }
 
-    fn known(&self, request: &Request) -> Option<Expected> {
-        let done = |hash: [u8; 32]| Seen { hash, code: "done", personal: None };
-        match &request.command {
-            Command::CompleteOrder(order) => {
-                let known = self.orders.get(&order.order_id);
-                let known = known.filter(|(journal, _)| *journal == order.member_id.journal());
-                known.map(|(_, hash)| done(*hash).again(&request.hash, "order_conflict"))
-            }
-            Command::RefundOrder(refund) => {
-                let seen = self.refunds.get(&(refund.order_id.clone(), refund.refund_id.clone()));
-                seen.map(|seen| seen.again(&request.hash, "refund_conflict"))
-            }
-            Command::Enrol(_, enrolment) => {
-                let hash = self.customers.get(&enrolment.external_id);
-                hash.map(|hash| done(*hash).again(&request.hash, "external_id_conflict"))
-            }
-            _ => None,
-        }
-    }
-
     fn run(&mut self, request: &Request) -> Verdict {
         match &request.command {
             Command::CompleteOrder(order) => {
@@ -253,7 +232,7 @@ impl Model {
             Command::ChangeMembership(id, change) => self.change_membership(*id, *change)?,
             Command::Settle(id) => self.settle(*id),
             Command::Redeem(asked) => self.redeem(asked)?,
-            Command::Capture(id, points) => self.capture(*id, *points)?,
+            Command::Capture(id, asked) => self.capture(*id, asked)?,
             Command::Void(id) => self.void(*id)?,
             Command::Return(id, points) => self.give_back(*id, *points)?,
             Command::Donate(asked) => self.donate(asked)?,
@@ -271,22 +250,6 @@ impl Model {
             Command::Publish(..) => unreachable!("worlds are given their programmes when they begin"),
         }
         Ok(())
-    }
-
-    // Whose personal data a key holds: in its answer, or in the hash of what was asked.
-    fn personal(&self, command: &Command, code: &str) -> Option<MemberId> {
-        match command {
-            Command::Enrol(_, enrolment) => {
-                let is_it =
-                    |person: &Person| person.profile.as_ref().is_some_and(|(id, _)| *id == enrolment.external_id);
-                self.people.iter().find(|(_, person)| is_it(person)).map(|(id, _)| *id)
-            }
-            Command::ChangeProfile(id, _) if code == "done" => Some(*id),
-            Command::ChangeMembership(id, change) if code == "done" && *change != Change::Erase => Some(*id),
-            Command::CompleteOrder(order) => order.items.as_ref().map(|_| order.member_id),
-            Command::RefundOrder(refund) => refund.items.as_ref().map(|_| refund.member_id),
-            _ => None,
-        }
     }
 
     fn program_at(&self, at: Timestamp) -> Arc<Program> {
@@ -373,15 +336,5 @@ impl Person {
         let pending = self.lots.iter().map(|lot| lot.pending).sum();
         let held = self.lots.iter().map(|lot| lot.held).sum();
         Wallet { status, active: self.active(), pending, held, debt, earned, spent }
-    }
-}
-
-impl Seen {
-    fn again(&self, hash: &[u8; 32], conflict: &'static str) -> Expected {
-        if self.hash == *hash {
-            Expected { code: self.code, replayed: true }
-        } else {
-            Expected { code: conflict, replayed: false }
-        }
     }
 }

@@ -1,8 +1,8 @@
 //! Erasure takes away all that is personal, and no entry.
 
 use accrue::domain::enrolment::ProfileChange;
+use accrue::domain::items::Item;
 use accrue::domain::membership::Change;
-use accrue::domain::order::Item;
 use accrue::ledger::Command;
 use serde_json::{Value, json};
 
@@ -141,8 +141,13 @@ fn what_came_in_the_same_batch_as_the_erasure_is_erased_with_it() {
     let app = App::at(NOON);
     let ana = app.enrol("customer-4711");
     let id = ana.parse().unwrap();
-    let truffles =
-        Item { sku: "sku-truffles".to_owned(), category: None, quantity: 1, unit_price: "25".parse().unwrap() };
+    let truffles = Item {
+        sku: "sku-truffles".to_owned(),
+        category: None,
+        quantity: 1.into(),
+        unit_price: Some("25".parse().unwrap()),
+        amount: None,
+    };
     let mut order = order(id, "A-1", EARLIER, "25");
     if let Command::CompleteOrder(order) = &mut order {
         order.items = Some(vec![truffles]);

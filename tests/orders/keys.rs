@@ -24,25 +24,67 @@ fn a_success_under_a_key_is_answered_again() {
 }
 
 #[test]
-fn a_refusal_under_a_key_is_remembered_and_without_one_is_not() {
+fn a_refusal_that_time_heals_is_decided_anew_with_a_key_and_without() {
     let app = App::at(NOON);
     let (checkout, member) = (app.checkout(), app.enrol("ana"));
     let order = app.order(&member, "A-1", "2026-03-10T12:10:00Z", "29.33");
-    checkout.post("/v1/orders", &order).assert_problem(422, "occurred_in_future");
-    let first = checkout.post_keyed("/v1/orders", "k-1", &order);
-    first.assert_problem(422, "occurred_in_future");
-    assert!(!first.replayed());
-    assert_eq!(first.body["minutes"], 5);
-
-    // What was refused stays refused under its key, also when it would now be taken.
+    let before = app.rows();
+    for _ in 0..2 {
+        let refused = checkout.post_keyed("/v1/orders", "k-1", &order);
+        refused.assert_problem(422, "occurred_in_future");
+        assert_eq!((refused.replayed(), &refused.body["minutes"]), (false, &json!(5)));
+    }
+    assert_eq!(app.rows(), before, "what can heal takes no key");
     app.clock.set(instant("2026-03-10T12:10:00Z"));
-    let again = checkout.post_keyed("/v1/orders", "k-1", &order);
-    again.assert_problem(422, "occurred_in_future");
-    assert_eq!((again.replayed(), &again.text), (true, &first.text));
-    let accepted = checkout.post("/v1/orders", &order);
+    let accepted = checkout.post_keyed("/v1/orders", "k-1", &order);
     assert_eq!((accepted.status, accepted.replayed()), (201, false), "{accepted:?}");
-    let still = checkout.post_keyed("/v1/orders", "k-1", &order);
-    assert_eq!((still.status, still.replayed(), &still.text), (422, true, &first.text));
+    for again in [checkout.post_keyed("/v1/orders", "k-1", &order), checkout.post("/v1/orders", &order)] {
+        assert_eq!((again.status, &again.text, again.replayed()), (201, &accepted.text, true), "{again:?}");
+    }
+}
+
+#[test]
+fn an_order_that_was_refused_for_what_is_mended_since_is_taken_under_its_key() {
+    let app = App::at(NOON);
+    let (checkout, operator, member) = (app.checkout(), app.operator(), app.enrol("ana"));
+    let change = |what: &str| {
+        assert_eq!(operator.ask(&format!("/v1/members/{member}/{what}"), &json!({})).status, 200);
+    };
+    let order = app.order(&member, "A-1", "2026-03-10T11:00:00Z", "29.33");
+    change("suspend");
+    checkout.post_keyed("/v1/orders", "k-1", &order).assert_problem(409, "member_suspended");
+    change("resume");
+    assert_eq!(checkout.post_keyed("/v1/orders", "k-1", &order).status, 201);
+
+    // Points that paid too much of an order come back.
+    app.earn(&member, "L-1", "2026-02-10T12:00:00Z", "2000");
+    let body = json!({ "member_id": member, "points": 1_100, "order_id": "A-2" });
+    let spent = checkout.ask("/v1/redemptions", &body);
+    let mut order = app.order(&member, "A-2", NOON, "20.00");
+    order["redemption_ids"] = json!([spent.body["id"]]);
+    checkout.post_keyed("/v1/orders", "k-2", &order).assert_problem(422, "over_order_share");
+    let back = format!("{}/return", spent.headers["location"]);
+    assert_eq!(checkout.ask(&back, &json!({ "points": 100 })).status, 200);
+    assert_eq!(checkout.post_keyed("/v1/orders", "k-2", &order).status, 201);
+
+    // What does not heal is remembered.
+    change("close");
+    let order = app.order(&member, "A-3", NOON, "20.00");
+    let first = checkout.post_keyed("/v1/orders", "k-3", &order);
+    first.assert_problem(409, "member_closed");
+    let again = checkout.post_keyed("/v1/orders", "k-3", &order);
+    assert_eq!((&again.text, again.replayed()), (&first.text, true));
+}
+
+#[test]
+fn a_key_of_a_refusal_that_can_heal_is_free_for_another_order() {
+    let app = App::at(NOON);
+    let (checkout, member) = (app.checkout(), app.enrol("ana"));
+    let future = app.order(&member, "A-1", "2026-03-10T13:00:00Z", "1.00");
+    checkout.post_keyed("/v1/orders", "k-1", &future).assert_problem(422, "occurred_in_future");
+    let other = app.order(&member, "A-2", NOON, "1.00");
+    assert_eq!(checkout.post_keyed("/v1/orders", "k-1", &other).status, 201);
+    checkout.post_keyed("/v1/orders", "k-1", &future).assert_problem(409, "idempotency_key_conflict");
 }
 
 #[test]

@@ -104,9 +104,12 @@ fn held_points_can_be_captured_after_their_lot_has_ended() {
 }
 
 #[test]
-fn points_that_come_back_after_their_lot_has_ended_expire_at_once() {
+fn without_a_grace_points_that_come_back_after_their_lot_has_ended_expire_at_once() {
     let app = App::at(NOON);
     let (checkout, member) = (app.checkout(), member_with_points(&app));
+    app.publish("2026-03-10T12:01:00Z", |document| {
+        document["redemption"].as_object_mut().unwrap().remove("return_grace");
+    });
     app.clock.set(instant("2027-01-20T12:00:00Z"));
     let voided = hold(&checkout, &member, 20, "30d");
     let cut = hold(&checkout, &member, 15, "30d");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{NOON, change, hold, redeem};
-use crate::support::{Answer, App};
+use crate::support::{Answer, App, sql};
 
 // A member with 5000 active points, which are worth fifty dollars.
 fn rich_member(app: &App, external_id: &str) -> String {
@@ -130,4 +130,59 @@ fn an_order_can_be_paid_with_points_to_its_last_cent_where_the_programme_has_it_
     let posted = order(&app, &member, "A-1", "20.00", &[&held.body["id"]]);
     assert_eq!((posted.status, &posted.body["earned"]["points"]), (201, &json!(0)), "{posted:?}");
     assert_eq!(app.points(&member), [3000, 0, 0, 0]);
+}
+
+#[test]
+fn a_cart_that_shrank_is_captured_in_part_for_its_order() {
+    let app = App::at(NOON);
+    let (checkout, member) = (app.checkout(), rich_member(&app, "ana"));
+    let held = hold(&checkout, &member, 300, "15m");
+    let captured = change(&checkout, &held, "capture", &json!({ "points": 200, "order_id": "A-1" }));
+    assert_eq!((captured.status, &captured.body["order_id"]), (200, &json!("A-1")), "{captured:?}");
+    assert_eq!(app.points(&member), [4800, 0, 0, 0]);
+    let posted = order(&app, &member, "A-1", "20.00", &[&held.body["id"]]);
+    assert_eq!((posted.status, &posted.body["paid"]), (201, &json!({ "points": 200, "value": "2.00" })), "{posted:?}");
+    // It pays no other.
+    order(&app, &member, "A-2", "20.00", &[&held.body["id"]]).assert_problem(409, "redemption_of_another_order");
+}
+
+#[test]
+fn a_hold_of_another_order_or_of_a_reward_is_not_captured_for_an_order() {
+    let app = App::at(NOON);
+    let (checkout, member) = (app.checkout(), rich_member(&app, "ana"));
+    let body = json!({ "member_id": member, "points": 100, "order_id": "A-1", "hold": { "ttl": "15m" } });
+    let of_another = checkout.ask("/v1/redemptions", &body);
+    let mug = app.operator().ask("/v1/rewards", &json!({ "name": "Mug", "kind": "product", "points": 5 })).body;
+    let body = json!({ "member_id": member, "reward_id": mug["id"], "hold": { "ttl": "15m" } });
+    let of_reward = checkout.ask("/v1/redemptions", &body);
+    let before = app.points(&member);
+    for held in [&of_another, &of_reward] {
+        let refused = change(&checkout, held, "capture", &json!({ "order_id": "A-2" }));
+        refused.assert_problem(409, "redemption_of_another_order");
+        assert_eq!(refused.body["redemption_id"], held.body["id"]);
+    }
+    let bad = change(&checkout, &of_another, "capture", &json!({ "order_id": "A 1" }));
+    assert_eq!(bad.faults(), [("/order_id", "wrong_form")]);
+    assert_eq!(app.points(&member), before);
+    assert_eq!(change(&checkout, &of_another, "capture", &json!({ "order_id": "A-1" })).status, 200);
+}
+
+#[test]
+fn a_key_of_a_capture_tells_its_order_from_another() {
+    let app = App::at(NOON);
+    let (checkout, member) = (app.checkout(), rich_member(&app, "ana"));
+    let address = format!("{}/capture", hold(&checkout, &member, 300, "15m").headers["location"]);
+    let first = checkout.post_keyed(&address, "k-1", &json!({ "order_id": "A-1" }));
+    let again = checkout.post_keyed(&address, "k-1", &json!({ "order_id": "A-1" }));
+    assert_eq!((first.status, &again.text, again.replayed()), (200, &first.text, true), "{first:?}");
+    for other in [json!({}), json!({ "order_id": "A-2" })] {
+        checkout.post_keyed(&address, "k-1", &other).assert_problem(409, "idempotency_key_conflict");
+    }
+    // Without an order it is known by the form that it had before captures named one.
+    let held = hold(&checkout, &member, 300, "15m");
+    let address = format!("{}/capture", held.headers["location"]);
+    assert_eq!(checkout.post_keyed(&address, "k-2", &json!({ "points": 20 })).status, 200);
+    let form = format!(r#"["{}",20]"#, held.body["id"].as_str().unwrap());
+    let known = format!("SELECT count(*) FROM idempotency WHERE request_hash = sha256(convert_to('{form}', 'UTF8'))");
+    assert_eq!(sql::number(&mut app.owner(), &known), 1);
 }

@@ -12,10 +12,10 @@ use super::super::state::State;
 use super::needs::Needs;
 use super::of_journal;
 use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::items::Purchase;
 use crate::domain::lot::NewLot;
 use crate::domain::order::OrderRecord;
 use crate::domain::redemption::Redemption;
-use crate::domain::refund::Purchase;
 use crate::domain::time::Timestamp;
 use crate::domain::transfer::Transfer;
 use crate::postgres::statement::statement;
@@ -143,12 +143,13 @@ fn orders(
         let lots = NewLot::all_from(&payload).map_err(|_| unreadable())?;
         let read = payload.get("order").and_then(|order| OrderRecord::read(order, &payload, version, &lots));
         let mut order = read.ok_or_else(unreadable)?;
+        order.was_refunded = refunded.is_some();
         order.refunded = refunded.unwrap_or_default();
         order.reversed = reversed.unwrap_or_default();
         order.returned = returned.unwrap_or_default();
         let items = items.map(|items| serde_json::from_str(&items)).transpose().map_err(|_| unreadable())?;
         let back = refunded_items.map(|items| serde_json::from_str(&items)).transpose().map_err(|_| unreadable())?;
-        state.purchases.insert(order_id, Purchase { items, refunded: back.unwrap_or_default() });
+        state.purchases.insert(order_id, Purchase { items, back: back.unwrap_or_default() });
         needs.add_order(member, &order);
         loaded.push((member, order));
     }

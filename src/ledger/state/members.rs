@@ -7,6 +7,7 @@ use crate::domain::decide::Working;
 use crate::domain::donation::{self, Donation, DonationReply, DonationRequest};
 use crate::domain::enrolment::{self, Enrolment, MemberReply, ProfileChange};
 use crate::domain::ids::{MemberId, TransferId};
+use crate::domain::items::Purchase;
 use crate::domain::member::{Balances, Status};
 use crate::domain::membership::{self, Change};
 use crate::domain::order::{self, Order};
@@ -120,7 +121,7 @@ impl<'a> Batch<'a> {
         let member = *self.state.redeemers.get(id).ok_or(Refusal::RedemptionNotFound)?;
         let mut work = self.work_on(request, member)?;
         let reply = match &request.command {
-            Command::Capture(id, points) => redemption::capture(&mut work, *id, *points, None)?,
+            Command::Capture(id, asked) => redemption::capture(&mut work, *id, asked)?,
             Command::Return(id, points) => redemption::give_back(&mut work, *id, *points)?,
             _ => redemption::void(&mut work, *id)?,
         };
@@ -205,9 +206,9 @@ impl<'a> Batch<'a> {
         Ok(body(&reply))
     }
 
-    fn purchase_of_this_batch(&self, order_id: &str) -> refund::Purchase {
+    fn purchase_of_this_batch(&self, order_id: &str) -> Purchase {
         let order = self.changes.orders.iter().find(|new| new.order.order_id == order_id);
-        refund::Purchase { items: order.and_then(|new| new.order.items.clone()), refunded: Vec::new() }
+        Purchase { items: order.and_then(|new| new.order.items.clone()), back: Vec::new() }
     }
 }
 

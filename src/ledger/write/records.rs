@@ -1,6 +1,6 @@
 //! What a batch adds once: orders and their refunds, donations, notes, keys; and what belongs to no member.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
 use diesel::sql_types::{
@@ -14,18 +14,15 @@ use super::super::command::{Outcome, PROGRAM_JOURNAL};
 use super::super::state::{Changes, State};
 use super::{run, stated};
 use crate::domain::ids::{JournalId, MemberId};
-use crate::domain::member::Member;
 use crate::domain::order::OrderRecord;
-use crate::domain::refund::Purchase;
 use crate::domain::reward::Reward;
 use crate::domain::time::Timestamp;
 use crate::postgres::statement::statement;
 
-/// Writes the orders of a journal, and what became of those that were there before.
+/// Writes the orders of a journal, and what became of those that were refunded.
 pub fn orders(
     connection: &mut PgConnection,
     journal: JournalId,
-    before: &std::collections::HashMap<MemberId, Member>,
     state: &State,
     changes: &Changes,
 ) -> Result<(), Failure> {
@@ -50,18 +47,14 @@ pub fn orders(
     }
     run(connection, "orders", rows.seqs.len(), rows)?;
     // Refunds are rare: one statement for each order.
+    let touched: BTreeSet<&str> = changes.refunds.iter().map(|new| new.refund.order_id.as_str()).collect();
     let members = state.members.values().filter(|member| member.id.journal() == journal);
-    let mut refunded: Vec<&OrderRecord> = members
-        .flat_map(|member| {
-            let old = before.get(&member.id);
-            let was = move |order: &&OrderRecord| old.and_then(|old| old.orders.get(&order.order_id)) == Some(*order);
-            member.orders.values().filter(move |order| order.refunded > Decimal::ZERO && !was(order))
-        })
-        .collect();
+    let mut refunded: Vec<&OrderRecord> = members.flat_map(|member| member.orders.values()).collect();
+    refunded.retain(|order| touched.contains(order.order_id.as_str()));
     refunded.sort_unstable_by_key(|order| &order.order_id);
     for order in refunded {
-        let items = state.purchases.get(&order.order_id).map_or_else(Purchase::default, Clone::clone).refunded;
-        let items = (!items.is_empty()).then(|| serde_json::to_string(&items)).transpose();
+        let back = state.purchases.get(&order.order_id).map(|purchase| &purchase.back);
+        let items = back.filter(|back| !back.is_empty()).map(serde_json::to_string).transpose();
         let update = UpdateOrder {
             journal,
             order_id: order.order_id.clone(),

@@ -81,7 +81,7 @@ fn orders(stored: Vec<OrderRow>, rebuilt: &Journal) -> Result<(), String> {
     let stored = stored.into_iter().map(|((id, seq, member, occurred_at), money, refunded, response)| {
         let earned = serde_json::from_str::<Value>(&response).ok().and_then(|reply| reply["earned"]["points"].as_i64());
         let (refunded, reversed, returned) = refunded;
-        let sums = (refunded.unwrap_or_default(), reversed.unwrap_or_default(), returned.unwrap_or_default());
+        let sums = (refunded, reversed.unwrap_or_default(), returned.unwrap_or_default());
         (id, ((seq, member, occurred_at), money, sums, earned))
     });
     let records = rebuilt.members.values().flat_map(|member| member.orders.values().map(move |order| (member, order)));
@@ -89,7 +89,7 @@ fn orders(stored: Vec<OrderRow>, rebuilt: &Journal) -> Result<(), String> {
         let OrderRecord { order_id, occurred_at, currency, amount, discount, channel, .. } = order;
         let seq = rebuilt.orders.get(order_id).map_or(0, |(seq, _)| *seq);
         let money = (currency.to_string(), *amount, *discount, channel.clone());
-        let sums = (order.refunded, order.reversed, order.returned);
+        let sums = (order.was_refunded.then_some(order.refunded), order.reversed, order.returned);
         (order_id.clone(), ((seq, member.id.uuid(), *occurred_at), money, sums, Some(order.points)))
     });
     same("order", stored, rebuilt)

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use accrue::domain::earning::Rounding;
 use accrue::domain::entry::derive_id;
 use accrue::domain::ids::{MemberId, RedemptionId};
-use accrue::domain::order::{Item, Order};
+use accrue::domain::items::Item;
+use accrue::domain::order::Order;
 use accrue::domain::program::{Program, RefundPolicy};
+use accrue::domain::quantity::Quantity;
+use accrue::domain::redemption::CaptureRequest;
 use accrue::domain::refund::RefundRequest;
 use chrono::TimeDelta;
-use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::super::rules::MAXIMUM_ORDER;
@@ -29,10 +31,11 @@ pub struct Sale {
     points: i64,
     lot: Option<Uuid>,
     pub refunded: i128,
+    was_refunded: bool,
     due: i64,
     returned: i64,
     /// What was bought, and how much of it came back; none once forgotten.
-    pub items: Option<(Vec<Item>, u32)>,
+    pub items: Option<(Vec<Item>, Quantity)>,
 }
 
 impl Model {
@@ -91,9 +94,10 @@ impl Model {
             points,
             lot,
             refunded: 0,
+            was_refunded: false,
             due: 0,
             returned: 0,
-            items: order.items.clone().map(|items| (items, 0)),
+            items: order.items.clone().map(|items| (items, Quantity::default())),
         });
         Ok(())
     }
@@ -116,14 +120,17 @@ impl Model {
                 return Err("redemption_of_another_order");
             }
             if spending.status != "captured" {
-                self.capture(*id, None)?;
+                self.capture(*id, &CaptureRequest { points: None, order_id: Some(order.order_id.clone()) })?;
             }
-            let spending = &mut self.spendings[n];
-            spending.order = Some(order.order_id.clone());
+            let spending = &self.spendings[n];
             // What came back before does not pay.
             let spent = spending.captured - spending.returned;
+            let worth = spending.value.map(|value| value * i128::from(spent) / i128::from(spending.captured));
+            if worth == Some(0) {
+                return Err("points_worth_nothing");
+            }
             points += spent;
-            paid += spending.value * i128::from(spent) / i128::from(spending.captured);
+            paid += worth.unwrap_or_default();
             paying.push(*id);
         }
         Ok((paying, points, paid))
@@ -136,13 +143,17 @@ impl Model {
         let found = self.sales.iter().position(|sale| sale.id == asked.order_id && sale.member == member);
         let n = found.ok_or("order_not_found")?;
         let amount = whole(asked.amount, 100);
-        if amount > self.sales[n].amount - self.sales[n].refunded {
+        let sale = &self.sales[n];
+        // An order of nothing comes back for nothing, once.
+        let again = sale.amount == 0 && sale.was_refunded && asked.items.is_none();
+        if amount > sale.amount - sale.refunded || again {
             return Err("refund_over_order");
         }
         self.take_items_back(n, asked)?;
         let sale = &mut self.sales[n];
         sale.refunded += amount;
-        let kept = sale.eligible * (sale.amount - sale.refunded) / sale.amount;
+        sale.was_refunded = true;
+        let kept = if sale.amount == 0 { 0 } else { sale.eligible * (sale.amount - sale.refunded) / sale.amount };
         let due = (sale.points - earns(&sale.program, kept) - sale.due).max(0);
         sale.due += due;
         let lot = sale.lot;
@@ -182,7 +193,8 @@ impl Model {
     fn return_paid(&mut self, n: usize) -> Verdict {
         let sale = self.sales[n].clone();
         let paying: Vec<usize> = sale.redemptions.iter().filter_map(|id| self.spending(*id).ok()).collect();
-        let share = i128::from(sale.paid_points) * sale.refunded / sale.amount;
+        let paid = i128::from(sale.paid_points);
+        let share = if sale.amount == 0 { paid } else { paid * sale.refunded / sale.amount };
         let share = i64::try_from(share).expect("a part of it");
         let mut left = share - sale.returned;
         for spending in paying.into_iter().rev() {
@@ -200,13 +212,13 @@ impl Model {
     // Worlds sell one article in each order.
     fn take_items_back(&mut self, n: usize, asked: &RefundRequest) -> Verdict {
         for back in asked.items.iter().flatten() {
-            let Some((items, gone)) = &mut self.sales[n].items else { return Err("refund_items") };
+            let Some((items, gone)) = &mut self.sales[n].items else { return Err("order_without_items") };
             let item = items.iter().find(|item| item.sku == back.sku).ok_or("refund_items")?;
-            *gone += back.quantity;
+            *gone = *gone + back.quantity;
             if *gone > item.quantity {
                 return Err("refund_items");
             }
-            if asked.amount > item.unit_price * Decimal::from(back.quantity) {
+            if asked.amount > item.unit_price.expect("worlds tell prices") * back.quantity.decimal() {
                 return Err("refund_over_items");
             }
         }

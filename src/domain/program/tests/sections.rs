@@ -1,6 +1,7 @@
 //! The sections that documents published earlier lack.
 
 use super::*;
+use crate::domain::time::Period;
 
 /// As they stand in [`DEMONSTRATION`].
 const LATER: [&str; 3] = ["redemption", "refunds", "transfers"];
@@ -32,8 +33,8 @@ fn empty_sections_have_the_defaults_and_stay_empty() {
     let toml = DEMONSTRATION.split("[redemption]").next().unwrap().to_owned() + "[redemption]\n[refunds]\n[transfers]";
     let document = ProgramDocument::from_toml(&toml).unwrap();
     let program = Program::compile(&document).unwrap();
-    let RedemptionRules { point_value, order_share, return_grace } = program.redemption;
-    assert_eq!((point_value, order_share, return_grace), (None, Decimal::ONE, None));
+    let RedemptionRules { point_value, order_share, return_grace, member_hold } = program.redemption;
+    assert_eq!((point_value, order_share, return_grace, member_hold), (None, Decimal::ONE, None, Period::HOUR));
     assert_eq!(program.refunds, RefundRules { policy: RefundPolicy::WithinBalance });
     let transfers = program.transfers.unwrap();
     assert_eq!((transfers.direct, transfers.offer_ttl.to_string()), (false, "7D".to_owned()));
@@ -50,7 +51,7 @@ fn the_later_sections_are_objects_of_known_fields() {
         }
     }
     let known = [
-        ("redemption", "point_value, order_share, return_grace"),
+        ("redemption", "point_value, order_share, return_grace, member_hold"),
         ("refunds", "policy"),
         ("transfers", "direct, offer_ttl, maximum_points, maximum_points_per_day"),
     ];
@@ -100,6 +101,9 @@ fn what_points_can_pay_is_bounded() {
     assert_eq!(fault("order_share", "1.0001"), "/redemption/order_share: must be at most 1");
     assert_eq!(fault("order_share", "0.00001"), "/redemption/order_share: must have at most 4 decimals");
     assert_eq!(fault("return_grace", "101Y"), "/redemption/return_grace: must be at most 100 years");
+    assert_eq!(fault("member_hold", "0H"), "/redemption/member_hold: must be longer than nothing");
+    let program = with_section("redemption", json!({ "member_hold": "1D_D" }));
+    assert_eq!(program.redemption.member_hold.to_string(), "1D_D");
     for (point_value, order_share) in [("0.000001", "0.0001"), ("1000.000000", "1.0000")] {
         let program = with_section("redemption", json!({ "point_value": point_value, "order_share": order_share }));
         assert_eq!(program.redemption.point_value.unwrap().to_string(), point_value);
