@@ -79,7 +79,13 @@ impl Fact {
                 }
             }
             Fact::Refund(refund) => {
-                member.orders.get_mut(&refund.order_id).ok_or(Misfit::UnknownOrder)?.refund(refund);
+                let order = member.orders.get_mut(&refund.order_id).ok_or(Misfit::UnknownOrder)?;
+                let (reversed, claimed) = (order.reversed, order.reversal.claimed);
+                order.refund(refund);
+                if refund.reversal.is_some() {
+                    member.lifetime.lifetime_earned -= order.reversed - reversed;
+                }
+                member.claimed += order.reversal.claimed - claimed;
             }
         }
         Ok(())

@@ -24,6 +24,8 @@ pub struct Lot {
     pub active: i64,
     /// See [`Balances::held`](super::member::Balances::held).
     pub held: i64,
+    /// How many of its points expired.
+    pub expired: i64,
     /// When pending points of it become active.
     pub active_at: Timestamp,
     /// The first instant at which they can no longer be used; none if they never expire.
@@ -128,6 +130,19 @@ pub fn split(takings: &[Taking], points: i64) -> (Vec<Taking>, Vec<Taking>) {
 pub fn from_the_end(takings: &[Taking], skipped: i64, points: i64) -> Vec<Taking> {
     let backwards: Vec<Taking> = takings.iter().rev().cloned().collect();
     split(&split(&backwards, skipped).1, points).0
+}
+
+/// How many points `takings` are.
+pub fn total(takings: &[Taking]) -> i64 {
+    takings.iter().map(|taking| taking.points).sum()
+}
+
+/// Adds a taking to the last one if that is from the same lot, or else behind it.
+pub fn push(takings: &mut Vec<Taking>, taking: Taking) {
+    match takings.last_mut() {
+        Some(last) if last.lot == taking.lot => last.points += taking.points,
+        _ => takings.push(taking),
+    }
 }
 
 /// The postings that move `takings` from `debit` to `credit`, each with its lot.

@@ -10,7 +10,7 @@ use super::account::{Account, Part};
 use super::entry::{MAX_POINTS, Posting};
 use super::fact::Fact;
 use super::ids::{MemberId, RedemptionId, TransferId};
-use super::lot::{Lot, NewLot, Taking};
+use super::lot::{self, HELD, Lot, NewLot, Taking};
 use super::order::OrderRecord;
 use super::redemption::Redemption;
 use super::time::Timestamp;
@@ -80,7 +80,7 @@ pub struct Balances {
 /// from and went to other members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, utoipa::ToSchema)]
 pub struct Lifetime {
-    /// Points from orders, less those that refunds reversed.
+    /// Points from orders, less those that refunds made due, whether they were taken, had expired or were waived.
     pub lifetime_earned: i64,
     /// Points redeemed and donated, less those that came back.
     pub lifetime_spent: i64,
@@ -99,13 +99,15 @@ pub struct Member {
     pub balances: Balances,
     /// The sums since joining.
     pub lifetime: Lifetime,
+    /// How many of the held points refunds have a claim on: the sum over the orders.
+    pub claimed: i64,
     /// The lots that were loaded or have been made since; all that is due is among them.
     pub lots: BTreeMap<Uuid, Lot>,
     /// The redemptions that were loaded or made since; all holds that have reached their end are among them.
     pub redemptions: BTreeMap<RedemptionId, Redemption>,
     /// The transfers to others that were loaded or made since; all offers that have reached their end are among them.
     pub transfers: BTreeMap<TransferId, Transfer>,
-    /// The orders that were loaded or recorded since.
+    /// The orders that were loaded or recorded since; all whose refunds have a claim are among them.
     pub orders: BTreeMap<String, OrderRecord>,
     /// When the first of what was not loaded falls due.
     pub due_beyond: Option<Timestamp>,
@@ -120,6 +122,7 @@ impl Member {
             joined_at,
             balances: Balances::default(),
             lifetime: Lifetime::default(),
+            claimed: 0,
             lots: BTreeMap::new(),
             redemptions: BTreeMap::new(),
             transfers: BTreeMap::new(),
@@ -136,22 +139,14 @@ impl Member {
         lots.chain(holds).chain(offers).chain(self.due_beyond).min()
     }
 
-    /// `points` of the active ones, or as many as there are, soonest-expiring first; of lots that end together the
-    /// older first. Lots that `skipped` names are left out.
-    pub fn soonest(&self, points: i64, skipped: Option<Uuid>) -> Vec<Taking> {
-        let mut lots: Vec<&Lot> = self.lots.values().filter(|lot| lot.active > 0 && Some(lot.id) != skipped).collect();
-        lots.sort_unstable_by(|one, other| one.spent_before(other));
-        let mut left = points;
-        let mut takings = Vec::new();
-        for lot in lots {
-            if left == 0 {
-                break;
-            }
-            let points = lot.active.min(left);
-            left -= points;
-            takings.push(Taking { lot: lot.id, points });
-        }
-        takings
+    /// `points` of those that `usable` finds in each lot, or as many as there are, soonest-expiring first; of lots that
+    /// end together the older first.
+    pub fn soonest(&self, points: i64, usable: impl Fn(&Lot) -> i64) -> Vec<Taking> {
+        let there = self.lots.values().map(|lot| (lot, usable(lot)));
+        let mut lots: Vec<(&Lot, i64)> = there.filter(|(_, usable)| *usable > 0).collect();
+        lots.sort_unstable_by(|(one, _), (other, _)| one.spent_before(other));
+        let all: Vec<Taking> = lots.into_iter().map(|(lot, points)| Taking { lot: lot.id, points }).collect();
+        lot::split(&all, points).0
     }
 
     /// Applies an entry: creates its lots, moves its postings' points in the wallet and in the lots alike, and takes up
@@ -164,7 +159,7 @@ impl Member {
     pub fn apply(&mut self, fact: &Fact, postings: &[Posting], lots: &[NewLot]) -> Result<(), Misfit> {
         for lot in lots {
             let NewLot { id, active_at, expires_at } = *lot;
-            let new = Lot { id, earned: 0, pending: 0, active: 0, held: 0, active_at, expires_at };
+            let new = Lot { id, earned: 0, pending: 0, active: 0, held: 0, expired: 0, active_at, expires_at };
             if self.lots.insert(id, new).is_some() {
                 return Err(Misfit::LotExists(id));
             }
@@ -172,7 +167,10 @@ impl Member {
         for posting in postings {
             self.move_points(posting, -posting.points, &posting.debit)?;
             self.move_points(posting, posting.points, &posting.credit)?;
-            self.count(posting)?;
+            self.count(posting, fact)?;
+            if (&posting.debit, &posting.credit) == (&HELD, &Account::Issuance) {
+                self.pay_claims(posting.points)?;
+            }
             // What a lot begins with comes from outside the wallet; the same entry may move it on within.
             let created = lots.iter().any(|lot| Some(lot.id) == posting.lot);
             let from_outside = created && !matches!(posting.debit, Account::Member(_));
@@ -185,7 +183,15 @@ impl Member {
         if active.saturating_add(pending).saturating_add(held) > MAX_POINTS {
             return Err(Misfit::TooLarge);
         }
-        fact.change(self)
+        fact.change(self)?;
+        self.let_claims_go()
+    }
+
+    /// The orders whose refunds have a claim on what is held, the oldest first.
+    pub fn claiming(&self) -> Vec<&OrderRecord> {
+        let mut orders: Vec<&OrderRecord> = self.orders.values().filter(|order| order.reversal.claimed > 0).collect();
+        orders.sort_unstable_by_key(|order| (order.occurred_at, &order.order_id));
+        orders
     }
 
     /// The postings by which points that `arrived` in `active` repay debt. Debt is repaid whenever points become
@@ -205,6 +211,9 @@ impl Member {
     }
 
     fn move_points(&mut self, posting: &Posting, points: i64, account: &Account) -> Result<(), Misfit> {
+        if let (Account::Breakage, Some(id)) = (account, posting.lot) {
+            return add(&mut self.lots.get_mut(&id).ok_or(Misfit::UnknownLot(id))?.expired, points);
+        }
         let Account::Member(part) = *account else { return Ok(()) };
         let balances = &mut self.balances;
         let (balance, points) = match part {
@@ -225,7 +234,9 @@ impl Member {
         }
     }
 
-    fn count(&mut self, posting: &Posting) -> Result<(), Misfit> {
+    // What a refund takes off the points earned stands in its fact. Those of before said it by their postings alone.
+    fn count(&mut self, posting: &Posting, fact: &Fact) -> Result<(), Misfit> {
+        let by_postings = matches!(fact, Fact::Refund(refund) if refund.reversal.is_none());
         let Lifetime { lifetime_earned, lifetime_spent } = &mut self.lifetime;
         match posting.debit {
             Account::Issuance => add(lifetime_earned, posting.points)?,
@@ -233,10 +244,46 @@ impl Member {
             _ => {}
         }
         match posting.credit {
-            Account::Issuance => add(lifetime_earned, -posting.points),
+            Account::Issuance if by_postings => add(lifetime_earned, -posting.points),
             Account::Redemption | Account::Donation(_) => add(lifetime_spent, posting.points),
             _ => Ok(()),
         }
+    }
+
+    // Points that come back from `held` pay claims, the oldest order's first.
+    fn pay_claims(&mut self, points: i64) -> Result<(), Misfit> {
+        let claims = self.claiming().into_iter().map(|order| order.order_id.clone()).collect();
+        let paid = self.less_claimed(points, claims)?;
+        for (order, points) in paid {
+            let reversal = self.orders.get_mut(&order).map(|order| &mut order.reversal);
+            reversal.ok_or(Misfit::UnknownOrder)?.covered += points;
+        }
+        Ok(())
+    }
+
+    // Nothing more is claimed than is held; the youngest order's claim is let go first.
+    fn let_claims_go(&mut self) -> Result<(), Misfit> {
+        let over = self.claimed - self.balances.held;
+        if over > 0 {
+            let claims = self.claiming().into_iter().rev().map(|order| order.order_id.clone()).collect();
+            self.less_claimed(over, claims)?;
+        }
+        Ok(())
+    }
+
+    // Ends claims on `points`, those of the `orders` in turn, and says how many of each.
+    fn less_claimed(&mut self, points: i64, orders: Vec<String>) -> Result<Vec<(String, i64)>, Misfit> {
+        let mut left = points;
+        let mut ended = Vec::new();
+        for id in orders {
+            let order = self.orders.get_mut(&id).ok_or(Misfit::UnknownOrder)?;
+            let here = left.min(order.reversal.claimed);
+            order.reversal.claimed -= here;
+            left -= here;
+            ended.push((id, here));
+        }
+        self.claimed -= points;
+        if left > 0 { Err(Misfit::NotLoaded("an order with a claim")) } else { Ok(ended) }
     }
 }
 

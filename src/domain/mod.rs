@@ -27,6 +27,7 @@ pub mod quantity;
 pub mod redemption;
 pub mod refund;
 pub mod refusal;
+pub mod reversal;
 pub mod reward;
 pub mod sandbox;
 pub mod time;

@@ -17,9 +17,11 @@ use super::items::Item;
 use super::lot::NewLot;
 use super::member::Balances;
 use super::money::{self, Currency};
+use super::program::Program;
 use super::redemption::{self, CaptureRequest, RedemptionStatus};
 use super::refund::Refunded;
 use super::refusal::{Refusal, Rejected};
+use super::reversal::Reversal;
 use super::time::{self, Timestamp};
 
 /// How far in the future an order may lie, for clocks that differ.
@@ -155,10 +157,12 @@ pub struct OrderRecord {
     pub was_refunded: bool,
     /// How much of it was paid back so far.
     pub refunded: Decimal,
-    /// How many points its refunds have made due so far, whether they could be taken or were waived.
+    /// How many points its refunds have made due so far, whether they were taken, had expired or were waived.
     pub reversed: i64,
     /// How many of the points that paid it came back by its refunds.
     pub returned: i64,
+    /// Where what its refunds made due came from.
+    pub reversal: Reversal,
 }
 
 impl OrderRecord {
@@ -166,6 +170,7 @@ impl OrderRecord {
     pub fn refund(&mut self, refund: &Refunded) {
         self.was_refunded = true;
         (self.refunded, self.reversed, self.returned) = (refund.refunded, refund.reversed, refund.returned);
+        self.reversal = refund.reversal.clone().unwrap_or_else(|| Reversal::settled(refund.reversed));
     }
 
     /// What the journal keeps of it: what its points and refunds follow from. Items stay outside.
@@ -189,6 +194,27 @@ impl OrderRecord {
             facts["redemptions"] = json!(self.redemptions);
         }
         facts
+    }
+
+    /// The order that an entry by programme version `program_version` states in its payload, with what is stored of its
+    /// refunds; none if that cannot be read.
+    pub fn stored(payload: &str, program_version: i32, refunds: StoredRefunds) -> Option<Self> {
+        let payload: Value = serde_json::from_str(payload).ok()?;
+        let lots = NewLot::all_from(&payload).ok()?;
+        let order = Self::read(payload.get("order")?, &payload, program_version, &lots)?;
+        let (refunded, reversed, returned, reversal) = refunds;
+        let reversed = reversed.unwrap_or_default();
+        Some(Self {
+            was_refunded: refunded.is_some(),
+            refunded: refunded.unwrap_or_default(),
+            reversed,
+            returned: returned.unwrap_or_default(),
+            reversal: match reversal {
+                Some(reversal) => serde_json::from_str(&reversal).ok()?,
+                None => Reversal::settled(reversed),
+            },
+            ..order
+        })
     }
 
     /// The order that an entry by programme version `program_version` states under `order`, with the rest of its
@@ -216,9 +242,14 @@ impl OrderRecord {
             refunded: Decimal::ZERO,
             reversed: 0,
             returned: 0,
+            reversal: Reversal::default(),
         })
     }
 }
+
+/// What is stored of an order's refunds, nothing before the first: how much was paid back, how many points are due, how
+/// many came back, and the text of the [`Reversal`].
+pub type StoredRefunds = (Option<Decimal>, Option<i64>, Option<i64>, Option<String>);
 
 /// An order's effect: what it is answered, and which of the decision's entries is its own.
 pub struct Completed {
@@ -244,7 +275,7 @@ pub fn complete(work: &mut Working<'_>, order: &Order) -> Result<Completed, Reje
     }
     work.may_begin()?;
     work.settle(now)?;
-    let paid = pay(work, order)?;
+    let paid = pay(work, order, program)?;
     let eligible = order.amount - paid.as_ref().map_or(Decimal::ZERO, |paid| paid.value);
     let facts = EarningFacts { amount: eligible, occurred_at: order.occurred_at };
     let earning = earning::earn(program, &facts).map_err(|fault| refusal(fault, program.currency))?;
@@ -271,6 +302,7 @@ pub fn complete(work: &mut Working<'_>, order: &Order) -> Result<Completed, Reje
         refunded: Decimal::ZERO,
         reversed: 0,
         returned: 0,
+        reversal: Reversal::default(),
     };
     let kind = if earning.points > 0 { Kind::PointsEarned } else { Kind::OrderRecorded };
     let mut event = Event {
@@ -304,7 +336,7 @@ pub fn complete(work: &mut Working<'_>, order: &Order) -> Result<Completed, Reje
 
 // Captures the redemptions that pay the order. What was captured before must have been made for this very order, so that
 // no points pay two; and what of it has come back since pays nothing.
-fn pay(work: &mut Working<'_>, order: &Order) -> Result<Option<Paid>, Rejected> {
+fn pay(work: &mut Working<'_>, order: &Order, program: &Program) -> Result<Option<Paid>, Rejected> {
     if order.redemption_ids.is_empty() {
         return Ok(None);
     }
@@ -333,8 +365,9 @@ fn pay(work: &mut Working<'_>, order: &Order) -> Result<Option<Paid>, Rejected> 
         let amount = money::format_amount(order.amount, order.currency);
         return Err(Refusal::PaidOverAmount { amount }.into());
     }
-    // The share is of what was ordered in the end, whatever amount the redemptions were asked for with.
-    work.context().program().redemption.check_share(paid.value, order.amount, order.currency)?;
+    // The share is of what was ordered in the end, whatever amount the redemptions were asked for with, and by the
+    // programme of that time: a share that was lowered since strands no order.
+    program.redemption.check_share(paid.value, order.amount, order.currency)?;
     Ok(Some(paid))
 }
 

@@ -14,15 +14,16 @@ mod record;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::account::Account;
+use super::account::{Account, Part};
 use super::decide::{Context, Event, Working};
 use super::entry::{Kind, Posting, derive_id};
 use super::fact::Fact;
 use super::ids::RedemptionId;
-use super::lot::{self, ACTIVE, HELD, NewLot, Taking};
+use super::lot::{self, ACTIVE, HELD, Lot, NewLot, Taking};
 use super::member::{Member, Misfit};
 use super::money::{self, Currency};
 use super::refusal::{Refusal, Rejected};
+use super::reversal::Given;
 use super::reward::Reward;
 use super::time::{self, Timestamp};
 
@@ -149,10 +150,9 @@ pub fn void(work: &mut Working<'_>, id: RedemptionId) -> Result<RedemptionReply,
 /// Decides a return of captured points: of `points` of them, or of all that have not come back yet. They go to their
 /// own lots, in the reverse order of taking; where a lot has ended, they get the programme's grace.
 pub fn give_back(work: &mut Working<'_>, id: RedemptionId, points: Option<i64>) -> Result<RedemptionReply, Rejected> {
-    let context = *work.context();
-    let now = context.now;
+    let Context { now, .. } = *work.context();
     work.settle(now)?;
-    let mut redemption = in_status(&work.member, id, RedemptionStatus::Captured)?;
+    let redemption = in_status(&work.member, id, RedemptionStatus::Captured)?;
     let points = points.unwrap_or(redemption.spent());
     if points > redemption.spent() {
         return Err(Refusal::ReturnOverCaptured { left: redemption.spent() }.into());
@@ -160,12 +160,59 @@ pub fn give_back(work: &mut Working<'_>, id: RedemptionId, points: Option<i64>) 
     if redemption.reward_id.is_some() && points % redemption.unit().max(1) != 0 {
         return Err(Refusal::RewardReturnedInUnits { unit: redemption.unit() }.into());
     }
-    let takings = lot::from_the_end(&redemption.lots, redemption.returned, points);
-    let (ended, alive) = ended(&work.member, takings, now)?;
-    let back = if work.member.status.has_left() { Account::Breakage } else { ACTIVE };
-    let mut postings = lot::postings(&alive, Account::Redemption, back);
+    let back = lot::from_the_end(&redemption.lots, redemption.returned, points);
+    let homes = back.into_iter().map(|taking| (Home::Lot(taking.lot), taking.points)).collect();
+    let redemption = come_back(work, id, homes)?.0;
+    Ok(RedemptionReply { redemption, wallet: work.member.balances })
+}
+
+/// Where points go that come back after they were captured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Home {
+    /// To the debt that an order's refunds had left.
+    Debt,
+    /// To a lot that an order's refunds had taken from.
+    Restored(Uuid),
+    /// To the lot that they had paid from; where it has ended, under the programme's grace.
+    Lot(Uuid),
+    /// To what a refund makes due.
+    Due,
+}
+
+/// Posts that captured points come back, and says where those went that had paid.
+pub(super) fn come_back(
+    work: &mut Working<'_>,
+    id: RedemptionId,
+    homes: Vec<(Home, i64)>,
+) -> Result<(Redemption, Vec<Given>), Rejected> {
+    let mut redemption = in_status(&work.member, id, RedemptionStatus::Captured)?;
+    let (mut postings, mut takings, mut points) = (Vec::new(), Vec::new(), 0);
+    for (home, share) in homes {
+        points += share;
+        let (credit, lot) = match home {
+            Home::Debt => (Account::Member(Part::Debt), None),
+            Home::Restored(lot) => (ACTIVE, Some(lot)),
+            Home::Due => (Account::Issuance, None),
+            Home::Lot(lot) => {
+                takings.push(Taking { lot, points: share });
+                continue;
+            }
+        };
+        postings.push(Posting { debit: Account::Redemption, credit, points: share, lot });
+    }
+    let (ended, alive) = ended(&work.member, takings, work.context().now)?;
+    let forfeit = work.member.status.has_left();
+    let back = if forfeit { Account::Breakage } else { ACTIVE };
+    postings.extend(lot::postings(&alive, Account::Redemption, back));
     let (late, lots) = revive(work, id, &ended, Account::Redemption);
     postings.extend(late);
+    let given = |into: &dyn Fn(Uuid) -> Option<Uuid>, takings: Vec<Taking>| -> Vec<Given> {
+        let given = |Taking { lot, points }| Given { lot, into: into(lot), points };
+        takings.into_iter().map(given).collect()
+    };
+    let mut went = given(&|lot| Some(lot).filter(|_| !forfeit), alive);
+    let graced = lots.first().map(|lot| lot.id);
+    went.extend(given(&|_| graced, ended));
     redemption.returned += points;
     if redemption.spent() == 0 {
         redemption.status = RedemptionStatus::Returned;
@@ -173,7 +220,7 @@ pub fn give_back(work: &mut Working<'_>, id: RedemptionId, points: Option<i64>) 
     let fact = Fact::Redemption(redemption.clone());
     let event = Event { lots, ..Event::new(Kind::RedemptionReturned, fact) };
     work.post(event.with("points", points).with_postings(postings))?;
-    Ok(RedemptionReply { redemption, wallet: work.member.balances })
+    Ok((redemption, went))
 }
 
 /// A hold reaches its end; returns the lots that its points go back to.
@@ -193,21 +240,42 @@ pub(super) fn take(member: &Member, points: i64) -> Result<Vec<Taking>, Rejected
     if member.balances.active < points {
         return Err(Refusal::InsufficientPoints { available: member.balances.active }.into());
     }
-    let takings = member.soonest(points, None);
-    match takings.iter().map(|taking| taking.points).sum::<i64>() == points {
+    let takings = member.soonest(points, |lot| lot.active);
+    match lot::total(&takings) == points {
         true => Ok(takings),
         false => Err(Misfit::NotLoaded("a lot").into()),
     }
 }
 
-/// The postings by which held points go back at `at`: to `active`, or to `breakage` where their lot has ended or the
-/// member has left.
+/// The postings by which held points go back at `at`: first to what refunds claim of them, then to `active`, or to
+/// `breakage` where their lot has ended or the member has left.
 pub(super) fn release(member: &Member, takings: &[Taking], at: Timestamp) -> Result<Vec<Posting>, Misfit> {
-    let (ended, alive) = ended(member, takings.to_vec(), at)?;
+    let (claimed, free) = claimed(member, takings)?;
+    let mut postings = lot::postings(&claimed, HELD, Account::Issuance);
+    let (ended, alive) = ended(member, free, at)?;
     let back = if member.status.has_left() { Account::Breakage } else { ACTIVE };
-    let mut postings = lot::postings(&alive, HELD, back);
+    postings.extend(lot::postings(&alive, HELD, back));
     postings.extend(lot::postings(&ended, HELD, Account::Breakage));
     Ok(postings)
+}
+
+// Those of `takings` that refunds claim, and the others: points of a claiming order's own lot first, then the
+// soonest-expiring, as a refund takes them.
+fn claimed(member: &Member, takings: &[Taking]) -> Result<(Vec<Taking>, Vec<Taking>), Misfit> {
+    if member.claimed == 0 {
+        return Ok((Vec::new(), takings.to_vec()));
+    }
+    let own: Vec<Uuid> = member.claiming().iter().filter_map(|order| order.lot).collect();
+    let mut lots = Vec::new();
+    for taking in takings {
+        lots.push((member.lots.get(&taking.lot).ok_or(Misfit::NotLoaded("a lot"))?, taking.points));
+    }
+    lots.sort_by(|(one, _), (other, _)| {
+        let is_foreign = |lot: &Lot| !own.contains(&lot.id);
+        is_foreign(one).cmp(&is_foreign(other)).then_with(|| one.spent_before(other))
+    });
+    let takings: Vec<Taking> = lots.into_iter().map(|(lot, points)| Taking { lot: lot.id, points }).collect();
+    Ok(lot::split(&takings, member.claimed))
 }
 
 // The postings by which held points go back because somebody gave them up, and the lots that they bring.
@@ -216,8 +284,11 @@ fn give_up(work: &Working<'_>, id: RedemptionId, takings: Vec<Taking>) -> Result
     if work.context().own().is_some() {
         return Ok((release(&work.member, &takings, now)?, Vec::new()));
     }
-    let (ended, alive) = ended(&work.member, takings, now)?;
-    let mut postings = release(&work.member, &alive, now)?;
+    let (claimed, free) = claimed(&work.member, &takings)?;
+    let (ended, alive) = ended(&work.member, free, now)?;
+    let back = if work.member.status.has_left() { Account::Breakage } else { ACTIVE };
+    let mut postings = lot::postings(&claimed, HELD, Account::Issuance);
+    postings.extend(lot::postings(&alive, HELD, back));
     let (late, lots) = revive(work, id, &ended, HELD);
     postings.extend(late);
     Ok((postings, lots))

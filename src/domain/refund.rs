@@ -3,18 +3,21 @@
 //! Splitting changes nothing (invariant 11): everything follows from how much of the order was refunded so far, never
 //! from the single refund.
 //!
-//! * Due = earned − what the amount now kept would have earned, by the version and the facts recorded with the earn,
-//!   less what earlier refunds made due. The amount kept is eligible × (amount − refunded) ÷ amount, rounded down.
-//! * Returned = floor(points paid × refunded ÷ amount), less what earlier refunds returned, and never more than is
-//!   still captured: `return` takes from the same.
-//!
-//! What is returned comes back first, so that what is due can be taken from it.
+//! * Due = earned − what the amount now kept would have earned, by the version and the facts recorded with the earn.
+//!   The amount kept is eligible × (amount − refunded) ÷ amount, rounded down. The policy is that version's, too.
+//! * Coming back = floor(points paid × refunded ÷ amount), less what earlier refunds brought back, and never more than
+//!   is still captured: `return` takes from the same. The longest-lived come back first.
+//! * What is due is set off against what comes back, over all refunds of the order: [`reversal`] says how.
+//! * Paid out in money = the refund's amount less the share of it that points had paid, cumulatively.
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
+
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::account::{Account, Part};
 use super::decide::{Context, Event, Working};
@@ -23,16 +26,14 @@ use super::entry::{Kind, Posting};
 use super::fact::Fact;
 use super::ids::{MemberId, RedemptionId};
 use super::items::{Purchase, RefundItem};
-use super::lot::{self, ACTIVE};
-use super::member::{Balances, Misfit};
-use super::items::{Purchase, RefundItem};
-use super::lot::{self, ACTIVE};
+use super::lot::{self, ACTIVE, Taking};
 use super::member::{Balances, Misfit};
 use super::money;
 use super::order::{CLOCK_TOLERANCE, OrderRecord};
-use super::program::RefundPolicy;
-use super::redemption;
+use super::program::Program;
+use super::redemption::{self, Home};
 use super::refusal::{Refusal, Rejected};
+use super::reversal::{self, Asked, Given, Plan, Reversal};
 use super::time::{self, Timestamp};
 
 /// A part of an order to be paid back.
@@ -82,8 +83,12 @@ pub struct Refunded {
     pub reversed: i64,
     /// How many points came back by refunds so far.
     pub returned: i64,
-    /// How many points of those that this refund made due could not be taken, and are waived for good.
+    /// How many points that are due could not be taken. The order's next refund asks for them again, but for those of
+    /// entries without `reversal`, which are waived for good.
     pub waived: i64,
+    /// Where what is due came from so far; absent in entries written before claims were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reversal: Option<Reversal>,
 }
 
 /// What a refund did: the answer to the checkout.
@@ -99,26 +104,57 @@ pub struct RefundReply {
     #[serde(with = "rust_decimal::serde::str")]
     #[schema(value_type = String, example = "10.00")]
     pub amount: Decimal,
-    /// The points that the order had brought and this refund reverses.
+    /// When the money went back.
+    #[serde(with = "time::serde_canonical")]
+    #[schema(value_type = String, format = DateTime)]
+    pub occurred_at: Timestamp,
+    /// How much of the amount is to be paid out in money, a decimal string: all but the share that points had paid.
+    #[serde(with = "rust_decimal::serde::str")]
+    #[schema(value_type = String, example = "9.00")]
+    pub paid_out: Decimal,
+    /// The points that had paid the order and come back.
+    pub returned: Returned,
+    /// What becomes of the points that the order had brought.
     pub points_reversed: PointsReversed,
-    /// The points that had paid the order and came back.
-    pub points_returned: i64,
     /// What remains of the order.
     pub remaining: Remaining,
     /// The wallet right after it.
     pub wallet: Balances,
 }
 
-/// Where reversed points were taken from.
+/// What comes back of the points that paid an order.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct Returned {
+    /// How many.
+    pub points: i64,
+    /// The part of the refund's amount that points had paid, a decimal string: `amount` less `paid_out`.
+    #[serde(with = "rust_decimal::serde::str")]
+    #[schema(value_type = String, example = "1.00")]
+    pub value: Decimal,
+    /// How many of the points can be used now: the others are set off against what the refund makes due, repay debt or
+    /// have expired.
+    pub usable: i64,
+}
+
+/// What becomes of the points that a refund reverses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, utoipa::ToSchema)]
 pub struct PointsReversed {
-    /// From what was not usable yet.
+    /// Taken by this refund from what was not usable yet.
     pub pending: i64,
-    /// From what was usable.
+    /// Taken by this refund from what was usable; below zero where it gives back what an earlier refund of the order
+    /// took.
     pub active: i64,
-    /// Left as debt, to be repaid from points to come.
+    /// Set off by this refund against the points that come back with it.
+    pub set_off: i64,
+    /// Left by this refund as debt, to be repaid from points to come; below zero where it makes good what an earlier
+    /// refund of the order left.
     pub debt: i64,
-    /// Not taken, for good: the programme's refund policy does not allow it.
+    /// To be taken from what is held as soon as it comes back, for all refunds of the order so far.
+    pub claimed: i64,
+    /// Not taken because they had expired, for all refunds of the order so far.
+    pub expired: i64,
+    /// Not taken because there are none or the programme's refund policy does not allow it, for all refunds of the
+    /// order so far; only a further refund of the order asks for them again.
     pub waived: i64,
 }
 
@@ -160,36 +196,41 @@ pub fn refund(work: &mut Working<'_>, purchase: &mut Purchase, request: &RefundR
     }
     let refunded = order.refunded + request.amount;
     let version = programs.version(order.program_version).ok_or(Misfit::NotLoaded("a programme version"))?;
-    let kept = kept(&order, refunded)?;
-    let facts = EarningFacts { amount: kept, occurred_at: order.occurred_at };
-    let would_earn = earning::earn(&version.program, &facts).map_err(|_| Refusal::PointsOverLimit)?.points;
-    let due = (order.points - would_earn - order.reversed).max(0);
-    let back = to_return(work, &order, refunded)?;
-    for (redemption, points) in &back {
-        redemption::give_back(work, *redemption, Some(*points))?;
+    let due = due(&order, &version.program, refunded)?;
+    let coming = coming(work, &order, refunded)?;
+    let takings: Vec<Taking> = coming.iter().map(|(_, taking)| taking.clone()).collect();
+    let asked = Asked { due, coming: &takings, policy: version.program.refunds.policy, now };
+    let mut plan = reversal::plan(&work.member, &order, &asked)?;
+    let active_before = work.member.balances.active;
+    for given in bring_back(work, &coming, &plan)? {
+        reversal::push(&mut plan.reversal.given, given);
     }
-    let (reversed, postings) = reverse(work, &order, due)?;
+    let usable = work.member.balances.active - active_before;
+    let points = lot::total(&takings);
     let stated = Refunded {
         order_id: order.order_id.clone(),
         refund_id: request.refund_id.clone(),
         amount: request.amount,
         refunded,
-        reversed: order.reversed + due,
-        returned: order.returned + back.iter().map(|(_, points)| points).sum::<i64>(),
-        waived: reversed.waived,
+        reversed: due,
+        returned: order.returned + points,
+        waived: plan.waived,
+        reversal: Some(plan.reversal.clone()),
     };
-    let remaining = Remaining { amount: order.amount - refunded, points: order.points - stated.reversed };
-    let points_returned = stated.returned - order.returned;
-    let event = Event::new(Kind::OrderRefunded, Fact::Refund(stated)).with_postings(postings);
-    let entry = work.post(Event { effective_at: Some(occurred_at), ..event })?;
+    let event = Event::new(Kind::OrderRefunded, Fact::Refund(stated)).with_postings(taken(&plan, order.lot));
+    let (effective_at, program_version) = (Some(occurred_at), Some(order.program_version));
+    let entry = work.post(Event { effective_at, program_version, ..event })?;
+    let value = paid_by_points(&order, refunded) - paid_by_points(&order, order.refunded);
     let reply = RefundReply {
         refund_id: request.refund_id.clone(),
         order_id: order.order_id,
         member_id: work.member.id,
         amount: request.amount,
-        points_reversed: reversed,
-        points_returned,
-        remaining,
+        occurred_at,
+        paid_out: request.amount - value,
+        returned: Returned { points, value, usable },
+        points_reversed: plan.reply(),
+        remaining: Remaining { amount: order.amount - refunded, points: order.points - due },
         wallet: work.member.balances,
     };
     Ok(Completed { reply, entry })
@@ -207,65 +248,115 @@ fn occurred_at(request: &RefundRequest, order: &OrderRecord, now: Timestamp) -> 
     Ok(occurred_at)
 }
 
-// The part of the eligible amount that is kept when `refunded` of the order's amount is paid back.
-fn kept(order: &OrderRecord, refunded: Decimal) -> Result<Decimal, Refusal> {
-    if order.amount.is_zero() {
-        return Ok(Decimal::ZERO);
-    }
+// How many points are due once `refunded` of the order is paid back: what it earned less what the amount kept would have
+// earned.
+fn due(order: &OrderRecord, program: &Program, refunded: Decimal) -> Result<i64, Refusal> {
     let minor = |amount| money::in_minor(amount, order.currency).ok_or(Refusal::PointsOverLimit);
-    let (part, whole) = (minor(order.amount - refunded)?, minor(order.amount)?);
-    money::share(order.amount - order.paid, part, whole, order.currency).ok_or(Refusal::PointsOverLimit)
+    let (part, whole, eligible) = (minor(order.amount - refunded)?, minor(order.amount)?, order.amount - order.paid);
+    // Of an order of nothing, nothing is paid back.
+    let kept = if whole == 0 { Some(eligible) } else { money::share(eligible, part, whole, order.currency) };
+    let facts = EarningFacts { amount: kept.ok_or(Refusal::PointsOverLimit)?, occurred_at: order.occurred_at };
+    let would_earn = earning::earn(program, &facts).map_err(|_| Refusal::PointsOverLimit)?.points;
+    Ok((order.points - would_earn).max(order.reversed))
 }
 
-// Takes `due` points: of the order's own first, from pending, then from active, then from what else is active, and then
-// as the policy says.
-fn reverse(work: &Working<'_>, order: &OrderRecord, due: i64) -> Result<(PointsReversed, Vec<Posting>), Misfit> {
-    let policy = work.context().program().refunds.policy;
-    let own = order.lot.map(|lot| work.member.lots.get(&lot).ok_or(Misfit::NotLoaded("a lot"))).transpose()?;
-    let (own_pending, own_active) = own.map_or((0, 0), |lot| (lot.pending, lot.active));
-    let pending = own_pending.min(due);
-    let mut lines = vec![(Account::Member(Part::Pending), pending, order.lot)];
-    let mut active = 0;
-    if policy != RefundPolicy::OnlyPending {
-        active = own_active.min(due - pending);
-        lines.push((ACTIVE, active, order.lot));
-        for lot::Taking { lot, points } in work.member.soonest(due - pending - active, order.lot) {
-            active += points;
-            lines.push((ACTIVE, points, Some(lot)));
-        }
-    }
-    let left = due - pending - active;
-    if left > 0 && policy != RefundPolicy::OnlyPending && work.member.balances.active > active {
-        return Err(Misfit::NotLoaded("a lot"));
-    }
-    // Whoever has left owes nothing more.
-    let owed = policy == RefundPolicy::Unlimited && !work.member.status.has_left();
-    let (debt, waived) = if owed { (left, 0) } else { (0, left) };
-    lines.push((Account::Member(Part::Debt), debt, None));
-    let line = |(debit, points, lot)| Posting { debit, credit: Account::Issuance, points, lot };
-    let postings = lines.into_iter().filter(|(_, points, _)| *points > 0).map(line).collect();
-    Ok((PointsReversed { pending, active, debt, waived }, postings))
+// The part of `refunded` that points had paid.
+fn paid_by_points(order: &OrderRecord, refunded: Decimal) -> Decimal {
+    let minor = |amount| money::in_minor(amount, order.currency);
+    let share = minor(refunded).zip(minor(order.amount));
+    share.and_then(|(part, whole)| money::share(order.paid, part, whole, order.currency)).unwrap_or_default()
 }
 
-// Which redemptions give back how many points, the last of the order first.
-fn to_return(work: &Working<'_>, order: &OrderRecord, refunded: Decimal) -> Result<Vec<(RedemptionId, i64)>, Rejected> {
-    if order.redemptions.is_empty() {
-        return Ok(Vec::new());
-    }
+// What comes back of the points that paid the order, of all its redemptions the longest-lived first. Of each redemption
+// they come back in the reverse order of taking, which is the same order.
+fn coming(work: &Working<'_>, order: &OrderRecord, refunded: Decimal) -> Result<Vec<(RedemptionId, Taking)>, Rejected> {
     let minor = |amount| money::in_minor(amount, order.currency).map(i128::from).ok_or(Refusal::PointsOverLimit);
     let (refunded, amount) = (minor(refunded)?, minor(order.amount)?);
     // An order of nothing comes back whole, and with it the points that were given for it.
     let paid = i128::from(order.paid_points);
     let share = (paid * refunded).checked_div(amount).unwrap_or(paid);
     let mut left = i64::try_from(share).map_err(|_| Refusal::PointsOverLimit)? - order.returned;
-    let mut back = Vec::new();
-    for id in order.redemptions.iter().rev() {
+    let mut captured = Vec::new();
+    for id in &order.redemptions {
         let redemption = work.member.redemptions.get(id).ok_or(Misfit::NotLoaded("a redemption"))?;
-        let points = redemption.spent().min(left);
-        if points > 0 {
-            left -= points;
-            back.push((*id, points));
+        for taking in lot::from_the_end(&redemption.lots, redemption.returned, redemption.spent()) {
+            captured.push((work.member.lots.get(&taking.lot).ok_or(Misfit::NotLoaded("a lot"))?, *id, taking.points));
         }
     }
-    Ok(back)
+    captured.sort_by(|(one, ..), (other, ..)| other.spent_before(one));
+    let mut coming = Vec::new();
+    for (lot, redemption, there) in captured {
+        let points = there.min(left);
+        left -= points;
+        if points > 0 {
+            coming.push((redemption, Taking { lot: lot.id, points }));
+        }
+    }
+    Ok(coming)
+}
+
+// Posts what comes back, an entry for each redemption, and says where that went which had paid.
+fn bring_back(work: &mut Working<'_>, coming: &[(RedemptionId, Taking)], plan: &Plan) -> Result<Vec<Given>, Rejected> {
+    let mut homes = VecDeque::from([(Home::Debt, plan.debt_undone)]);
+    homes.extend(plan.restored.iter().map(|taking| (Home::Restored(taking.lot), taking.points)));
+    homes.extend(plan.given.iter().map(|taking| (Home::Lot(taking.lot), taking.points)));
+    homes.push_back((Home::Due, plan.set_off - plan.debt_undone));
+    let mut shares: Vec<(RedemptionId, i64)> = Vec::new();
+    for (id, taking) in coming {
+        match shares.iter_mut().find(|(redemption, _)| redemption == id) {
+            Some((_, points)) => *points += taking.points,
+            None => shares.push((*id, taking.points)),
+        }
+    }
+    let mut given = Vec::new();
+    for (id, points) in shares {
+        given.extend(redemption::come_back(work, id, next(&mut homes, points))?.1);
+    }
+    Ok(given)
+}
+
+// The next `points` of `homes`.
+fn next(homes: &mut VecDeque<(Home, i64)>, points: i64) -> Vec<(Home, i64)> {
+    let (mut next, mut left) = (Vec::new(), points);
+    while left > 0
+        && let Some((home, there)) = homes.pop_front()
+    {
+        let here = there.min(left);
+        left -= here;
+        if here > 0 {
+            next.push((home, here));
+        }
+        if there > here {
+            homes.push_front((home, there - here));
+        }
+    }
+    next
+}
+
+// The postings of what is taken for what is due. What had expired comes out of `breakage` again.
+fn taken(plan: &Plan, own: Option<Uuid>) -> Vec<Posting> {
+    let mut lines = vec![(Account::Member(Part::Pending), plan.pending, own), (ACTIVE, plan.active, own)];
+    for Given { lot, into, points } in &plan.again {
+        let (account, lot) = into.map_or((Account::Breakage, *lot), |lot| (ACTIVE, lot));
+        lines.push((account, *points, Some(lot)));
+    }
+    lines.extend(plan.others.iter().map(|taking| (ACTIVE, taking.points, Some(taking.lot))));
+    lines.push((Account::Member(Part::Debt), plan.debt, None));
+    let line = |(debit, points, lot)| Posting { debit, credit: Account::Issuance, points, lot };
+    lines.into_iter().filter(|(_, points, _)| *points > 0).map(line).collect()
+}
+
+impl Plan {
+    fn reply(&self) -> PointsReversed {
+        let again: i64 = self.again.iter().filter(|given| given.into.is_some()).map(|given| given.points).sum();
+        PointsReversed {
+            pending: self.pending,
+            active: self.active + again + lot::total(&self.others) - lot::total(&self.restored),
+            set_off: self.set_off - self.debt_undone,
+            debt: self.debt - self.debt_undone,
+            claimed: self.reversal.claimed,
+            expired: self.expired,
+            waived: self.waived,
+        }
+    }
 }

@@ -35,6 +35,8 @@ pub struct LotView {
     pub active: i64,
     /// How many are set aside.
     pub held: i64,
+    /// How many expired.
+    pub expired: i64,
     /// When they became or become usable.
     #[serde(with = "time::serde_canonical")]
     #[schema(value_type = String, format = DateTime)]
@@ -47,8 +49,8 @@ pub struct LotView {
 
 impl From<&Lot> for LotView {
     fn from(lot: &Lot) -> Self {
-        let Lot { id, earned, pending, active, held, active_at, expires_at } = *lot;
-        Self { id, earned, pending, active, held, active_at, expires_at }
+        let Lot { id, earned, pending, active, held, expired, active_at, expires_at } = *lot;
+        Self { id, earned, pending, active, held, expired, active_at, expires_at }
     }
 }
 
@@ -94,15 +96,17 @@ pub fn page(
         let Place { seq, n } = before.unwrap_or(Place { seq: i64::MAX, n: 0 });
         let load = LoadLots { journal: id.journal(), member: id.uuid(), seq, n, limit };
         let rows: Vec<LotRow> = load.load(connection)?;
-        let lots = rows.into_iter().map(|((seq, n), (lot, earned, pending, active, held), (active_at, expires_at))| {
-            let stored = Lot { id: lot, earned, pending, active, held, active_at, expires_at };
-            (Place { seq, n }, LotView::from(work.member.lots.get(&lot).unwrap_or(&stored)))
-        });
+        let lots = rows.into_iter().map(
+            |((seq, n), (lot, earned, pending, active, held, expired), (active_at, expires_at))| {
+                let stored = Lot { id: lot, earned, pending, active, held, expired, active_at, expires_at };
+                (Place { seq, n }, LotView::from(work.member.lots.get(&lot).unwrap_or(&stored)))
+            },
+        );
         Ok(Some(lots.collect()))
     })
 }
 
-type LotRow = ((i64, i64), (Uuid, i64, i64, i64, i64), (DateTime<Utc>, Option<DateTime<Utc>>));
+type LotRow = ((i64, i64), (Uuid, i64, i64, i64, i64, i64), (DateTime<Utc>, Option<DateTime<Utc>>));
 
 statement! {
     // Each of the entries brought at least one lot, so as many entries as lots are enough.
@@ -112,8 +116,8 @@ statement! {
         seq: i64 => BigInt,
         n: i64 => BigInt,
         limit: i64 => BigInt,
-    } -> ((BigInt, BigInt), (SqlUuid, BigInt, BigInt, BigInt, BigInt), (Timestamptz, Nullable<Timestamptz>)),
-    "SELECT e.seq, made.n, l.id, l.earned, l.pending, l.active, l.held, l.active_at, l.expires_at
+    } -> ((BigInt, BigInt), (SqlUuid, BigInt, BigInt, BigInt, BigInt, BigInt), (Timestamptz, Nullable<Timestamptz>)),
+    "SELECT e.seq, made.n, l.id, l.earned, l.pending, l.active, l.held, l.expired, l.active_at, l.expires_at
      FROM (
          SELECT seq, payload::json -> 'lots' AS lots FROM entry
          WHERE member = $2 AND seq <= $3 AND (payload::json -> 'lots') IS NOT NULL

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Date, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use rust_decimal::Decimal;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -15,6 +16,7 @@ use crate::domain::enrolment::{MemberReply, Profile};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::lot::Lot;
 use crate::domain::member::{Balances, Lifetime, Member};
+use crate::domain::order::OrderRecord;
 use crate::domain::program::ProgramBook;
 use crate::domain::redemption::Redemption;
 use crate::domain::time::{self, Timestamp};
@@ -156,11 +158,12 @@ pub fn ids_of(connection: &mut PgConnection, external_ids: &[String]) -> Result<
     Ok(found)
 }
 
-type WalletRow = ((String, DateTime<Utc>), (i64, i64, i64, i64), (i64, i64), (Option<DateTime<Utc>>, DateTime<Utc>));
+type WalletRow =
+    ((String, DateTime<Utc>), (i64, i64, i64, i64), (i64, i64, i64), (Option<DateTime<Utc>>, DateTime<Utc>));
 type DueRow = (
-    (i64, i64, i64, i64),
-    (Option<Vec<String>>, Option<Vec<String>>),
-    (Option<Uuid>, Option<i64>, Option<i64>, Option<i64>, Option<i64>),
+    ((i64, i64, i64, i64), i64),
+    (Option<Vec<String>>, Option<Vec<String>>, Option<Vec<String>>),
+    LotPoints,
     (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
 );
 
@@ -183,7 +186,9 @@ pub fn settled<'p>(
 ) -> Result<Option<Settled<'p>>, ReadError> {
     let (journal, member) = (id.journal(), id.uuid());
     let rows: Vec<WalletRow> = LoadWallet { journal, member }.load(connection)?;
-    let Some((person, balances, (lifetime_earned, lifetime_spent), (due_beyond, now))) = rows.into_iter().next() else {
+    let Some((person, balances, (lifetime_earned, lifetime_spent, claimed), (due_beyond, now))) =
+        rows.into_iter().next()
+    else {
         return Ok(None);
     };
     let now = clock.read(now);
@@ -191,6 +196,7 @@ pub fn settled<'p>(
         status: person.0.parse().map_err(|_| ReadError::Corrupt("a member of unknown status"))?,
         balances: self::balances(balances),
         lifetime: Lifetime { lifetime_earned, lifetime_spent },
+        claimed,
         due_beyond,
         ..Member::new(id, person.1)
     };
@@ -208,13 +214,26 @@ fn balances((active, pending, held, debt): (i64, i64, i64, i64)) -> Balances {
     Balances { active, pending, held, debt }
 }
 
+type LotPoints = (Option<Uuid>, Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<i64>);
+
+fn lot_points((id, earned, pending, active, held, expired): LotPoints) -> Option<(Uuid, [i64; 5])> {
+    Some((id?, [earned?, pending?, active?, held?, expired?]))
+}
+
+// An order whose refunds have a claim, from what `LoadDue` makes of it.
+fn claiming_order(order: &str) -> Option<OrderRecord> {
+    let (version, payload, refunded, reversed, returned, reversal): (i32, String, Option<Decimal>, _, _, _) =
+        serde_json::from_str(order).ok()?;
+    OrderRecord::stored(&payload, version, (refunded, reversed, returned, reversal))
+}
+
 // One statement, so that wallet, lots, holds and offers are of one moment.
 fn load_due(connection: &mut PgConnection, member: &mut Member, now: Timestamp) -> Result<(), ReadError> {
     let load = LoadDue { journal: member.id.journal(), member: member.id.uuid(), until: now };
     let rows: Vec<DueRow> = load.load(connection)?;
     let unreadable = |_| ReadError::Corrupt("a hold or an offer that cannot be read");
-    for (row, (holds, offers), (lot, earned, pending, active, held), (active_at, expires_at)) in rows {
-        member.balances = balances(row);
+    for ((row, claimed), (holds, offers, claiming), lot, (active_at, expires_at)) in rows {
+        (member.balances, member.claimed) = (balances(row), claimed);
         for hold in holds.into_iter().flatten() {
             let hold: Redemption = serde_json::from_str(&hold).map_err(unreadable)?;
             member.redemptions.insert(hold.id, hold);
@@ -223,9 +242,12 @@ fn load_due(connection: &mut PgConnection, member: &mut Member, now: Timestamp) 
             let offer: Transfer = serde_json::from_str(&offer).map_err(unreadable)?;
             member.transfers.insert(offer.id, offer);
         }
-        let known = lot.zip(earned).zip(pending).zip(active).zip(held).zip(active_at);
-        if let Some((((((id, earned), pending), active), held), active_at)) = known {
-            member.lots.insert(id, Lot { id, earned, pending, active, held, active_at, expires_at });
+        for order in claiming.into_iter().flatten() {
+            let order = claiming_order(&order).ok_or(ReadError::Corrupt("an order that cannot be read"))?;
+            member.orders.insert(order.order_id.clone(), order);
+        }
+        if let Some(((id, [earned, pending, active, held, expired]), active_at)) = lot_points(lot).zip(active_at) {
+            member.lots.insert(id, Lot { id, earned, pending, active, held, expired, active_at, expires_at });
         }
     }
     Ok(())
@@ -242,11 +264,11 @@ statement! {
 statement! {
     LoadWallet { journal: JournalId => SmallInt, member: Uuid => SqlUuid }
     -> (
-        (Text, Timestamptz), (BigInt, BigInt, BigInt, BigInt), (BigInt, BigInt), (Nullable<Timestamptz>, Timestamptz)
+        (Text, Timestamptz), (BigInt, BigInt, BigInt, BigInt), (BigInt, BigInt, BigInt), (Nullable<Timestamptz>, Timestamptz)
     ),
     concat!(
         "SELECT m.status, m.joined_at, w.active, w.pending, w.held, w.debt, w.lifetime_earned, w.lifetime_spent,
-             w.next_due_at, GREATEST(", programme_time!(), ", j.recorded_at)
+             w.claimed, w.next_due_at, GREATEST(", programme_time!(), ", j.recorded_at)
          FROM member m JOIN wallet w ON w.journal = $1 AND w.member = $2 JOIN journal j ON j.id = $1
          WHERE m.journal = $1 AND m.id = $2"
     )
@@ -255,18 +277,26 @@ statement! {
 statement! {
     LoadDue { journal: JournalId => SmallInt, member: Uuid => SqlUuid, until: Timestamp => Timestamptz }
     -> (
-        (BigInt, BigInt, BigInt, BigInt),
-        (Nullable<Array<Text>>, Nullable<Array<Text>>),
-        (Nullable<SqlUuid>, Nullable<BigInt>, Nullable<BigInt>, Nullable<BigInt>, Nullable<BigInt>),
+        ((BigInt, BigInt, BigInt, BigInt), BigInt),
+        (Nullable<Array<Text>>, Nullable<Array<Text>>, Nullable<Array<Text>>),
+        (
+            Nullable<SqlUuid>, Nullable<BigInt>, Nullable<BigInt>, Nullable<BigInt>, Nullable<BigInt>, Nullable<BigInt>
+        ),
         (Nullable<Timestamptz>, Nullable<Timestamptz>)
     ),
     "WITH hold AS MATERIALIZED (
          SELECT state FROM redemption WHERE member = $2 AND status = 'held' AND lapses_at <= $3
      ), offer AS MATERIALIZED (
          SELECT state FROM transfer WHERE member = $2 AND status = 'offered' AND lapses_at <= $3
+     ), claiming AS MATERIALIZED (
+         SELECT json_build_array(e.program_version, e.payload, o.refunded::text, o.reversed, o.returned, o.reversal)::text
+             AS stored
+         FROM (SELECT * FROM orders WHERE member = $2 AND claimed > 0 OFFSET 0) AS o
+         CROSS JOIN LATERAL (SELECT * FROM entry WHERE journal = $1 AND seq = o.seq OFFSET 0) AS e
      )
-     SELECT w.active, w.pending, w.held, w.debt, (SELECT array_agg(state) FROM hold),
-         (SELECT array_agg(state) FROM offer), l.id, l.earned, l.pending, l.active, l.held, l.active_at, l.expires_at
+     SELECT w.active, w.pending, w.held, w.debt, w.claimed, (SELECT array_agg(state) FROM hold),
+         (SELECT array_agg(state) FROM offer), (SELECT array_agg(stored) FROM claiming), l.id, l.earned, l.pending,
+         l.active, l.held, l.expired, l.active_at, l.expires_at
      FROM wallet w LEFT JOIN LATERAL (
          SELECT * FROM lot WHERE member = $2 AND pending > 0 AND active_at <= $3
          UNION ALL

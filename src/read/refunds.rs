@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::ReadError;
 use crate::domain::ids::JournalId;
 use crate::domain::items::RefundItem;
-use crate::domain::refund::PointsReversed;
+use crate::domain::refund::{PointsReversed, Returned};
 use crate::domain::time::{self, Timestamp};
 use crate::postgres::statement::statement;
 
@@ -32,16 +32,25 @@ pub struct RefundView {
     /// The points that the order had brought and this refund reversed.
     #[schema(value_type = PointsReversed)]
     pub points_reversed: Value,
-    /// The points that had paid the order and came back.
-    #[schema(value_type = i64)]
-    pub points_returned: Value,
+    /// How much of it was to be paid out in money, a decimal string; absent for refunds posted before this was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    pub paid_out: Option<Value>,
+    /// The points that had paid the order and came back; absent for refunds posted before this was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Returned>, nullable = false)]
+    pub returned: Option<Value>,
+    /// When the money went back.
+    #[serde(with = "time::serde_canonical")]
+    #[schema(value_type = String, format = DateTime)]
+    pub occurred_at: Timestamp,
     /// When it was posted.
     #[serde(with = "time::serde_canonical")]
     #[schema(value_type = String, format = DateTime)]
     pub refunded_at: Timestamp,
 }
 
-type RefundRow = (i64, String, Option<String>, String, DateTime<Utc>);
+type RefundRow = (i64, String, Option<String>, String, (DateTime<Utc>, DateTime<Utc>));
 
 /// The refunds of an order of this journal from the newest to the oldest: those before the entry `before`, at most
 /// `limit`.
@@ -56,7 +65,7 @@ pub fn page(
     rows.into_iter().map(|row| view(row).ok_or(ReadError::Corrupt("a refund that cannot be read"))).collect()
 }
 
-fn view((seq, refund_id, items, response, refunded_at): RefundRow) -> Option<RefundView> {
+fn view((seq, refund_id, items, response, (occurred_at, refunded_at)): RefundRow) -> Option<RefundView> {
     let mut response: Value = serde_json::from_str(&response).ok()?;
     let mut answered = |key: &str| Some(response.get_mut(key)?.take());
     Some(RefundView {
@@ -65,7 +74,9 @@ fn view((seq, refund_id, items, response, refunded_at): RefundRow) -> Option<Ref
         amount: answered("amount")?,
         items: items.map(|items| serde_json::from_str(&items)).transpose().ok()?,
         points_reversed: answered("points_reversed")?,
-        points_returned: answered("points_returned")?,
+        paid_out: answered("paid_out"),
+        returned: answered("returned"),
+        occurred_at,
         refunded_at,
     })
 }
@@ -76,11 +87,11 @@ statement! {
         order_id: String => Text,
         before: i64 => BigInt,
         limit: i64 => BigInt,
-    } -> (BigInt, Text, Nullable<Text>, Text, Timestamptz),
-    "SELECT r.seq, r.refund_id, r.items, r.response, e.recorded_at
+    } -> (BigInt, Text, Nullable<Text>, Text, (Timestamptz, Timestamptz)),
+    "SELECT r.seq, r.refund_id, r.items, r.response, e.effective_at, e.recorded_at
      FROM (
          SELECT * FROM refund WHERE journal = $1 AND order_id = $2 AND seq < $3 ORDER BY seq DESC LIMIT $4
      ) AS r
-     CROSS JOIN LATERAL (SELECT recorded_at FROM entry WHERE journal = $1 AND seq = r.seq OFFSET 0) AS e
+     CROSS JOIN LATERAL (SELECT effective_at, recorded_at FROM entry WHERE journal = $1 AND seq = r.seq OFFSET 0) AS e
      ORDER BY r.seq DESC"
 }

@@ -51,6 +51,7 @@ diesel::table! {
         held -> Int8,
         active_at -> Timestamptz,
         expires_at -> Nullable<Timestamptz>,
+        expired -> Int8,
     }
 }
 
@@ -108,6 +109,7 @@ diesel::table! {
         next_due_at -> Nullable<Timestamptz>,
         lifetime_earned -> Int8,
         lifetime_spent -> Int8,
+        claimed -> Int8,
     }
 }
 

@@ -8,6 +8,7 @@ mod giving;
 mod keys;
 mod membership;
 mod orders;
+mod refunds;
 mod spending;
 
 use std::collections::BTreeMap;
@@ -57,6 +58,7 @@ pub struct Lot {
     pub pending: i64,
     pub active: i64,
     pub held: i64,
+    pub expired: i64,
     pub active_at: Timestamp,
     pub expires_at: Option<Timestamp>,
 }
@@ -166,7 +168,11 @@ impl Model {
             self.command = request.id;
             self.own = request.actor.strip_prefix("member:").map(|id| id.parse().expect("a member's id"));
             match self.run(request) {
-                Ok(()) => Expected { code: "done", replayed: false },
+                Ok(()) => {
+                    let members: Vec<MemberId> = self.people.keys().copied().collect();
+                    members.into_iter().for_each(|member| self.let_claims_go(member));
+                    Expected { code: "done", replayed: false }
+                }
                 // A refusal changes nothing, not even what time alone had made due.
                 Err(code) => {
                     *self = before;
@@ -307,6 +313,14 @@ impl Model {
 }
 
 impl Spending {
+    /// So many captured points come back.
+    pub fn come_back(&mut self, points: i64) {
+        self.returned += points;
+        if self.returned == self.captured {
+            self.status = "returned";
+        }
+    }
+
     pub fn must_be(&self, status: &str) -> Verdict {
         match self.status {
             found if found == status => Ok(()),

@@ -1,5 +1,6 @@
 //! Invariant 11: splitting changes nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -11,17 +12,20 @@ use uuid::Uuid;
 
 use super::*;
 use crate::domain::adjustment::{self, Adjustment, Reason};
-use crate::domain::member::Member;
+use crate::domain::member::{Lifetime, Member};
 use crate::domain::order::{self, Order};
 use crate::domain::program::{Program, ProgramBook, ProgramVersion};
-use crate::domain::redemption::{Purpose, RedemptionRequest};
+use crate::domain::redemption::{Purpose, RedemptionRequest, RedemptionStatus};
 use crate::domain::time::{self, Timestamp};
+use crate::domain::transfer::{self, Reply, TransferRequest};
 
 /// An order, by which rules it earned, and what was returned of the points that paid it before it was refunded.
 #[derive(Debug, Clone)]
 struct Case {
     rules: Rules,
     cents: i64,
+    /// Points that came before, and how many days before.
+    gifts: Vec<(i64, i64)>,
     /// Points of each redemption that paid it.
     paid: Vec<i64>,
     /// So many of the first came back by themselves.
@@ -38,6 +42,7 @@ struct Rules {
     pending: &'static str,
     policy: &'static str,
     value: &'static str,
+    grace: Option<&'static str>,
 }
 
 proptest! {
@@ -57,23 +62,110 @@ proptest! {
         let once = case.refunded(&ordered, &programs, &[parts.iter().sum()])?;
         let often = case.refunded(&ordered, &programs, &parts)?;
 
-        let sums = |member: &Member| {
-            let order = &member.orders["A-1"];
-            let back: i64 = member.redemptions.values().map(|redemption| redemption.returned).sum();
-            (order.refunded, order.reversed, order.returned, back)
-        };
-        prop_assert_eq!(sums(&often), sums(&once));
+        prop_assert_eq!(View::of(&often), View::of(&once));
         if parts.iter().sum::<i64>() == case.cents {
             prop_assert_eq!(often.orders["A-1"].reversed, often.orders["A-1"].points, "all of it is due");
             prop_assert!(often.redemptions.values().all(|redemption| redemption.spent() == 0 || redemption.order_id.is_none()));
         }
-        // Without anything waived, nothing else differs either.
-        if case.rules.policy == "unlimited" {
-            let net = |member: &Member| member.balances.active - member.balances.debt;
-            prop_assert_eq!((net(&often), often.balances.pending), (net(&once), once.balances.pending));
-            prop_assert_eq!(often.lifetime, once.lifetime);
+    }
+
+    #[test]
+    fn a_refund_before_held_points_come_back_ends_as_one_after(
+        case in cases(),
+        held in 1..200_i64,
+        offered in any::<bool>(),
+        cents in vec(1..20_000_i64, 1..4),
+    ) {
+        // What paid and comes back after its end without a grace is worth nothing but to set it off. With some of the
+        // order's own points held, more of it is set off.
+        if case.rules.grace.is_none() && case.days > 300 {
+            return Ok(());
+        }
+        let programs = case.programs();
+        let Some(mut ordered) = case.ordered(&programs) else { return Ok(()) };
+        let later = day(case.days);
+        let mut take = Working::on(&ordered, context(&programs, later, 90));
+        if !hold(&mut take, held, offered) {
+            return Ok(());
+        }
+        ordered = take.member;
+        let parts: Vec<i64> = cents.iter().scan(case.cents, |left, part| {
+            let part = *part.min(left);
+            *left -= part;
+            Some(part)
+        }).filter(|part| *part > 0).collect();
+
+        let after = case.refunded(&released(&ordered, &programs, later)?, &programs, &parts)?;
+        let before = released(&case.refunded(&ordered, &programs, &parts)?, &programs, later)?;
+
+        prop_assert_eq!((before.balances, before.lifetime, before.claimed), (after.balances, after.lifetime, 0));
+    }
+}
+
+// All that a member can see of a wallet. Lots that live equally long are one: a grace makes a lot for each refund.
+#[derive(Debug, PartialEq)]
+struct View {
+    balances: Balances,
+    lifetime: Lifetime,
+    claimed: i64,
+    lots: BTreeMap<(Option<Timestamp>, Timestamp), [i64; 4]>,
+    order: (Decimal, i64, i64, i64, i64),
+    redemptions: Vec<(i64, RedemptionStatus)>,
+}
+
+impl View {
+    fn of(member: &Member) -> Self {
+        let mut lots: BTreeMap<_, [i64; 4]> = BTreeMap::new();
+        for lot in member.lots.values() {
+            let sums = lots.entry((lot.expires_at, lot.active_at)).or_default();
+            let points = [lot.pending, lot.active, lot.held, lot.expired];
+            sums.iter_mut().zip(points).for_each(|(sum, points)| *sum += points);
+        }
+        lots.retain(|_, sums| *sums != [0; 4]);
+        let order = &member.orders["A-1"];
+        let Reversal { covered, debt, .. } = order.reversal;
+        Self {
+            balances: member.balances,
+            lifetime: member.lifetime,
+            claimed: member.claimed,
+            lots,
+            order: (order.refunded, order.reversed, order.returned, covered, debt),
+            redemptions: member.redemptions.values().map(|one| (one.returned, one.status)).collect(),
         }
     }
+}
+
+// Sets points aside, by a hold or by an offer; false where there are too few.
+fn hold(work: &mut Working<'_>, points: i64, offered: bool) -> bool {
+    let member_id = work.member.id;
+    if offered {
+        let to_member_id = MemberId::new(1, Uuid::from_u128(8));
+        let receiver = Member::new(to_member_id, day(0));
+        let asked = TransferRequest { from_member_id: member_id, to_member_id, points, message: None, direct: false };
+        return transfer::offer(work, Some(&receiver), &asked).is_ok();
+    }
+    let purpose = Purpose::Order { points, order_id: None, order_amount: None };
+    let asked = RedemptionRequest { member_id, purpose, hold: Some(TimeDelta::days(1)) };
+    redemption::redeem(work, &asked, None).is_ok()
+}
+
+// Everything that is held goes back.
+fn released(member: &Member, programs: &ProgramBook, now: Timestamp) -> Result<Member, TestCaseError> {
+    let mut member = member.clone();
+    let holds: Vec<_> = member.redemptions.values().filter(|one| one.status == RedemptionStatus::Held).collect();
+    let holds: Vec<RedemptionId> = holds.into_iter().map(|one| one.id).collect();
+    for id in holds {
+        let mut work = Working::on(&member, context(programs, now, 300));
+        prop_assert!(redemption::void(&mut work, id).is_ok());
+        member = work.member;
+    }
+    let offers: Vec<_> = member.transfers.values().map(|offer| (offer.id, offer.to_member_id)).collect();
+    for offer in offers {
+        let mut work = Working::on(&member, context(programs, now, 301));
+        prop_assert!(transfer::answer(&mut work, offer, Reply::Cancel).is_ok());
+        member = work.member;
+    }
+    Ok(member)
 }
 
 fn cases() -> impl Strategy<Value = Case> {
@@ -83,24 +175,39 @@ fn cases() -> impl Strategy<Value = Case> {
         select(vec!["0D", "14D"]),
         select(vec!["only_pending", "within_balance", "unlimited"]),
         select(vec!["0.01", "0.015", "0.5"]),
+        select(vec![None, Some("30D")]),
     );
-    let rules =
-        rules.prop_map(|(rate, rounding, pending, policy, value)| Rules { rate, rounding, pending, policy, value });
-    (rules, 1..20_000_i64, vec(1..150_i64, 0..3), 0..60_i64, 0..300_i64, 0..30_i64)
-        .prop_map(|(rules, cents, paid, returned, spent, days)| Case { rules, cents, paid, returned, spent, days })
+    let rules = rules.prop_map(|(rate, rounding, pending, policy, value, grace)| Rules {
+        rate,
+        rounding,
+        pending,
+        policy,
+        value,
+        grace,
+    });
+    // Gifts last for a year: after some days some or all of them have ended, and so have the order's points.
+    let days = prop_oneof![3 => 0..30_i64, 1 => 340..400_i64];
+    let gifts = vec((1..300_i64, 0..30_i64), 1..4);
+    (rules, 1..20_000_i64, gifts, vec(1..150_i64, 0..3), 0..60_i64, 0..300_i64, days).prop_map(
+        |(rules, cents, gifts, paid, returned, spent, days)| Case { rules, cents, gifts, paid, returned, spent, days },
+    )
 }
 
 impl Case {
     // The order earned by the first version; the second, with another rate, is in force when it is refunded.
     fn programs(&self) -> ProgramBook {
-        let Rules { rate, rounding, pending, policy, value } = &self.rules;
+        let Rules { rate, rounding, pending, policy, value, grace } = &self.rules;
         let versions = [(1, 0, *rate), (2, 1, "2")].map(|(version, days, rate)| {
-            let document = json!({
+            let mut document = json!({
                 "name": "Refunds", "currency": "USD", "time_zone": "America/New_York",
                 "earning": { "points_per_unit": rate, "rounding": rounding, "pending": pending, "expiry": "12M" },
                 "redemption": { "point_value": value },
                 "refunds": { "policy": policy },
+                "transfers": {},
             });
+            if let Some(grace) = grace {
+                document["redemption"]["return_grace"] = (*grace).into();
+            }
             let program = Arc::new(Program::read(&document).unwrap());
             ProgramVersion { version, effective_at: day(days), program }
         });
@@ -111,7 +218,6 @@ impl Case {
     fn ordered(&self, programs: &ProgramBook) -> Option<Member> {
         let id = MemberId::new(1, Uuid::from_u128(7));
         let mut member = Member::new(id, day(0));
-        let gift = Adjustment { member_id: id, points: 500, reason: Reason::Goodwill, note: None };
         let mut command = 0;
         let mut decide = |at, member: &mut Member, decide: &mut dyn FnMut(&mut Working<'_>) -> bool| {
             command += 1;
@@ -120,7 +226,10 @@ impl Case {
             *member = work.member;
             done
         };
-        decide(day(0), &mut member, &mut |work| adjustment::adjust(work, &gift).is_ok());
+        for (points, age) in &self.gifts {
+            let gift = Adjustment { member_id: id, points: *points, reason: Reason::Goodwill, note: None };
+            decide(day(-age), &mut member, &mut |work| adjustment::adjust(work, &gift).is_ok());
+        }
         for points in &self.paid {
             let purpose = Purpose::Order { points: *points, order_id: None, order_amount: None };
             let request = RedemptionRequest { member_id: id, purpose, hold: Some(TimeDelta::hours(1)) };

@@ -46,7 +46,7 @@ pub fn load(
     Ok(cut)
 }
 
-type LotRow = (Uuid, Uuid, i64, i64, i64, i64, DateTime<Utc>, Option<DateTime<Utc>>);
+type LotRow = (Uuid, Uuid, i64, i64, i64, i64, i64, DateTime<Utc>, Option<DateTime<Utc>>);
 
 // An award loads no lots unless something is due. For members with something due: every lot that is due by `now`, up to
 // MOST_DUE in the order they fall due.
@@ -97,7 +97,10 @@ fn named(
         let offers = member.transfers.values().filter(|transfer| transfer.due_at().is_some());
         let offers = offers.filter(|one| needs.transfers.contains(&one.id) || lapses(one.due_at()));
         ids.extend(offers.flat_map(|transfer| &transfer.lots).map(|taking| taking.lot));
-        ids.extend(member.orders.values().filter_map(|order| order.lot));
+        let refunded = member.orders.values().filter(|order| needs.refunded.contains_key(&order.order_id));
+        for order in refunded {
+            ids.extend(order.lot.into_iter().chain(order.reversal.lots()));
+        }
         ids.retain(|id| !member.lots.contains_key(id));
     }
     if ids.is_empty() {
@@ -173,11 +176,11 @@ fn member_mut(state: &mut State, id: Uuid) -> Result<&mut Member, Failure> {
 }
 
 fn lot(row: &LotRow) -> Lot {
-    let (id, _, earned, pending, active, held, active_at, expires_at) = *row;
-    Lot { id, earned, pending, active, held, active_at, expires_at }
+    let (id, _, earned, pending, active, held, expired, active_at, expires_at) = *row;
+    Lot { id, earned, pending, active, held, expired, active_at, expires_at }
 }
 
-type LotColumns = (SqlUuid, SqlUuid, BigInt, BigInt, BigInt, BigInt, Timestamptz, Nullable<Timestamptz>);
+type LotColumns = (SqlUuid, SqlUuid, BigInt, BigInt, BigInt, BigInt, BigInt, Timestamptz, Nullable<Timestamptz>);
 
 statement! {
     LoadDueLots {
@@ -186,7 +189,7 @@ statement! {
         until: Timestamp => Timestamptz,
         most: i64 => BigInt,
     } -> LotColumns,
-    "SELECT due.id, due.member, due.earned, due.pending, due.active, due.held, due.active_at, due.expires_at
+    "SELECT due.id, due.member, due.earned, due.pending, due.active, due.held, due.expired, due.active_at, due.expires_at
      FROM UNNEST($2) AS wanted (member)
      CROSS JOIN LATERAL (
          SELECT *, active_at AS due_at FROM lot
@@ -201,14 +204,14 @@ statement! {
 
 statement! {
     LoadLots { journal: JournalId => SmallInt, ids: Vec<Uuid> => Array<SqlUuid> } -> LotColumns,
-    "SELECT l.id, l.member, l.earned, l.pending, l.active, l.held, l.active_at, l.expires_at
+    "SELECT l.id, l.member, l.earned, l.pending, l.active, l.held, l.expired, l.active_at, l.expires_at
      FROM UNNEST($2) AS wanted (id)
      CROSS JOIN LATERAL (SELECT * FROM lot WHERE journal = $1 AND id = wanted.id OFFSET 0) AS l"
 }
 
 statement! {
     LoadAll { journal: JournalId => SmallInt, members: Vec<Uuid> => Array<SqlUuid> } -> LotColumns,
-    "SELECT l.id, l.member, l.earned, l.pending, l.active, l.held, l.active_at, l.expires_at
+    "SELECT l.id, l.member, l.earned, l.pending, l.active, l.held, l.expired, l.active_at, l.expires_at
      FROM UNNEST($2) AS wanted (member)
      CROSS JOIN LATERAL (
          SELECT * FROM lot WHERE member = wanted.member AND pending > 0
@@ -226,7 +229,7 @@ statement! {
         now: Timestamp => Timestamptz,
         most: i64 => BigInt,
     } -> LotColumns,
-    "SELECT l.id, l.member, l.earned, l.pending, l.active, l.held, l.active_at, l.expires_at
+    "SELECT l.id, l.member, l.earned, l.pending, l.active, l.held, l.expired, l.active_at, l.expires_at
      FROM UNNEST($2) AS wanted (member)
      CROSS JOIN LATERAL (
          SELECT * FROM lot

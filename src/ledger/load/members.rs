@@ -14,7 +14,7 @@ use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::member::{Balances, Lifetime, Member};
 use crate::postgres::statement::statement;
 
-type MemberRow = ((Uuid, String, DateTime<Utc>), (i64, i64, i64, i64), (i64, i64), Option<DateTime<Utc>>);
+type MemberRow = ((Uuid, String, DateTime<Utc>), (i64, i64, i64, i64), (i64, i64, i64), Option<DateTime<Utc>>);
 
 /// Loads the members that the batch needs, and the profiles of those whose it needs.
 pub fn load(
@@ -37,11 +37,12 @@ pub fn load(
 }
 
 fn member(row: MemberRow) -> Option<Member> {
-    let ((id, status, joined_at), (active, pending, held, debt), (earned, spent), due_beyond) = row;
+    let ((id, status, joined_at), (active, pending, held, debt), (earned, spent, claimed), due_beyond) = row;
     Some(Member {
         status: status.parse().ok()?,
         balances: Balances { active, pending, held, debt },
         lifetime: Lifetime { lifetime_earned: earned, lifetime_spent: spent },
+        claimed,
         due_beyond,
         ..Member::new(MemberId::try_from(id).ok()?, joined_at)
     })
@@ -70,10 +71,10 @@ fn load_profiles(
 statement! {
     LoadMembers { journal: JournalId => SmallInt, members: Vec<Uuid> => Array<SqlUuid> }
     -> (
-        (SqlUuid, Text, Timestamptz), (BigInt, BigInt, BigInt, BigInt), (BigInt, BigInt), Nullable<Timestamptz>
+        (SqlUuid, Text, Timestamptz), (BigInt, BigInt, BigInt, BigInt), (BigInt, BigInt, BigInt), Nullable<Timestamptz>
     ),
     "SELECT m.id, m.status, m.joined_at, w.active, w.pending, w.held, w.debt, w.lifetime_earned, w.lifetime_spent,
-         w.next_due_at
+         w.claimed, w.next_due_at
      FROM UNNEST($2) AS wanted (id)
      CROSS JOIN LATERAL (SELECT * FROM member WHERE journal = $1 AND id = wanted.id OFFSET 0) AS m
      CROSS JOIN LATERAL (SELECT * FROM wallet WHERE journal = $1 AND member = wanted.id OFFSET 0) AS w"

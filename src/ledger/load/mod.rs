@@ -101,6 +101,7 @@ pub fn state(
         let records = records::named(connection, *journal, &mut needs, &mut state)?;
         members::load(connection, *journal, &needs, &mut state)?;
         records.attach(&mut state);
+        records::claiming(connection, *journal, &state)?.attach(&mut state);
         let due = lots::due_members(&state, *journal, around.now);
         records::due(connection, *journal, due, around.now)?.attach(&mut state);
     }

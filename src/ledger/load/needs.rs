@@ -131,7 +131,7 @@ impl Needs {
 
     /// Once it is known what an order earned: what a refund of it may take, and the redemptions that paid it.
     pub fn add_order(&mut self, member: MemberId, order: &OrderRecord) {
-        self.take(member, order.points - order.reversed);
+        self.take(member, order.points - order.reversal.covered + order.reversal.debt);
         self.redemptions.extend(&order.redemptions);
     }
 

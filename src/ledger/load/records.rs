@@ -2,9 +2,7 @@
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, Numeric, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
-use rust_decimal::Decimal;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::super::Failure;
@@ -13,8 +11,7 @@ use super::needs::Needs;
 use super::of_journal;
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::items::Purchase;
-use crate::domain::lot::NewLot;
-use crate::domain::order::OrderRecord;
+use crate::domain::order::{OrderRecord, StoredRefunds};
 use crate::domain::redemption::Redemption;
 use crate::domain::time::Timestamp;
 use crate::domain::transfer::Transfer;
@@ -117,7 +114,7 @@ fn states<T: DeserializeOwned>(
     load(wanted)?.into_iter().map(read).collect()
 }
 
-type OrderRow = (String, Uuid, i32, String, Option<Decimal>, Option<i64>, Option<i64>, Option<String>, Option<String>);
+type OrderRow = ((String, Uuid), (i32, String), StoredRefunds, (Option<String>, Option<String>));
 
 fn orders(
     connection: &mut PgConnection,
@@ -132,21 +129,14 @@ fn orders(
     }
     let rows: Vec<OrderRow> = LoadOrderRecords { journal, orders }.load(connection)?;
     let mut loaded = Vec::new();
-    for (order_id, member, version, payload, refunded, reversed, returned, items, refunded_items) in rows {
+    for ((order_id, member), (version, payload), refunds, (items, refunded_items)) in rows {
         let unreadable = || Failure::UnreadableRow("orders");
         // Whoever asks for a refund of somebody else's order is given none.
         let member = MemberId::try_from(member).map_err(|_| unreadable())?;
         if !needs.members.contains(&member) {
             continue;
         }
-        let payload: Value = serde_json::from_str(&payload).map_err(|_| unreadable())?;
-        let lots = NewLot::all_from(&payload).map_err(|_| unreadable())?;
-        let read = payload.get("order").and_then(|order| OrderRecord::read(order, &payload, version, &lots));
-        let mut order = read.ok_or_else(unreadable)?;
-        order.was_refunded = refunded.is_some();
-        order.refunded = refunded.unwrap_or_default();
-        order.reversed = reversed.unwrap_or_default();
-        order.returned = returned.unwrap_or_default();
+        let order = OrderRecord::stored(&payload, version, refunds).ok_or_else(unreadable)?;
         let items = items.map(|items| serde_json::from_str(&items)).transpose().map_err(|_| unreadable())?;
         let back = refunded_items.map(|items| serde_json::from_str(&items)).transpose().map_err(|_| unreadable())?;
         state.purchases.insert(order_id, Purchase { items, back: back.unwrap_or_default() });
@@ -156,13 +146,41 @@ fn orders(
     Ok(loaded)
 }
 
+/// Loads the orders whose refunds have a claim on what is held, of the members who have such orders. They are rare.
+pub fn claiming(connection: &mut PgConnection, journal: JournalId, state: &State) -> Result<Records, Failure> {
+    let claimed = state.members.values().filter(|member| member.id.journal() == journal && member.claimed > 0);
+    let members: Vec<Uuid> = claimed.map(|member| member.id.uuid()).collect();
+    if members.is_empty() {
+        return Ok(Records::default());
+    }
+    let rows: Vec<(Uuid, (i32, String), StoredRefunds)> = LoadClaiming { journal, members }.load(connection)?;
+    let order = |(member, (version, payload), refunds): (Uuid, (i32, String), StoredRefunds)| {
+        Some((MemberId::try_from(member).ok()?, OrderRecord::stored(&payload, version, refunds)?))
+    };
+    let orders = rows.into_iter().map(|row| order(row).ok_or(Failure::UnreadableRow("orders")));
+    Ok(Records { orders: orders.collect::<Result<_, _>>()?, ..Records::default() })
+}
+
+statement! {
+    LoadClaiming { journal: JournalId => SmallInt, members: Vec<Uuid> => Array<SqlUuid> }
+    -> (SqlUuid, (Integer, Text), (Nullable<Numeric>, Nullable<BigInt>, Nullable<BigInt>, Nullable<Text>)),
+    "SELECT o.member, e.program_version, e.payload, o.refunded, o.reversed, o.returned, o.reversal
+     FROM UNNEST($2) AS wanted (member)
+     CROSS JOIN LATERAL (SELECT * FROM orders WHERE member = wanted.member AND claimed > 0 OFFSET 0) AS o
+     CROSS JOIN LATERAL (SELECT * FROM entry WHERE journal = $1 AND seq = o.seq OFFSET 0) AS e
+     WHERE o.journal = $1"
+}
+
 statement! {
     LoadOrderRecords { journal: JournalId => SmallInt, orders: Vec<String> => Array<Text> }
     -> (
-        Text, SqlUuid, Integer, Text, Nullable<Numeric>, Nullable<BigInt>, Nullable<BigInt>, Nullable<Text>,
-        Nullable<Text>
+        (Text, SqlUuid),
+        (Integer, Text),
+        (Nullable<Numeric>, Nullable<BigInt>, Nullable<BigInt>, Nullable<Text>),
+        (Nullable<Text>, Nullable<Text>)
     ),
-    "SELECT o.order_id, o.member, e.program_version, e.payload, o.refunded, o.reversed, o.returned, o.items, o.refunded_items
+    "SELECT o.order_id, o.member, e.program_version, e.payload, o.refunded, o.reversed, o.returned, o.reversal,
+         o.items, o.refunded_items
      FROM UNNEST($2) AS wanted (order_id)
      CROSS JOIN LATERAL (SELECT * FROM orders WHERE journal = $1 AND order_id = wanted.order_id OFFSET 0) AS o
      CROSS JOIN LATERAL (SELECT * FROM entry WHERE journal = $1 AND seq = o.seq OFFSET 0) AS e"

@@ -192,13 +192,15 @@ statement! {
         debts: Vec<i64> => Array<BigInt>,
         earned: Vec<i64> => Array<BigInt>,
         spent: Vec<i64> => Array<BigInt>,
+        claimed: Vec<i64> => Array<BigInt>,
         dues: Vec<Option<DateTime<Utc>>> => Array<Nullable<Timestamptz>>,
     } -> (),
-    "INSERT INTO wallet (journal, member, active, pending, held, debt, lifetime_earned, lifetime_spent, next_due_at)
-     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9)
+    "INSERT INTO wallet (journal, member, active, pending, held, debt, lifetime_earned, lifetime_spent, claimed,
+         next_due_at)
+     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9, $10)
      ON CONFLICT (journal, member) DO UPDATE SET active = EXCLUDED.active, pending = EXCLUDED.pending,
          held = EXCLUDED.held, debt = EXCLUDED.debt, lifetime_earned = EXCLUDED.lifetime_earned,
-         lifetime_spent = EXCLUDED.lifetime_spent, next_due_at = EXCLUDED.next_due_at"
+         lifetime_spent = EXCLUDED.lifetime_spent, claimed = EXCLUDED.claimed, next_due_at = EXCLUDED.next_due_at"
 }
 
 impl PutWallets {
@@ -210,6 +212,7 @@ impl PutWallets {
         self.debts.push(member.balances.debt);
         self.earned.push(member.lifetime.lifetime_earned);
         self.spent.push(member.lifetime.lifetime_spent);
+        self.claimed.push(member.claimed);
         self.dues.push(member.next_due_at());
     }
 }
@@ -223,13 +226,14 @@ statement! {
         pendings: Vec<i64> => Array<BigInt>,
         actives: Vec<i64> => Array<BigInt>,
         helds: Vec<i64> => Array<BigInt>,
+        expired: Vec<i64> => Array<BigInt>,
         active_ats: Vec<Timestamp> => Array<Timestamptz>,
         expires_ats: Vec<Option<Timestamp>> => Array<Nullable<Timestamptz>>,
     } -> (),
-    "INSERT INTO lot (journal, id, member, earned, pending, active, held, active_at, expires_at)
-     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9)
+    "INSERT INTO lot (journal, id, member, earned, pending, active, held, expired, active_at, expires_at)
+     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9, $10)
      ON CONFLICT (journal, id) DO UPDATE SET pending = EXCLUDED.pending, active = EXCLUDED.active,
-         held = EXCLUDED.held"
+         held = EXCLUDED.held, expired = EXCLUDED.expired"
 }
 
 impl PutLots {
@@ -240,6 +244,7 @@ impl PutLots {
         self.pendings.push(lot.pending);
         self.actives.push(lot.active);
         self.helds.push(lot.held);
+        self.expired.push(lot.expired);
         self.active_ats.push(lot.active_at);
         self.expires_ats.push(lot.expires_at);
     }

@@ -72,7 +72,7 @@ pub fn batch(
     members::profiles(connection, place.journal, state, &changes)?;
     records::donations(connection, place.journal, &changes)?;
     records::notes(connection, place.journal, &changes)?;
-    records::orders(connection, place.journal, state, &changes)?;
+    records::orders(connection, place.journal, &before.members, state, &changes)?;
     records::keys(connection, place.journal, place.now, &changes)?;
     records::program(connection, place.now, &before.rewards, state, &changes)?;
     for (journal, head) in place.heads {

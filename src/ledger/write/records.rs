@@ -1,6 +1,6 @@
 //! What a batch adds once: orders and their refunds, donations, notes, keys; and what belongs to no member.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use diesel::prelude::*;
 use diesel::sql_types::{
@@ -14,6 +14,7 @@ use super::super::command::{Outcome, PROGRAM_JOURNAL};
 use super::super::state::{Changes, State};
 use super::{run, stated};
 use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::member::Member;
 use crate::domain::order::OrderRecord;
 use crate::domain::reward::Reward;
 use crate::domain::time::Timestamp;
@@ -23,6 +24,7 @@ use crate::postgres::statement::statement;
 pub fn orders(
     connection: &mut PgConnection,
     journal: JournalId,
+    before: &HashMap<MemberId, Member>,
     state: &State,
     changes: &Changes,
 ) -> Result<(), Failure> {
@@ -46,11 +48,17 @@ pub fn orders(
         rows.responses.push(new.response.clone());
     }
     run(connection, "orders", rows.seqs.len(), rows)?;
-    // Refunds are rare: one statement for each order.
+    // Refunds, and what changes their claims, are rare: one statement for each order.
     let touched: BTreeSet<&str> = changes.refunds.iter().map(|new| new.refund.order_id.as_str()).collect();
     let members = state.members.values().filter(|member| member.id.journal() == journal);
-    let mut refunded: Vec<&OrderRecord> = members.flat_map(|member| member.orders.values()).collect();
-    refunded.retain(|order| touched.contains(order.order_id.as_str()));
+    let mut refunded: Vec<&OrderRecord> = members
+        .flat_map(|member| {
+            let old = before.get(&member.id);
+            let was = move |order: &OrderRecord| old.and_then(|old| old.orders.get(&order.order_id)) == Some(order);
+            let of_refund = |order: &OrderRecord| touched.contains(order.order_id.as_str());
+            member.orders.values().filter(move |order| of_refund(order) || order.was_refunded && !was(order))
+        })
+        .collect();
     refunded.sort_unstable_by_key(|order| &order.order_id);
     for order in refunded {
         let back = state.purchases.get(&order.order_id).map(|purchase| &purchase.back);
@@ -61,6 +69,8 @@ pub fn orders(
             refunded: order.refunded,
             reversed: order.reversed,
             returned: order.returned,
+            claimed: order.reversal.claimed,
+            reversal: stated(&order.reversal)?,
             refunded_items: items.map_err(|_| Failure::NotCanonical)?,
         };
         run(connection, "orders", 1, update)?;
@@ -205,9 +215,13 @@ statement! {
         refunded: Decimal => Numeric,
         reversed: i64 => BigInt,
         returned: i64 => BigInt,
+        claimed: i64 => BigInt,
+        reversal: String => Text,
         refunded_items: Option<String> => Nullable<Text>,
     } -> (),
-    "UPDATE orders SET refunded = $3, reversed = $4, returned = $5, refunded_items = $6
+    // Items that came back stay: of an order whose claims alone changed they were not loaded.
+    "UPDATE orders SET refunded = $3, reversed = $4, returned = $5, claimed = $6, reversal = $7,
+         refunded_items = COALESCE($8, refunded_items)
      WHERE journal = $1 AND order_id = $2"
 }
 

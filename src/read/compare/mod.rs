@@ -37,12 +37,15 @@ fn compare_members(stored: Vec<MemberRow>, mut lots: HashMap<Uuid, Vec<Lot>>, re
     if stored.len() != rebuilt.members.len() {
         return Err(format!("{} members are stored, {} were enrolled", stored.len(), rebuilt.members.len()));
     }
-    for (id, status, joined_at, (active, pending, held, debt), (earned, spent), next_due_at) in stored {
+    for (id, status, joined_at, (active, pending, held, debt), (earned, spent, claimed), next_due_at) in stored {
         let known = MemberId::try_from(id).ok().and_then(|id| rebuilt.members.get(&id));
         let member: &Member = known.ok_or_else(|| format!("member {id} is stored and was never enrolled"))?;
         let balances = Balances { active, pending, held, debt };
         if balances != member.balances {
             return Err(format!("the wallet of member {id} is {balances:?}, its entries give {:?}", member.balances));
+        }
+        if claimed != member.claimed {
+            return Err(format!("the wallet of member {id} has other claims on it than its entries give"));
         }
         if (earned, spent) != (member.lifetime.lifetime_earned, member.lifetime.lifetime_spent) {
             return Err(format!("the wallet of member {id} has other sums since joining than its entries give"));
@@ -78,7 +81,7 @@ fn compare_versions(stored: Vec<VersionRow>, rebuilt: &Journal) -> Result<(), St
     Ok(())
 }
 
-type MemberRow = (Uuid, String, DateTime<Utc>, (i64, i64, i64, i64), (i64, i64), Option<DateTime<Utc>>);
+type MemberRow = (Uuid, String, DateTime<Utc>, (i64, i64, i64, i64), (i64, i64, i64), Option<DateTime<Utc>>);
 
 fn stored_members(connection: &mut PgConnection, journal: JournalId) -> QueryResult<Vec<MemberRow>> {
     use schema::{member, wallet};
@@ -90,24 +93,24 @@ fn stored_members(connection: &mut PgConnection, journal: JournalId) -> QueryRes
             member::status,
             member::joined_at,
             (wallet::active, wallet::pending, wallet::held, wallet::debt),
-            (wallet::lifetime_earned, wallet::lifetime_spent),
+            (wallet::lifetime_earned, wallet::lifetime_spent, wallet::claimed),
             wallet::next_due_at,
         ))
         .load(connection)
 }
 
-type LotRow = (Uuid, Uuid, (i64, i64, i64, i64), DateTime<Utc>, Option<DateTime<Utc>>);
+type LotRow = (Uuid, Uuid, (i64, i64, i64, i64, i64), DateTime<Utc>, Option<DateTime<Utc>>);
 
 fn stored_lots(connection: &mut PgConnection, journal: JournalId) -> QueryResult<HashMap<Uuid, Vec<Lot>>> {
     use schema::lot::dsl;
-    let points = (dsl::earned, dsl::pending, dsl::active, dsl::held);
+    let points = (dsl::earned, dsl::pending, dsl::active, dsl::held, dsl::expired);
     let rows: Vec<LotRow> = dsl::lot
         .filter(dsl::journal.eq(journal))
         .select((dsl::member, dsl::id, points, dsl::active_at, dsl::expires_at))
         .load(connection)?;
     let mut lots: HashMap<Uuid, Vec<Lot>> = HashMap::new();
-    for (member, id, (earned, pending, active, held), active_at, expires_at) in rows {
-        lots.entry(member).or_default().push(Lot { id, earned, pending, active, held, active_at, expires_at });
+    for (member, id, (earned, pending, active, held, expired), active_at, expires_at) in rows {
+        lots.entry(member).or_default().push(Lot { id, earned, pending, active, held, expired, active_at, expires_at });
     }
     Ok(lots)
 }

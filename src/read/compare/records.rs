@@ -15,8 +15,9 @@ use crate::domain::account::Account;
 use crate::domain::audit::{Donated, Journal};
 use crate::domain::canonical;
 use crate::domain::ids::JournalId;
-use crate::domain::order::OrderRecord;
+use crate::domain::order::{OrderRecord, StoredRefunds};
 use crate::domain::redemption::Redemption;
+use crate::domain::reversal::Reversal;
 use crate::postgres::statement::statement;
 
 /// What the entries of all journals add up to for rewards and causes.
@@ -73,15 +74,19 @@ pub fn compare(
 type OrderRow = (
     (String, i64, Uuid, DateTime<Utc>),
     (String, Decimal, Option<Decimal>, Option<String>),
-    (Option<Decimal>, Option<i64>, Option<i64>),
+    StoredRefunds,
+    Option<i64>,
     String,
 );
 
 fn orders(stored: Vec<OrderRow>, rebuilt: &Journal) -> Result<(), String> {
-    let stored = stored.into_iter().map(|((id, seq, member, occurred_at), money, refunded, response)| {
+    let stored = stored.into_iter().map(|((id, seq, member, occurred_at), money, refunds, claimed, response)| {
         let earned = serde_json::from_str::<Value>(&response).ok().and_then(|reply| reply["earned"]["points"].as_i64());
-        let (refunded, reversed, returned) = refunded;
-        let sums = (refunded, reversed.unwrap_or_default(), returned.unwrap_or_default());
+        let (refunded, reversed, returned, reversal) = refunds;
+        let (reversed, claimed) = (reversed.unwrap_or_default(), claimed.unwrap_or_default());
+        // What cannot be read is nobody's.
+        let reversal = reversal.map_or(Some(Reversal::settled(reversed)), |text| serde_json::from_str(&text).ok());
+        let sums = (refunded, reversed, returned.unwrap_or_default(), claimed, reversal);
         (id, ((seq, member, occurred_at), money, sums, earned))
     });
     let records = rebuilt.members.values().flat_map(|member| member.orders.values().map(move |order| (member, order)));
@@ -89,7 +94,14 @@ fn orders(stored: Vec<OrderRow>, rebuilt: &Journal) -> Result<(), String> {
         let OrderRecord { order_id, occurred_at, currency, amount, discount, channel, .. } = order;
         let seq = rebuilt.orders.get(order_id).map_or(0, |(seq, _)| *seq);
         let money = (currency.to_string(), *amount, *discount, channel.clone());
-        let sums = (order.was_refunded.then_some(order.refunded), order.reversed, order.returned);
+        let reversal = Some(order.reversal.clone());
+        let sums = (
+            order.was_refunded.then_some(order.refunded),
+            order.reversed,
+            order.returned,
+            order.reversal.claimed,
+            reversal,
+        );
         (order_id.clone(), ((seq, member.id.uuid(), *occurred_at), money, sums, Some(order.points)))
     });
     same("order", stored, rebuilt)
@@ -194,11 +206,12 @@ statement! {
     -> (
         (Text, BigInt, SqlUuid, Timestamptz),
         (Text, Numeric, Nullable<Numeric>, Nullable<Text>),
-        (Nullable<Numeric>, Nullable<BigInt>, Nullable<BigInt>),
+        (Nullable<Numeric>, Nullable<BigInt>, Nullable<BigInt>, Nullable<Text>),
+        Nullable<BigInt>,
         Text
     ),
     "SELECT order_id, seq, member, occurred_at, currency, amount, discount, channel, refunded, reversed, returned,
-         response
+         reversal, claimed, response
      FROM orders WHERE journal = $1"
 }
 

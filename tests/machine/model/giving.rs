@@ -92,7 +92,7 @@ impl Model {
             }
             Reply::Decline | Reply::Cancel => {
                 self.gifts[found].status = if reply == Reply::Decline { "declined" } else { "cancelled" };
-                self.person(from).release(&takings, now);
+                self.release(from, &takings, now);
                 Ok(())
             }
         }

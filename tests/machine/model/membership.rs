@@ -61,6 +61,7 @@ impl Person {
         if !self.has_left() {
             self.status = "closed";
             for lot in &mut self.lots {
+                lot.expired += lot.pending + lot.active;
                 (lot.pending, lot.active) = (0, 0);
             }
         }

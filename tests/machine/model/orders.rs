@@ -1,4 +1,4 @@
-//! Orders and refunds, naively.
+//! Orders, naively.
 
 use std::sync::Arc;
 
@@ -7,33 +7,46 @@ use accrue::domain::entry::derive_id;
 use accrue::domain::ids::{MemberId, RedemptionId};
 use accrue::domain::items::Item;
 use accrue::domain::order::Order;
-use accrue::domain::program::{Program, RefundPolicy};
+use accrue::domain::program::Program;
 use accrue::domain::quantity::Quantity;
 use accrue::domain::redemption::CaptureRequest;
 use accrue::domain::refund::RefundRequest;
+use accrue::domain::time::Timestamp;
 use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::super::rules::MAXIMUM_ORDER;
 use super::spending::whole;
-use super::{Lot, MOST, Model, Verdict};
+use super::{Lot, MOST, Model, Takings, Verdict};
 
 /// An order as it stands; money in cents.
 #[derive(Clone)]
 pub struct Sale {
     pub id: String,
     pub member: MemberId,
+    pub occurred_at: Timestamp,
     pub amount: i128,
-    eligible: i128,
-    program: Arc<Program>,
-    redemptions: Vec<RedemptionId>,
-    paid_points: i64,
-    points: i64,
-    lot: Option<Uuid>,
+    pub eligible: i128,
+    pub program: Arc<Program>,
+    pub redemptions: Vec<RedemptionId>,
+    pub paid_points: i64,
+    pub points: i64,
+    pub lot: Option<Uuid>,
     pub refunded: i128,
-    was_refunded: bool,
-    due: i64,
-    returned: i64,
+    pub was_refunded: bool,
+    /// How many points its refunds made due, and how many of those that paid it came back.
+    pub due: i64,
+    pub returned: i64,
+    /// How many of those that are due were taken or are owed, are claimed, are owed.
+    pub covered: i64,
+    pub claimed: i64,
+    pub owed: i64,
+    /// Other points that were taken.
+    pub taken: Takings,
+    /// What came back to the wallet: the lot that had paid, where it went, how many.
+    pub given: Vec<(Uuid, Option<Uuid>, i64)>,
+    /// What came back and went to what was due, by the lot that had paid.
+    pub set_off: Takings,
     /// What was bought, and how much of it came back; none once forgotten.
     pub items: Option<(Vec<Item>, Quantity)>,
 }
@@ -55,14 +68,14 @@ impl Model {
         if paid > amount {
             return Err("paid_over_amount");
         }
-        if !redemptions.is_empty() && paid > amount * whole(self.program().redemption.order_share, 10_000) / 10_000 {
+        let program = self.program_at(order.occurred_at.min(self.now));
+        if !redemptions.is_empty() && paid > amount * whole(program.redemption.order_share, 10_000) / 10_000 {
             return Err("over_order_share");
         }
         let eligible = amount - paid;
         if eligible > MAXIMUM_ORDER.into() {
             return Err("amount_over_limit");
         }
-        let program = self.program_at(order.occurred_at.min(self.now));
         let points = earns(&program, eligible);
         let mut lot = None;
         if points > 0 {
@@ -86,6 +99,7 @@ impl Model {
         self.sales.push(Sale {
             id: order.order_id.clone(),
             member,
+            occurred_at: order.occurred_at,
             amount,
             eligible,
             program,
@@ -97,6 +111,12 @@ impl Model {
             was_refunded: false,
             due: 0,
             returned: 0,
+            covered: 0,
+            claimed: 0,
+            owed: 0,
+            taken: Vec::new(),
+            given: Vec::new(),
+            set_off: Vec::new(),
             items: order.items.clone().map(|items| (items, Quantity::default())),
         });
         Ok(())
@@ -136,81 +156,8 @@ impl Model {
         Ok((paying, points, paid))
     }
 
-    pub(super) fn refund(&mut self, asked: &RefundRequest) -> Verdict {
-        let member = asked.member_id;
-        self.known_member(member)?;
-        self.settle(member);
-        let found = self.sales.iter().position(|sale| sale.id == asked.order_id && sale.member == member);
-        let n = found.ok_or("order_not_found")?;
-        let amount = whole(asked.amount, 100);
-        let sale = &self.sales[n];
-        // An order of nothing comes back for nothing, once.
-        let again = sale.amount == 0 && sale.was_refunded && asked.items.is_none();
-        if amount > sale.amount - sale.refunded || again {
-            return Err("refund_over_order");
-        }
-        self.take_items_back(n, asked)?;
-        let sale = &mut self.sales[n];
-        sale.refunded += amount;
-        sale.was_refunded = true;
-        let kept = if sale.amount == 0 { 0 } else { sale.eligible * (sale.amount - sale.refunded) / sale.amount };
-        let due = (sale.points - earns(&sale.program, kept) - sale.due).max(0);
-        sale.due += due;
-        let lot = sale.lot;
-        self.return_paid(n)?;
-        self.reverse(member, lot, due);
-        Ok(())
-    }
-
-    // Its own points first, pending ones before active ones, then what else is active, then as the policy says.
-    fn reverse(&mut self, member: MemberId, lot: Option<Uuid>, due: i64) {
-        let policy = self.program().refunds.policy;
-        let person = self.person(member);
-        let mut left = due;
-        if let Some(lot) = lot {
-            let own = person.lot(lot);
-            let pending = left.min(own.pending);
-            own.pending -= pending;
-            left -= pending;
-        }
-        if policy != RefundPolicy::OnlyPending {
-            if let Some(lot) = lot {
-                let own = person.lot(lot);
-                let active = left.min(own.active);
-                own.active -= active;
-                left -= active;
-            }
-            left -= person.take_at_most(left).iter().map(|(_, points)| points).sum::<i64>();
-        }
-        if policy == RefundPolicy::Unlimited && !person.has_left() {
-            person.debt += left;
-            left = 0;
-        }
-        person.earned -= due - left;
-    }
-
-    // Of the points that paid the order, the share that was refunded so far, the redemption that was taken last first.
-    fn return_paid(&mut self, n: usize) -> Verdict {
-        let sale = self.sales[n].clone();
-        let paying: Vec<usize> = sale.redemptions.iter().filter_map(|id| self.spending(*id).ok()).collect();
-        let paid = i128::from(sale.paid_points);
-        let share = if sale.amount == 0 { paid } else { paid * sale.refunded / sale.amount };
-        let share = i64::try_from(share).expect("a part of it");
-        let mut left = share - sale.returned;
-        for spending in paying.into_iter().rev() {
-            let spending = &self.spendings[spending];
-            let points = left.min(spending.captured - spending.returned);
-            if points > 0 {
-                self.give_back(spending.id, Some(points))?;
-                left -= points;
-                self.sales[n].returned += points;
-            }
-        }
-        Ok(())
-    }
-
     // Worlds sell one article in each order.
-    fn take_items_back(&mut self, n: usize, asked: &RefundRequest) -> Verdict {
+    pub(super) fn take_items_back(&mut self, n: usize, asked: &RefundRequest) -> Verdict {
         for back in asked.items.iter().flatten() {
             let Some((items, gone)) = &mut self.sales[n].items else { return Err("order_without_items") };
             let item = items.iter().find(|item| item.sku == back.sku).ok_or("refund_items")?;

@@ -42,18 +42,21 @@ impl Model {
                     let points = std::mem::take(&mut lot.pending);
                     person.arrive(&[(id, points)]).expect("it was in the wallet");
                 }
-                "points.expired" => self.person(member).lot(id).active = 0,
+                "points.expired" => {
+                    let lot = self.person(member).lot(id);
+                    lot.expired += std::mem::take(&mut lot.active);
+                }
                 "redemption.lapsed" => {
                     let hold = self.spendings.iter_mut().find(|hold| hold.id.uuid() == id).expect("it is due");
                     hold.status = "lapsed";
                     let takings = hold.takings.clone();
-                    self.person(member).release(&takings, at);
+                    self.release(member, &takings, at);
                 }
                 _ => {
                     let offer = self.gifts.iter_mut().find(|offer| offer.id.uuid() == id).expect("it is due");
                     offer.status = "lapsed";
                     let takings = offer.takings.clone();
-                    self.person(member).release(&takings, at);
+                    self.release(member, &takings, at);
                 }
             }
         }
@@ -212,29 +215,64 @@ impl Model {
     // What was set aside goes back. A client's giving up revives what is over; a member's own does not.
     fn give_up(&mut self, member: MemberId, id: RedemptionId, takings: Takings) -> Verdict {
         let now = self.now;
-        let by_client = self.own.is_none();
-        let person = self.person(member);
-        let (late, alive): (Takings, Takings) =
-            takings.into_iter().partition(|(lot, _)| by_client && person.lot(*lot).is_over(now));
-        person.release(&alive, now);
-        for (lot, points) in &late {
-            person.lot(*lot).held -= points;
-        }
-        if person.has_left() {
+        if self.own.is_some() {
+            self.release(member, &takings, now);
             return Ok(());
         }
-        let revived = self.revive(member, id, &late);
-        self.person(member).arrive(revived.as_slice())
+        let free = self.pay_claims(member, &takings);
+        let person = self.person(member);
+        for (lot, points) in &free {
+            person.lot(*lot).held -= points;
+        }
+        let given = self.give(member, id, free);
+        let arriving: Takings = given.iter().filter_map(|(_, into, points)| into.map(|into| (into, *points))).collect();
+        self.person(member).arrive(&arriving)
     }
 
-    // Points of lots that are over come back in a lot of their own, if the programme has a grace.
-    fn revive(&mut self, member: MemberId, id: RedemptionId, late: &Takings) -> Option<(Uuid, i64)> {
-        let late: i64 = late.iter().map(|(_, points)| points).sum();
+    /// Where points go that come back to the lots that they were taken from: there, or where those are over to a lot of
+    /// their own, if the programme has a grace; nowhere if nobody is there to have them.
+    pub(super) fn give(
+        &mut self,
+        member: MemberId,
+        id: RedemptionId,
+        takings: Takings,
+    ) -> Vec<(Uuid, Option<Uuid>, i64)> {
         let (now, command, program) = (self.now, self.command, self.program());
-        let grace = program.redemption.return_grace.filter(|_| late > 0)?;
-        let lot = derive_id(now, command.as_bytes(), &[b"grace", id.uuid().as_bytes()]);
-        self.person(member).lots.push(Lot::new(lot, now, Some(grace.after(now, program.time_zone))));
-        Some((lot, late))
+        let person = self.person(member);
+        let grace = program.redemption.return_grace.filter(|_| !person.has_left());
+        let graced = derive_id(now, command.as_bytes(), &[b"grace", id.uuid().as_bytes()]);
+        let (mut alive, mut late) = (Vec::new(), Vec::new());
+        for (lot, points) in takings {
+            let is_over = person.lot(lot).is_over(now);
+            let into = match grace {
+                _ if !is_over && !person.has_left() => Some(lot),
+                Some(_) if is_over => Some(graced),
+                _ => None,
+            };
+            if into.is_none() {
+                person.lot(lot).expired += points;
+            }
+            if is_over { &mut late } else { &mut alive }.push((lot, into, points));
+        }
+        if let Some(grace) = grace.filter(|_| !late.is_empty()) {
+            person.lots.push(Lot::new(graced, now, Some(grace.after(now, program.time_zone))));
+        }
+        alive.extend(late);
+        alive
+    }
+
+    /// What was set aside goes back, unless its lot is over or nobody is there to have it.
+    pub(super) fn release(&mut self, member: MemberId, takings: &Takings, at: Timestamp) {
+        let free = self.pay_claims(member, takings);
+        let person = self.person(member);
+        for (lot, points) in free {
+            person.lot(lot).held -= points;
+            if !person.has_left() && !person.lot(lot).is_over(at) {
+                person.arrive(&[(lot, points)]).expect("it was in the wallet");
+            } else {
+                person.lot(lot).expired += points;
+            }
+        }
     }
 
     pub(super) fn give_back(&mut self, id: RedemptionId, points: Option<i64>) -> Verdict {
@@ -256,20 +294,10 @@ impl Model {
         let backwards: Takings = self.spendings[n].takings.iter().rev().copied().collect();
         let (_, not_yet_back) = part(&backwards, self.spendings[n].returned);
         let (back, _) = part(&not_yet_back, points);
-        let spending = &mut self.spendings[n];
-        spending.returned += points;
-        if spending.returned == spending.captured {
-            spending.status = "returned";
-        }
-        let now = self.now;
-        let person = self.person(member);
-        person.spent -= points;
-        if person.has_left() {
-            return Ok(());
-        }
-        let (late, mut arriving): (Takings, Takings) =
-            back.into_iter().partition(|(lot, _)| person.lot(*lot).is_over(now));
-        arriving.extend(self.revive(member, id, &late));
+        self.spendings[n].come_back(points);
+        self.person(member).spent -= points;
+        let given = self.give(member, id, back);
+        let arriving: Takings = given.iter().filter_map(|(_, into, points)| into.map(|into| (into, *points))).collect();
         self.person(member).arrive(&arriving)
     }
 
@@ -334,7 +362,7 @@ impl Person {
         let (mut left, mut takings) = (points, Vec::new());
         while left > 0 {
             let usable = self.lots.iter_mut().filter(|lot| lot.active > 0);
-            let first = usable.min_by_key(|lot| (lot.expires_at.is_none(), lot.expires_at, lot.id));
+            let first = usable.min_by_key(|lot| lot.end());
             let Some(lot) = first else { break };
             let points = left.min(lot.active);
             lot.active -= points;
@@ -350,16 +378,6 @@ impl Person {
         }
     }
 
-    /// What was set aside goes back, unless its lot is over or nobody is there to have it.
-    pub(super) fn release(&mut self, takings: &Takings, at: Timestamp) {
-        for (lot, points) in takings {
-            self.lot(*lot).held -= points;
-            if !self.has_left() && !self.lot(*lot).is_over(at) {
-                self.arrive(&[(*lot, *points)]).expect("it was in the wallet");
-            }
-        }
-    }
-
     pub(super) fn spend(&mut self, points: i64) -> Verdict {
         self.spent += points;
         self.fits()
@@ -368,7 +386,12 @@ impl Person {
 
 impl Lot {
     pub(super) fn new(id: Uuid, active_at: Timestamp, expires_at: Option<Timestamp>) -> Self {
-        Self { id, pending: 0, active: 0, held: 0, active_at, expires_at }
+        Self { id, pending: 0, active: 0, held: 0, expired: 0, active_at, expires_at }
+    }
+
+    /// By which lots are sorted: the soonest-ending first.
+    pub(super) fn end(&self) -> (bool, Option<Timestamp>, Uuid) {
+        (self.expires_at.is_none(), self.expires_at, self.id)
     }
 
     pub(super) fn is_over(&self, at: Timestamp) -> bool {
@@ -377,7 +400,7 @@ impl Lot {
 }
 
 /// The first so many points, and the rest.
-fn part(takings: &Takings, points: i64) -> (Takings, Takings) {
+pub(super) fn part(takings: &Takings, points: i64) -> (Takings, Takings) {
     let (mut first, mut rest, mut left) = (Vec::new(), Vec::new(), points);
     for (lot, points) in takings {
         let here = left.min(*points);

@@ -1,0 +1,235 @@
+//! What a refund takes: where the points come from that an order's refunds have made due, and what comes back with them.
+//!
+//! Splitting changes nothing (invariant 11), so this follows from the order's refunds as a whole. A refund asks for all
+//! that is due so far and is not covered yet, whatever earlier refunds could not take included, and looks for it in one
+//! fixed order:
+//!
+//! 1. the order's own points, pending before active;
+//! 2. what comes back of the points that paid the order: it is *set off*, and does not reach the wallet;
+//! 3. what earlier refunds of the order brought back, the last first;
+//! 4. other active points, soonest-expiring first;
+//! 5. by the policy the member's *debt*, or a *claim* on what is held. The rest is waived until the next refund.
+//!
+//! Where more comes back than is asked for, it makes good what the order's refunds took before in the opposite order
+//! (debt, then other points), and what is left goes to the lots that paid, longest-lived first. At one instant the end
+//! is that of one refund, however an order is split.
+//!
+//! What had expired of the order's own lot was never enjoyed and is not asked for. What of it is held past its end is
+//! claimed before anything else is taken.
+//!
+//! A claim is no more than what is held. What comes back from there pays it first; what is captured or accepted lets it
+//! go ([`Member::apply`]). So a refund while points are held ends as one after they came back.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::lot::{self, Lot, Taking};
+use super::member::{Member, Misfit};
+use super::order::OrderRecord;
+use super::program::RefundPolicy;
+use super::time::Timestamp;
+
+/// Where what an order's refunds made due came from so far. The journal states it with each refund, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Reversal {
+    /// How many points are taken or owed, claims aside.
+    pub covered: i64,
+    /// How many are claimed of what is held.
+    pub claimed: i64,
+    /// How many were left as the member's debt.
+    pub debt: i64,
+    /// Those that were taken from other lots than the order's own, in the order of taking.
+    pub taken: Vec<Taking>,
+    /// Those that came back to the wallet, longest-lived first.
+    pub given: Vec<Given>,
+    /// Those that came back and were set off, by the lots that they had paid from, longest-lived first.
+    pub set_off: Vec<Taking>,
+}
+
+/// Points that came back to the wallet with a refund.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    /// The lot that they had paid from.
+    pub lot: Uuid,
+    /// The lot that they went to; none if they expired at once.
+    pub into: Option<Uuid>,
+    /// How many.
+    pub points: i64,
+}
+
+/// What a refund asks for, and with what it comes.
+pub struct Asked<'a> {
+    /// How many points all refunds of the order have made due, with this one.
+    pub due: i64,
+    /// What comes back of the points that paid the order, longest-lived first.
+    pub coming: &'a [Taking],
+    /// Where points may be taken from.
+    pub policy: RefundPolicy,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// What a refund does.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// How many of the order's own pending points it takes.
+    pub pending: i64,
+    /// How many of its own active ones.
+    pub active: i64,
+    /// Those that earlier refunds had brought back and it takes again; none in [`Given::into`] for what had expired.
+    pub again: Vec<Given>,
+    /// Other active points that it takes.
+    pub others: Vec<Taking>,
+    /// How many more points the member owes.
+    pub debt: i64,
+    /// How many of those that come back go to what is due.
+    pub set_off: i64,
+    /// How many of those make good debt that the order's refunds had left.
+    pub debt_undone: i64,
+    /// How many go to other lots that the order's refunds had taken from.
+    pub restored: Vec<Taking>,
+    /// How many go to the lots that paid.
+    pub given: Vec<Taking>,
+    /// How many of the order's own points had expired, and are not asked for.
+    pub expired: i64,
+    /// How many could not be taken; the next refund of the order asks for them.
+    pub waived: i64,
+    /// The reversal after it, but for where [`given`](Self::given) goes.
+    pub reversal: Reversal,
+}
+
+impl Reversal {
+    /// That of an order whose refunds were stated before there were reversals: what was made due then is settled.
+    pub fn settled(covered: i64) -> Self {
+        Self { covered, ..Self::default() }
+    }
+
+    /// Lots that it speaks of and a further refund may move points of.
+    pub fn lots(&self) -> impl Iterator<Item = Uuid> {
+        let (taken, set_off) = (self.taken.iter(), self.set_off.iter());
+        taken.chain(set_off).map(|taking| taking.lot).chain(self.given.iter().filter_map(|given| given.into))
+    }
+}
+
+/// Looks for what a refund of `order` asks for.
+///
+/// Errors: a lot that it needs was not loaded.
+pub fn plan(member: &Member, order: &OrderRecord, asked: &Asked<'_>) -> Result<Plan, Misfit> {
+    let before = &order.reversal;
+    let own = order.lot.map(|lot| member.lots.get(&lot).ok_or(Misfit::NotLoaded("a lot"))).transpose()?;
+    let expired = own.map_or(0, |lot| lot.expired).min(asked.due);
+    let mut plan = Plan { expired, ..Plan::default() };
+    let owed = before.debt.min(member.balances.debt);
+    let fresh = (asked.due - plan.expired - before.covered).max(0);
+    let mut need = Need(fresh + owed);
+    plan.pending = need.take(own.map_or(0, |lot| lot.pending));
+    let (mut reversal, coming) = (Reversal { claimed: 0, ..before.clone() }, lot::total(asked.coming));
+    // Whoever has left owes nothing more, and what is held for whoever has left is forfeit anyway.
+    let stays = !member.status.has_left();
+    let claims_of_others = member.claimed - before.claimed;
+    let mut claimable = if stays { member.balances.held - claims_of_others - member.balances.debt } else { 0 };
+    let mut claimed = 0;
+    if asked.policy != RefundPolicy::OnlyPending {
+        plan.active = need.take(own.map_or(0, |lot| lot.active));
+        // These expire when they are released, or get a grace: they are the order's own all the same.
+        let ended = own.filter(|lot| lot.has_expired(asked.now)).map_or(0, |lot| lot.held);
+        claimed = need.take(ended.min(claimable).max(0));
+        claimable -= claimed;
+        plan.set_off = need.take(coming);
+        plan.again = take_again(member, &mut reversal, &mut need);
+        plan.others = others(member, order.lot, &plan.again, &mut need)?;
+        plan.others.iter().for_each(|taking| lot::push(&mut reversal.taken, taking.clone()));
+    }
+    let found = fresh + owed - need.0 - claimed;
+    reversal.debt =
+        if stays && asked.policy == RefundPolicy::Unlimited { need.take(i64::MAX) } else { need.take(owed) };
+    reversal.covered = before.covered - owed + found + reversal.debt;
+    plan.debt = (reversal.debt - owed).max(0);
+    plan.debt_undone = (owed - reversal.debt).max(0);
+    let more = if asked.policy == RefundPolicy::OnlyPending { 0 } else { claimable.max(0) };
+    reversal.claimed = claimed + need.take(more);
+    plan.waived = need.0;
+    let mut back = Need(coming - plan.set_off);
+    plan.restored = restore(member, &mut reversal, &mut back, asked.now);
+    // What was set off before comes first: it was longer-lived than what comes now.
+    let mut unplaced = std::mem::take(&mut reversal.set_off);
+    asked.coming.iter().for_each(|taking| lot::push(&mut unplaced, taking.clone()));
+    (plan.given, reversal.set_off) = lot::split(&unplaced, back.0);
+    plan.reversal = reversal;
+    Ok(plan)
+}
+
+/// Adds what was given to the last of the same way, or else behind it.
+pub fn push(given: &mut Vec<Given>, new: Given) {
+    match given.last_mut() {
+        Some(last) if (last.lot, last.into) == (new.lot, new.into) => last.points += new.points,
+        _ => given.push(new),
+    }
+}
+
+// How many points are still looked for.
+struct Need(i64);
+
+impl Need {
+    // As many as there are, or as are needed.
+    fn take(&mut self, there: i64) -> i64 {
+        let points = there.min(self.0);
+        self.0 -= points;
+        points
+    }
+}
+
+// What earlier refunds of the order brought back, the last first, as far as it is still there. It counts as set off then.
+fn take_again(member: &Member, reversal: &mut Reversal, need: &mut Need) -> Vec<Given> {
+    let (mut again, mut kept, mut set_off) = (Vec::new(), Vec::new(), Vec::new());
+    for given in std::mem::take(&mut reversal.given).into_iter().rev() {
+        let there = given.into.map_or(given.points, |lot| still_active(member, lot, &again).min(given.points));
+        let points = need.take(there);
+        if points > 0 {
+            set_off.push(Taking { lot: given.lot, points });
+            again.push(Given { points, ..given });
+        }
+        if points < given.points {
+            kept.push(Given { points: given.points - points, ..given });
+        }
+    }
+    reversal.given = kept.into_iter().rev().collect();
+    let later = std::mem::take(&mut reversal.set_off);
+    set_off.into_iter().rev().chain(later).for_each(|taking| lot::push(&mut reversal.set_off, taking));
+    again
+}
+
+// Active points of other lots than the order's own, less what is taken again.
+fn others(member: &Member, own: Option<Uuid>, again: &[Given], need: &mut Need) -> Result<Vec<Taking>, Misfit> {
+    let active = |lot: &Lot| if Some(lot.id) == own { 0 } else { still_active(member, lot.id, again) };
+    let taken = member.soonest(need.0, active);
+    need.take(lot::total(&taken));
+    let loaded: i64 = member.lots.values().map(|lot| lot.active).sum();
+    if need.0 > 0 && member.balances.active > loaded {
+        return Err(Misfit::NotLoaded("a lot"));
+    }
+    Ok(taken)
+}
+
+fn still_active(member: &Member, lot: Uuid, again: &[Given]) -> i64 {
+    let gone: i64 = again.iter().filter(|given| given.into == Some(lot)).map(|given| given.points).sum();
+    member.lots.get(&lot).map_or(0, |lot| lot.active) - gone
+}
+
+// Other points that were taken come back to their lots, the last taken first, unless those have ended or the member has
+// left.
+fn restore(member: &Member, reversal: &mut Reversal, back: &mut Need, now: Timestamp) -> Vec<Taking> {
+    let (mut restored, mut kept) = (Vec::new(), Vec::new());
+    for Taking { lot, points } in std::mem::take(&mut reversal.taken).into_iter().rev() {
+        let is_over = member.lots.get(&lot).is_none_or(|lot| lot.has_expired(now));
+        let is_there = !is_over && !member.status.has_left();
+        let here = if is_there { back.take(points) } else { 0 };
+        for (list, points) in [(&mut restored, here), (&mut kept, points - here)] {
+            if points > 0 {
+                list.push(Taking { lot, points });
+            }
+        }
+    }
+    reversal.taken = kept.into_iter().rev().collect();
+    restored
+}
