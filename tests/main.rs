@@ -8,6 +8,7 @@ mod auth;
 mod bad_input;
 mod chain_vector;
 mod cluster;
+mod compatibility;
 mod crash;
 mod demo;
 mod donations;
