@@ -95,6 +95,7 @@ pub const PROBLEMS: &[(&str, u16, &str)] = &[
     ("busy", 503, "Too much to do"),
     ("expired_in_queue", 503, "Waited too long"),
     ("database_unavailable", 503, "The database cannot be reached"),
+    ("token_keys_unavailable", 503, "The keys that verify tokens are not there yet"),
     ("outcome_unknown", 503, "It is not known whether this was done"),
 ];
 

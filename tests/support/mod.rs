@@ -96,11 +96,20 @@ impl App {
 
     /// A service on a database that exists.
     pub fn on(database: Database, clock: Clock, configure: impl FnOnce(&mut LedgerConfig)) -> Self {
+        let keys = AuthConfig { development_key: Some(key().clone()), ..AuthConfig::default() };
+        Self::serving(database, clock, configure, keys)
+    }
+
+    /// A service that takes tokens of these keys and no others.
+    pub fn trusting(keys: AuthConfig) -> Self {
+        Self::serving(Database::new(), Clock::database(), |_| {}, keys)
+    }
+
+    fn serving(database: Database, clock: Clock, configure: impl FnOnce(&mut LedgerConfig), keys: AuthConfig) -> Self {
         let mut config = LedgerConfig { clock: clock.clone(), ..LedgerConfig::new(database.service_url()) };
         configure(&mut config);
         let ledger = Arc::new(Ledger::open(config).expect("the ledger opens"));
         let reader = Reader::new(&database.service_url(), clock.clone(), 4);
-        let keys = AuthConfig { development_key: Some(key().clone()), ..AuthConfig::default() };
         let authenticator = Arc::new(Authenticator::new(keys).expect("the keys are usable"));
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let service = Service::new(Arc::clone(&ledger), reader, authenticator, metrics, database.service_url());
