@@ -61,6 +61,8 @@
 //!   lost backend, and then each command's key shows whether it took effect. If that cannot be found out, the caller is
 //!   told `outcome_unknown`, and sending the same request again finds out.
 //! * A timeout, or a database that stays away: 503, nothing done. A full queue: 503, at once.
+//! * A journal whose last entry lies more than a minute ahead of the clock, because that jumped or someone changed it: 503,
+//!   nothing done, and the service is not ready. Reads show the present, by the clock ([`postgres::clock::Clock::present`]).
 //! * An identity provider that is away, also at start: the service is not ready, tokens that its keys might verify get 503,
 //!   and it is asked again. What other keys verify passes.
 //!

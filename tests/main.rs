@@ -7,6 +7,7 @@ mod architecture;
 mod auth;
 mod bad_input;
 mod chain_vector;
+mod clock;
 mod cluster;
 mod compatibility;
 mod crash;

@@ -25,8 +25,8 @@ pub async fn livez() -> Result<HttpResponse, Problem> {
     tag = "operations",
     responses(
         (status = 200, description = "It can", body = Health),
-        (status = 503, description = "The database cannot be reached, or the keys that verify tokens are not there \
-         yet", body = Health),
+        (status = 503, description = "The database cannot be reached, a journal lies ahead of its clock, or the keys that \
+         verify tokens are not there yet", body = Health),
     ),
 )]
 #[get("/readyz")]

@@ -34,6 +34,7 @@ use self::sandbox::ClockError;
 pub use self::sandbox::Mode;
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::sandbox::ClockMove;
+use crate::domain::time::Timestamp;
 use crate::postgres::clock::{Clock, Reading};
 use crate::postgres::connect;
 use crate::postgres::errors::{self, Meaning};
@@ -310,6 +311,16 @@ pub enum Failure {
     /// There is no such journal, or its head is damaged.
     #[error("journal {0} has no usable head")]
     NoJournal(JournalId),
+    /// The last entry of a journal lies in the future: the entry is wrong, or the clock is.
+    #[error("journal {journal} was last written at {recorded_at}, which lies ahead of the clock: it shows {now}")]
+    Ahead {
+        /// The journal.
+        journal: JournalId,
+        /// When its last entry was written.
+        recorded_at: Timestamp,
+        /// What the programme's clock showed.
+        now: Timestamp,
+    },
     /// A row holds what this program does not know.
     #[error("a row of {0} cannot be read by this program")]
     UnreadableRow(&'static str),
@@ -341,10 +352,25 @@ impl Failure {
                 errors::meaning(error, elapsed, connect::LOCK_TIMEOUT)
             }
             Failure::Connect(_) => Meaning::ConnectionLost,
+            // Nothing that is tried again helps before the clock or the entry is put right.
+            Failure::Ahead { .. } => Meaning::Unavailable,
             Failure::NotCanonical | Failure::Panicked | Failure::Rows { .. } | Failure::UnreadableRow(_) => {
                 Meaning::BadData
             }
             Failure::NoJournal(_) | Failure::UnreadableProgram(_) => Meaning::Fault,
         }
+    }
+
+    // What callers are told once trying again has ended.
+    fn no_answer(&self) -> NoAnswer {
+        match self {
+            Failure::Ahead { .. } => NoAnswer::ClockBehind,
+            _ => NoAnswer::Unavailable,
+        }
+    }
+
+    // Is another journal than `journal` at fault?
+    fn is_of_another(&self, journal: JournalId) -> bool {
+        matches!(self, Failure::Ahead { journal: found, .. } if *found != journal)
     }
 }

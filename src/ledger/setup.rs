@@ -54,7 +54,7 @@ pub fn seed(connection: &mut PgConnection, program: &Arc<Program>, clock: &Clock
         if let Some(first) = load::program_versions(connection, 0)?.first() {
             return Ok(first.program.document() == program.document());
         }
-        let now = clock.read(head.clock).max(head.recorded_at);
+        let now = head.present(journal, clock)?;
         let caused_by = (now, Uuid::now_v7(), "system");
         let (draft, version) =
             publication::publish(None, program, now, caused_by).map_err(|_| Failure::NotCanonical)?;

@@ -18,7 +18,7 @@ use accrue::http::auth::{AuthConfig, Authenticator, DevelopmentKey, Scopes, Toke
 use accrue::http::{self, ServerConfig, Service, access};
 use accrue::ledger::{Ledger, LedgerConfig};
 use accrue::postgres::clock::Clock;
-use accrue::read::Reader;
+use accrue::read::{Reader, verify};
 use diesel::{PgConnection, RunQueryDsl};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
@@ -230,9 +230,11 @@ impl App {
         TABLES.into_iter().map(&mut count).collect()
     }
 
-    /// Checks the ledger: see [`Database::audit`].
+    /// Checks the ledger: see [`Database::audit`]; also that nothing in it lies in the future.
     pub fn audit(&self) {
         self.database.audit();
+        let present = verify::present(&mut self.database.service(), &self.clock);
+        present.unwrap_or_else(|wrong| panic!("the ledger is wrong: {wrong}"));
     }
 
     /// Stops the service and returns its database, unaudited.
