@@ -89,7 +89,8 @@
 //! Numbered, so that comments and tests can cite them.
 //!
 //! 1. **Nothing changes once written.** `entry` and `posting` take INSERT only: triggers refuse everything else, the
-//!    service's role lacks the privileges, and [`ledger::Ledger::open`] refuses a role that has them.
+//!    service's role lacks the privileges, and [`ledger::Ledger::open`] refuses a role that has them or could get them, and
+//!    triggers that do not all fire ([`postgres::guard`]).
 //! 2. **Every posting balances** by construction; all accounts of a journal sum to zero.
 //! 3. **Projections are derivable.** Members, wallets, lots, orders, redemptions, transfers, donations, stock and totals
 //!    can be rebuilt from the journals, and each journal alone rebuilds its members; the posting path and replay come

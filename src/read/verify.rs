@@ -11,6 +11,7 @@ use crate::domain::entry::{Entry, Hash, hex};
 use crate::domain::export::Unreadable;
 use crate::domain::ids::JournalId;
 use crate::postgres::clock::Clock;
+use crate::postgres::guard::{self, Gaps};
 
 /// How many entries are read at a time.
 const PAGE: i64 = 5_000;
@@ -61,6 +62,9 @@ pub enum NotVerified {
     /// Journals and entries lie in the future.
     #[error("ahead of the database's clock: {0}")]
     Future(String),
+    /// Nothing is wrong, and something could be changed without a trace.
+    #[error("history is not guarded: {0}")]
+    Unguarded(Gaps),
     /// Something else that the program cannot have written.
     #[error("the database holds {0}")]
     Corrupt(&'static str),
@@ -93,7 +97,8 @@ impl From<diesel::result::Error> for NotVerified {
 /// Checks a database: the chain of every journal, the form of every entry, the heads, and against what the journals say
 /// the members with their wallets and lots, orders, refunds, redemptions, transfers, donations, causes with their totals,
 /// rewards with their stock, and the programme's versions; also that `transit` sums to zero over all journals
-/// (invariants 2, 3, 6 and 7). `progress` hears how many entries were checked.
+/// (invariants 2, 3, 6 and 7), and last that the triggers are there which keep it so (invariant 1). `progress` hears how
+/// many entries were checked.
 ///
 /// Reads one snapshot, so it may run beside a service. Memory: all that is rebuilt of one journal, and the rewards.
 pub fn database(connection: &mut PgConnection, mut progress: impl FnMut(u64)) -> Result<Verified, NotVerified> {
@@ -136,7 +141,10 @@ pub fn database(connection: &mut PgConnection, mut progress: impl FnMut(u64)) ->
             return Err(NotVerified::Projection { journal: 0, fault });
         }
         compare::sums(connection, &sums)?.map_err(|fault| NotVerified::Projection { journal: 0, fault })?;
-        Ok(verified)
+        match guard::gaps(connection)? {
+            gaps if gaps.is_empty() => Ok(verified),
+            gaps => Err(NotVerified::Unguarded(Gaps(gaps))),
+        }
     })
 }
 
