@@ -62,6 +62,10 @@
 //!   lost backend, and then each command's key shows whether it took effect. If that cannot be found out, the caller is
 //!   told `outcome_unknown`, and sending the same request again finds out.
 //! * A timeout, or a database that stays away: 503, nothing done. A full queue: 503, at once.
+//! * A journal whose last entry lies more than a minute ahead of the clock, because that jumped or someone changed it: 503,
+//!   nothing done, and the service is not ready. Reads show the present, by the clock ([`postgres::clock::Clock::present`]).
+//! * An identity provider that is away, also at start: the service is not ready, tokens that its keys might verify get 503,
+//!   and it is asked again. What other keys verify passes.
 //!
 //! # Modules
 //!
@@ -86,7 +90,8 @@
 //! Numbered, so that comments and tests can cite them.
 //!
 //! 1. **Nothing changes once written.** `entry` and `posting` take INSERT only: triggers refuse everything else, the
-//!    service's role lacks the privileges, and [`ledger::Ledger::open`] refuses a role that has them.
+//!    service's role lacks the privileges, and [`ledger::Ledger::open`] refuses a role that has them or could get them, and
+//!    triggers that do not all fire ([`postgres::guard`]).
 //! 2. **Every posting balances** by construction; all accounts of a journal sum to zero.
 //! 3. **Projections are derivable.** Members, wallets, lots, orders, redemptions, transfers, donations, stock and totals
 //!    can be rebuilt from the journals, and each journal alone rebuilds its members; the posting path and replay come

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::{DatabaseArgs, VerifyArgs};
 use super::database::{self, Database};
+use crate::postgres::clock::Clock;
 use crate::postgres::connect;
 use crate::read::verify::{self, NotVerified, Verified};
 
@@ -44,7 +45,10 @@ fn check(database_args: &DatabaseArgs, args: &VerifyArgs) -> Result<Result<Verif
         None => {
             let database = Database::existing(database_args)?;
             let mut connection = connect::auditor(&database.url).map_err(database::unreachable)?;
-            verify::database(&mut connection, |entries| bar.set_position(entries))
+            verify::database(&mut connection, |entries| bar.set_position(entries)).and_then(|verified| {
+                verify::present(&mut connection, &Clock::database())?;
+                Ok(verified)
+            })
         }
     };
     bar.finish_and_clear();

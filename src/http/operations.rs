@@ -25,12 +25,13 @@ pub async fn livez() -> Result<HttpResponse, Problem> {
     tag = "operations",
     responses(
         (status = 200, description = "It can", body = Health),
-        (status = 503, description = "The database cannot be reached", body = Health),
+        (status = 503, description = "The database cannot be reached, a journal lies ahead of its clock, or the keys that \
+         verify tokens are not there yet", body = Health),
     ),
 )]
 #[get("/readyz")]
 pub async fn readyz(service: web::Data<Service>) -> HttpResponse {
-    match service.reader.ready().await {
+    match service.authenticator.is_ready() && service.reader.ready().await {
         true => HttpResponse::Ok().json(Health { ok: true }),
         false => HttpResponse::ServiceUnavailable().json(Health { ok: false }),
     }

@@ -101,6 +101,8 @@ pub const PROBLEMS: &[(&str, u16, &str)] = &[
     ("busy", 503, "Too much to do"),
     ("expired_in_queue", 503, "Waited too long"),
     ("database_unavailable", 503, "The database cannot be reached"),
+    ("clock_behind", 503, "The clock is behind the ledger"),
+    ("token_keys_unavailable", 503, "The keys that verify tokens are not there yet"),
     ("outcome_unknown", 503, "It is not known whether this was done"),
 ];
 
@@ -260,6 +262,7 @@ impl From<NoAnswer> for Problem {
             NoAnswer::Busy => "busy",
             NoAnswer::Expired => "expired_in_queue",
             NoAnswer::Unavailable => "database_unavailable",
+            NoAnswer::ClockBehind => "clock_behind",
             NoAnswer::OutcomeUnknown => "outcome_unknown",
             NoAnswer::Fault => "internal",
         };

@@ -265,6 +265,10 @@ pub enum NoAnswer {
     /// The database cannot be reached or does not answer in time. Nothing was done.
     #[error("the database cannot be reached")]
     Unavailable,
+    /// The journal's last entry lies more than a minute ahead of the database's clock. Nothing was done: it would count
+    /// from a time that has not come.
+    #[error("the ledger's last entry lies ahead of the database's clock; nothing is decided until they agree")]
+    ClockBehind,
     /// The connection was lost at COMMIT and the outcome could not be found out.
     #[error("the connection was lost while committing; send the same request again to learn the outcome")]
     OutcomeUnknown,

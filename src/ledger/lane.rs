@@ -157,13 +157,17 @@ impl Lane {
                     continue;
                 }
                 Meaning::Taken(_) | Meaning::BadData if requests.len() > 1 => return Err(Verdict::Halve { unknown }),
+                // The other journals' clocks are not that of this batch: only those who name one are refused with it.
+                Meaning::Unavailable if failure.is_of_another(self.journal) && requests.len() > 1 => {
+                    return Err(Verdict::Halve { unknown });
+                }
                 Meaning::BadData | Meaning::Fault => return Err(Verdict::of(NoAnswer::Fault, unknown)),
                 Meaning::Unavailable => tries = MOST_TRIES,
                 // Whoever took the key has committed by now: the next look at all journals finds it.
                 Meaning::Taken(_) | Meaning::TryAgain => {}
             }
             if tries >= MOST_TRIES {
-                return Err(Verdict::of(NoAnswer::Unavailable, unknown));
+                return Err(Verdict::of(failure.no_answer(), unknown));
             }
             thread::sleep(Duration::from_millis(10 << tries) + Duration::from_millis(rand::random_range(0..10)));
         }
@@ -235,8 +239,8 @@ impl Lane {
             };
         }
         let journals: BTreeSet<JournalId> = heads.keys().copied().collect();
-        let times = heads.values().map(|head| self.clock.read(head.clock).max(head.recorded_at));
-        let now = times.max().ok_or(Failure::NoJournal(self.journal))?;
+        let times = heads.iter().map(|(journal, head)| head.present(*journal, &self.clock));
+        let now = times.collect::<Result<Vec<_>, _>>()?.into_iter().max().ok_or(Failure::NoJournal(self.journal))?;
         if publishes(requests) {
             // Another instance may have published a moment ago; its version is visible behind the head's lock.
             self.programs.refresh(connection)?;

@@ -34,9 +34,11 @@ use self::sandbox::ClockError;
 pub use self::sandbox::Mode;
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::sandbox::ClockMove;
+use crate::domain::time::Timestamp;
 use crate::postgres::clock::{Clock, Reading};
 use crate::postgres::connect;
 use crate::postgres::errors::{self, Meaning};
+use crate::postgres::guard::{Gaps, Power};
 
 /// How many requests, and as many background commands, wait for one journal.
 pub const QUEUE_CAPACITY: usize = 4_096;
@@ -88,12 +90,12 @@ struct Lanes {
 }
 
 impl Ledger {
-    /// Opens the ledger: checks that the schema is this program's, that the role cannot change history, and that
-    /// there is a programme, then starts the lanes.
+    /// Opens the ledger: checks that the schema is this program's, that neither the role nor a gap in the triggers can
+    /// change history, and that there is a programme, then starts the lanes.
     pub fn open(config: LedgerConfig) -> Result<Self, OpenError> {
         let mut connection = connect::plain(&config.url).map_err(OpenError::Unreachable)?;
         setup::check_schema(&mut connection)?;
-        setup::check_role(&mut connection)?;
+        setup::check_guard(&mut connection)?;
         let id = setup::ledger_id(&mut connection)?;
         let mode = sandbox::mode(&mut connection)?.ok_or(diesel::result::Error::NotFound)?;
         let book = load::program_book(&mut connection).map_err(OpenError::Failed)?.ok_or(OpenError::NoProgram)?;
@@ -259,15 +261,14 @@ pub enum OpenError {
     },
     /// Invariant 1 asks for a role that cannot change history.
     #[error(
-        "the role {role} may change or remove {table}; connect as a login that is only a member of accrue_service \
-         (CREATE ROLE name LOGIN PASSWORD '…' IN ROLE accrue_service)"
+        "the role {} {}, so that it could change what is written; connect as a login that is only a member of \
+         accrue_service (CREATE ROLE name LOGIN PASSWORD '…' IN ROLE accrue_service)",
+        .0.role, .0.what
     )]
-    RoleTooStrong {
-        /// The role of the connection.
-        role: String,
-        /// The table it could change.
-        table: String,
-    },
+    RoleTooStrong(Power),
+    /// Invariant 1 asks for triggers that refuse every change of history.
+    #[error("history is not guarded: {0}; run `accrue verify` before you mend it")]
+    Unguarded(Gaps),
     /// The database is empty.
     #[error("there is no programme yet; give one with --program FILE")]
     NoProgram,
@@ -310,6 +311,16 @@ pub enum Failure {
     /// There is no such journal, or its head is damaged.
     #[error("journal {0} has no usable head")]
     NoJournal(JournalId),
+    /// The last entry of a journal lies in the future: the entry is wrong, or the clock is.
+    #[error("journal {journal} was last written at {recorded_at}, which lies ahead of the clock: it shows {now}")]
+    Ahead {
+        /// The journal.
+        journal: JournalId,
+        /// When its last entry was written.
+        recorded_at: Timestamp,
+        /// What the programme's clock showed.
+        now: Timestamp,
+    },
     /// A row holds what this program does not know.
     #[error("a row of {0} cannot be read by this program")]
     UnreadableRow(&'static str),
@@ -341,10 +352,25 @@ impl Failure {
                 errors::meaning(error, elapsed, connect::LOCK_TIMEOUT)
             }
             Failure::Connect(_) => Meaning::ConnectionLost,
+            // Nothing that is tried again helps before the clock or the entry is put right.
+            Failure::Ahead { .. } => Meaning::Unavailable,
             Failure::NotCanonical | Failure::Panicked | Failure::Rows { .. } | Failure::UnreadableRow(_) => {
                 Meaning::BadData
             }
             Failure::NoJournal(_) | Failure::UnreadableProgram(_) => Meaning::Fault,
         }
+    }
+
+    // What callers are told once trying again has ended.
+    fn no_answer(&self) -> NoAnswer {
+        match self {
+            Failure::Ahead { .. } => NoAnswer::ClockBehind,
+            _ => NoAnswer::Unavailable,
+        }
+    }
+
+    // Is another journal than `journal` at fault?
+    fn is_of_another(&self, journal: JournalId) -> bool {
+        matches!(self, Failure::Ahead { journal: found, .. } if *found != journal)
     }
 }

@@ -16,6 +16,7 @@ use crate::domain::ids::{JournalId, MAX_JOURNAL};
 use crate::domain::program::Program;
 use crate::domain::publication;
 use crate::postgres::clock::Clock;
+use crate::postgres::guard::{self, Gaps};
 use crate::postgres::migrate;
 use crate::postgres::statement::statement;
 
@@ -54,7 +55,7 @@ pub fn seed(connection: &mut PgConnection, program: &Arc<Program>, clock: &Clock
         if let Some(first) = load::program_versions(connection, 0)?.first() {
             return Ok(first.program.document() == program.document());
         }
-        let now = clock.read(head.clock).max(head.recorded_at);
+        let now = head.present(journal, clock)?;
         let caused_by = (now, Uuid::now_v7(), "system");
         let (draft, version) =
             publication::publish(None, program, now, caused_by).map_err(|_| Failure::NotCanonical)?;
@@ -127,12 +128,15 @@ pub fn check_schema(connection: &mut PgConnection) -> Result<(), OpenError> {
     }
 }
 
-// Invariant 1: whoever connects must not be able to change what is written, by ownership, grant or power.
-pub(super) fn check_role(connection: &mut PgConnection) -> Result<(), OpenError> {
-    let strong: Vec<(String, String)> = TooStrong {}.load(connection)?;
-    match strong.into_iter().next() {
-        Some((role, table)) => Err(OpenError::RoleTooStrong { role, table }),
-        None => Ok(()),
+// Invariant 1: whoever connects must not be able to change what is written, by ownership, grant or power, and nothing
+// must be in the way of the triggers.
+pub(super) fn check_guard(connection: &mut PgConnection) -> Result<(), OpenError> {
+    if let Some(power) = guard::power(connection)? {
+        return Err(OpenError::RoleTooStrong(power));
+    }
+    match guard::gaps(connection)? {
+        gaps if gaps.is_empty() => Ok(()),
+        gaps => Err(OpenError::Unguarded(Gaps(gaps))),
     }
 }
 
@@ -174,16 +178,4 @@ statement! {
 statement! {
     LoadSchemaVersion {} -> Text,
     "SELECT max(version)::text FROM __diesel_schema_migrations HAVING max(version) IS NOT NULL"
-}
-
-statement! {
-    TooStrong {} -> (Text, Text),
-    // Every role that the session could become counts, whether or not it inherits it.
-    "SELECT session_user::text, t.relname::text
-     FROM pg_class t, pg_roles r
-     WHERE t.oid IN ('entry'::regclass, 'posting'::regclass) AND pg_has_role(session_user, r.oid, 'MEMBER')
-       AND (r.rolsuper OR r.rolcreaterole OR r.oid = t.relowner
-            OR has_table_privilege(r.oid, t.oid, 'UPDATE, DELETE, TRUNCATE, TRIGGER')
-            OR has_any_column_privilege(r.oid, t.oid, 'UPDATE'))
-     ORDER BY 2"
 }

@@ -25,6 +25,30 @@ macro_rules! programme_time {
 
 pub(crate) use programme_time;
 
+/// The present of a journal, in SQL: the programme's time, and never before the journal's last entry, which was written at
+/// `$recorded_at`. An entry that lies further ahead than [`TOLERANCE`] does not count: see [`Clock::present`].
+macro_rules! programme_present {
+    ($recorded_at:literal) => {
+        concat!(
+            "GREATEST(",
+            $crate::postgres::clock::programme_time!(),
+            ", CASE WHEN ",
+            $recorded_at,
+            " <= ",
+            $crate::postgres::clock::programme_time!(),
+            " + interval '1 minute' THEN ",
+            $recorded_at,
+            " END)"
+        )
+    };
+}
+
+pub(crate) use programme_present;
+
+/// How far a journal's last entry may lie ahead of the clock: servers that follow one another have clocks that differ.
+/// Beyond it the clock is wrong, or the entry is, and what depends on time cannot be decided.
+pub const TOLERANCE: TimeDelta = TimeDelta::minutes(1);
+
 /// What time it is for the programme, given the time that `programme_time` reads.
 ///
 /// The database's clock is the one clock that all instances share; no decision looks at the clock of the machine
@@ -56,6 +80,15 @@ impl Clock {
     pub fn read(&self, database: DateTime<Utc>) -> Timestamp {
         let stopped = self.stopped_at.as_ref().map(|hands| hands.load(Ordering::SeqCst));
         time::truncate(stopped.and_then(DateTime::from_timestamp_micros).unwrap_or(database))
+    }
+
+    /// The present of a journal whose last entry was written at `recorded_at`, when the database's clock shows
+    /// `database`: never before that entry, so that time does not run backwards in a journal (invariant 7). `None` if
+    /// the entry lies further ahead than [`TOLERANCE`]: what was decided then would count from a time that has not come,
+    /// and everything that falls due until then with it.
+    pub fn present(&self, database: DateTime<Utc>, recorded_at: Timestamp) -> Option<Timestamp> {
+        let now = self.read(database);
+        (recorded_at <= now + TOLERANCE).then(|| now.max(recorded_at))
     }
 
     /// What the clock shows now.

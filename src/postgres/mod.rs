@@ -4,5 +4,6 @@ pub mod clock;
 pub mod cluster;
 pub mod connect;
 pub mod errors;
+pub mod guard;
 pub mod migrate;
 pub(crate) mod statement;

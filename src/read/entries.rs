@@ -31,6 +31,10 @@ pub struct JournalHead {
     pub head_hash: String,
 }
 
+/// A journal's head as it is stored: its number, the number that the next entry gets, the hash of the last one, and when
+/// that was written.
+pub type HeadRow = (JournalId, i64, Vec<u8>, Timestamp);
+
 /// Something that has fallen due by time and is not written yet: the next command of the member will write it.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct DueLine {
@@ -88,13 +92,14 @@ pub struct StatementLine {
 /// The journals' heads, in order.
 pub fn journals(connection: &mut PgConnection) -> Result<Vec<JournalHead>, ReadError> {
     let heads = heads(connection)?.into_iter();
-    Ok(heads.map(|(id, next_seq, hash)| JournalHead { id, next_seq, head_hash: hex(&hash) }).collect())
+    Ok(heads.map(|(id, next_seq, hash, _)| JournalHead { id, next_seq, head_hash: hex(&hash) }).collect())
 }
 
 /// The journals' numbers, next sequence numbers and hashes, in order.
-pub fn heads(connection: &mut PgConnection) -> Result<Vec<(JournalId, i64, Vec<u8>)>, ReadError> {
+pub fn heads(connection: &mut PgConnection) -> Result<Vec<HeadRow>, ReadError> {
     use schema::journal::dsl;
-    Ok(dsl::journal.order(dsl::id).select((dsl::id, dsl::next_seq, dsl::head_hash)).load(connection)?)
+    let head = (dsl::id, dsl::next_seq, dsl::head_hash, dsl::recorded_at);
+    Ok(dsl::journal.order(dsl::id).select(head).load(connection)?)
 }
 
 /// The ledger's id.

@@ -70,8 +70,8 @@ impl Export {
     pub fn begin(connection: &mut PgConnection, format: Format, only: Option<JournalId>) -> Result<Self, ReadError> {
         let ledger = entries::ledger_id(connection)?;
         let heads = entries::heads(connection)?.into_iter().rev();
-        let wanted = heads.filter(|(journal, _, _)| only.is_none_or(|only| only == *journal));
-        let journals = wanted.map(|(journal, next_seq, _)| (journal, next_seq)).collect();
+        let wanted = heads.filter(|(journal, ..)| only.is_none_or(|only| only == *journal));
+        let journals = wanted.map(|(journal, next_seq, ..)| (journal, next_seq)).collect();
         Ok(Self { ledger, format, journals, after_seq: 0, headed: false })
     }
 

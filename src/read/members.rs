@@ -21,7 +21,7 @@ use crate::domain::program::ProgramBook;
 use crate::domain::redemption::Redemption;
 use crate::domain::time::{self, Timestamp};
 use crate::domain::transfer::Transfer;
-use crate::postgres::clock::{Clock, programme_time};
+use crate::postgres::clock::{Clock, programme_present};
 use crate::postgres::statement::statement;
 
 /// How many of the instants at which points expire a wallet lists.
@@ -256,7 +256,7 @@ fn load_due(connection: &mut PgConnection, member: &mut Member, now: Timestamp) 
 statement! {
     LoadPresent { journal: JournalId => SmallInt, member: Uuid => SqlUuid } -> Timestamptz,
     concat!(
-        "SELECT GREATEST(", programme_time!(), ", j.recorded_at)
+        "SELECT ", programme_present!("j.recorded_at"), "
          FROM member m JOIN journal j ON j.id = $1 WHERE m.journal = $1 AND m.id = $2"
     )
 }
@@ -268,7 +268,7 @@ statement! {
     ),
     concat!(
         "SELECT m.status, m.joined_at, w.active, w.pending, w.held, w.debt, w.lifetime_earned, w.lifetime_spent,
-             w.claimed, w.next_due_at, GREATEST(", programme_time!(), ", j.recorded_at)
+             w.claimed, w.next_due_at, ", programme_present!("j.recorded_at"), "
          FROM member m JOIN wallet w ON w.journal = $1 AND w.member = $2 JOIN journal j ON j.id = $1
          WHERE m.journal = $1 AND m.id = $2"
     )

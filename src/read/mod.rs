@@ -9,6 +9,7 @@ pub mod due;
 pub mod entries;
 pub mod export;
 pub mod export_file;
+pub mod future;
 pub mod lots;
 pub mod members;
 pub mod orders;
@@ -24,7 +25,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use diesel::PgConnection;
-use diesel::connection::SimpleConnection;
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::domain::ids::JournalId;
@@ -85,16 +85,18 @@ impl Reader {
         ran.await.unwrap_or(Err(ReadError::Corrupt("a query that panicked")))
     }
 
-    /// Can the database be reached? Asks on a connection of its own, so that readers who wait do not count as a
-    /// database that is away; answers within two seconds, and asks at most once a second.
+    /// Can the database be reached, and does no journal lie ahead of its clock? Asks on a connection of its own, so that
+    /// readers who wait do not count as a database that is away; answers within two seconds, and asks at most once a
+    /// second.
     pub async fn ready(&self) -> bool {
         let mut last = self.readiness.lock().await;
         if let Some((ready, _)) = last.filter(|(_, asked)| asked.elapsed() < READINESS_AGE) {
             return ready;
         }
-        let url = self.url.clone();
+        let (url, clock) = (self.url.clone(), self.clock.clone());
         let ping = tokio::task::spawn_blocking(move || {
-            connect::plain(&url).is_ok_and(|mut connection| connection.batch_execute("SELECT 1").is_ok())
+            connect::reader(&url)
+                .is_ok_and(|mut connection| future::heads(&mut connection, &clock).is_ok_and(|ahead| ahead.is_empty()))
         });
         let ready = matches!(tokio::time::timeout(READINESS_PATIENCE, ping).await, Ok(Ok(true)));
         *last = Some((ready, Instant::now()));

@@ -9,7 +9,7 @@ use super::{ReadError, members};
 use crate::domain::ids::{JournalId, MemberId, RedemptionId};
 use crate::domain::redemption::{Redemption, RedemptionStatus};
 use crate::domain::time::Timestamp;
-use crate::postgres::clock::{Clock, programme_time};
+use crate::postgres::clock::{Clock, programme_present};
 use crate::postgres::statement::statement;
 
 /// A redemption; none if there is none with this id.
@@ -44,7 +44,7 @@ fn read(state: &str, now: Timestamp) -> Result<Redemption, ReadError> {
 statement! {
     LoadRedemption { journal: JournalId => SmallInt, id: Uuid => SqlUuid } -> (Text, Timestamptz),
     concat!(
-        "SELECT r.state, GREATEST(", programme_time!(), ", j.recorded_at)
+        "SELECT r.state, ", programme_present!("j.recorded_at"), "
          FROM redemption r JOIN journal j ON j.id = $1 WHERE r.journal = $1 AND r.id = $2"
     )
 }

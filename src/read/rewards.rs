@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::ReadError;
 use crate::domain::reward::{Reward, RewardReply};
-use crate::postgres::clock::{Clock, programme_time};
+use crate::postgres::clock::{Clock, programme_present};
 use crate::postgres::statement::statement;
 
 /// How many rewards are read at a time where some may be passed over.
@@ -64,7 +64,7 @@ statement! {
 statement! {
     LoadPresent {} -> Timestamptz,
     concat!(
-        "SELECT GREATEST(", programme_time!(), ", recorded_at) FROM journal WHERE id = 0"
+        "SELECT ", programme_present!("recorded_at"), " FROM journal WHERE id = 0"
     )
 }
 

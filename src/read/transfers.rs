@@ -11,7 +11,7 @@ use super::{ReadError, members};
 use crate::domain::ids::{JournalId, MemberId, TransferId};
 use crate::domain::time::Timestamp;
 use crate::domain::transfer::{Transfer, TransferStatus, TransferView};
-use crate::postgres::clock::{Clock, programme_time};
+use crate::postgres::clock::{Clock, programme_present};
 use crate::postgres::statement::statement;
 
 /// A transfer with what the giver wrote, as one of the two members or somebody else may see it.
@@ -116,7 +116,7 @@ statement! {
     LoadTransfer { journal: JournalId => SmallInt, id: Uuid => SqlUuid } -> (Text, Nullable<Text>, Timestamptz),
     concat!(
         "SELECT t.state, (SELECT body FROM note WHERE journal = $1 AND about = $2),
-             GREATEST(", programme_time!(), ", (SELECT recorded_at FROM journal WHERE id = $1))
+             ", programme_present!("(SELECT recorded_at FROM journal WHERE id = $1)"), "
          FROM transfer AS t WHERE t.journal = $1 AND t.id = $2"
     )
 }

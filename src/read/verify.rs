@@ -5,11 +5,13 @@ use std::io::BufRead;
 use diesel::prelude::*;
 use uuid::Uuid;
 
-use super::{ReadError, compare, entries};
+use super::{ReadError, compare, entries, future};
 use crate::domain::audit::{Auditor, Wrong};
 use crate::domain::entry::{Entry, Hash, hex};
 use crate::domain::export::Unreadable;
 use crate::domain::ids::JournalId;
+use crate::postgres::clock::Clock;
+use crate::postgres::guard::{self, Gaps};
 
 /// How many entries are read at a time.
 const PAGE: i64 = 5_000;
@@ -57,6 +59,12 @@ pub enum NotVerified {
         /// How it disagrees.
         fault: String,
     },
+    /// Journals and entries lie in the future.
+    #[error("ahead of the database's clock: {0}")]
+    Future(String),
+    /// Nothing is wrong, and something could be changed without a trace.
+    #[error("history is not guarded: {0}")]
+    Unguarded(Gaps),
     /// Something else that the program cannot have written.
     #[error("the database holds {0}")]
     Corrupt(&'static str),
@@ -89,7 +97,8 @@ impl From<diesel::result::Error> for NotVerified {
 /// Checks a database: the chain of every journal, the form of every entry, the heads, and against what the journals say
 /// the members with their wallets and lots, orders, refunds, redemptions, transfers, donations, causes with their totals,
 /// rewards with their stock, and the programme's versions; also that `transit` sums to zero over all journals
-/// (invariants 2, 3, 6 and 7). `progress` hears how many entries were checked.
+/// (invariants 2, 3, 6 and 7), and last that the triggers are there which keep it so (invariant 1). `progress` hears how
+/// many entries were checked.
 ///
 /// Reads one snapshot, so it may run beside a service. Memory: all that is rebuilt of one journal, and the rewards.
 pub fn database(connection: &mut PgConnection, mut progress: impl FnMut(u64)) -> Result<Verified, NotVerified> {
@@ -100,7 +109,7 @@ pub fn database(connection: &mut PgConnection, mut progress: impl FnMut(u64)) ->
         let mut checked = 0;
         let mut transit: i128 = 0;
         let mut sums = compare::Sums::default();
-        for (journal, next_seq, head_hash) in entries::heads(connection)? {
+        for (journal, next_seq, head_hash, recorded_at) in entries::heads(connection)? {
             let mut after_seq = 0;
             loop {
                 let page = entries::page(connection, ledger, journal, (after_seq, i64::MAX), PAGE)?;
@@ -117,6 +126,9 @@ pub fn database(connection: &mut PgConnection, mut progress: impl FnMut(u64)) ->
             if (rebuilt.next_seq, rebuilt.head_hash.as_slice()) != (next_seq, head_hash.as_slice()) {
                 return Err(fault(format!("its head is at {next_seq}, its entries end before {}", rebuilt.next_seq)));
             }
+            if let Some(last) = rebuilt.recorded_at.filter(|last| *last != recorded_at) {
+                return Err(fault(format!("its head was written at {recorded_at}, its last entry at {last}")));
+            }
             compare::projections(connection, journal, &rebuilt)?;
             transit += rebuilt.accounts.get("transit").copied().unwrap_or_default();
             sums.add(&rebuilt);
@@ -129,8 +141,24 @@ pub fn database(connection: &mut PgConnection, mut progress: impl FnMut(u64)) ->
             return Err(NotVerified::Projection { journal: 0, fault });
         }
         compare::sums(connection, &sums)?.map_err(|fault| NotVerified::Projection { journal: 0, fault })?;
-        Ok(verified)
+        match guard::gaps(connection)? {
+            gaps if gaps.is_empty() => Ok(verified),
+            gaps => Err(NotVerified::Unguarded(Gaps(gaps))),
+        }
     })
+}
+
+/// Checks that no journal and no entry of a database lies in the future: no more than a minute ahead of its clock.
+/// Names each journal, with its first entry that does.
+pub fn present(connection: &mut PgConnection, clock: &Clock) -> Result<(), NotVerified> {
+    let heads = future::heads(connection, clock)?.into_iter();
+    let heads = heads.map(|(journal, at)| format!("journal {journal} was last written at {at}"));
+    let entries = future::entries(connection, clock)?.into_iter();
+    let entries = entries.map(|(journal, seq, at)| format!("journal {journal}, entry {seq} is recorded at {at}"));
+    match heads.chain(entries).collect::<Vec<_>>() {
+        ahead if ahead.is_empty() => Ok(()),
+        ahead => Err(NotVerified::Future(ahead.join("; "))),
+    }
 }
 
 /// Checks an NDJSON or CSV export by its own bytes: the chain of every journal, the form of every entry, and the

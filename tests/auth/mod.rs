@@ -1,5 +1,6 @@
 //! Who gets in with a bearer token, and who does not.
 
+mod away;
 mod claims;
 mod development;
 mod header;

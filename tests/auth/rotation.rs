@@ -87,9 +87,9 @@ fn a_broken_or_missing_file_keeps_the_old_keys() {
 }
 
 #[test]
-fn a_whole_file_without_keys_takes_all_keys_back() {
+fn a_whole_file_that_stays_without_keys_takes_all_keys_back() {
     let setup = Setup::new(&["ec-a"]);
-    let auth = setup.build();
+    let auth = setup.with_times(RefreshTimes { emptied: Duration::from_millis(20), ..quick() });
     let token = ec("ec-a").sign(&claims());
     check(&auth, &token).unwrap();
     setup.write(r#"{"keys": []}"#);

@@ -167,8 +167,10 @@ pub fn quick() -> RefreshTimes {
         file: Duration::from_millis(15),
         file_at_least: Duration::from_millis(5),
         url: Duration::from_secs(3600),
+        url_retry: Duration::from_secs(3600),
         url_after_failure: Duration::from_secs(3600),
         url_at_least: Duration::from_millis(5),
+        emptied: Duration::from_secs(3600),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Invariant 1: nothing changes once written.
 
 use accrue::ledger::{Ledger, LedgerConfig, OpenError};
+use accrue::postgres::connect;
+use accrue::read::verify::{self, NotVerified};
 use diesel::connection::SimpleConnection;
 
 use crate::support::{App, Database, sql};
@@ -56,40 +58,134 @@ fn keys_and_programme_versions_stay_whatever_becomes_of_the_answers() {
 #[test]
 fn a_ledger_does_not_open_for_a_role_that_could_change_history() {
     let database = Database::new();
-    let strong: [(&str, &str); 12] = [
-        ("superuser", "ALTER ROLE {role} SUPERUSER"),
-        ("owner", "ALTER TABLE posting OWNER TO {role}"),
+    // The role's name, what makes it strong, and what it is refused for.
+    let strong: [(&str, &str, &str); 25] = [
+        ("superuser", "ALTER ROLE {role} SUPERUSER", "is a superuser or can become one"),
+        (
+            "superusers_member",
+            "CREATE ROLE {role}_group SUPERUSER; GRANT {role}_group TO {role}",
+            "is a superuser or can become one",
+        ),
+        ("role_maker", "ALTER ROLE {role} CREATEROLE", "may make roles"),
+        ("programs", "GRANT pg_execute_server_program TO {role}", "may run programs or write files"),
+        ("database_owner", "ALTER DATABASE {database} OWNER TO {role}", "owns the database"),
+        (
+            "database_owners_member",
+            "CREATE ROLE {role}_group; ALTER DATABASE {database} OWNER TO {role}_group; GRANT {role}_group TO {role}",
+            "owns the database",
+        ),
+        ("schema_owner", "ALTER SCHEMA public OWNER TO {role}", "owns the schema public"),
+        ("own_schema", "CREATE SCHEMA {role} AUTHORIZATION {role}", "owns the schema strong_own_schema"),
+        ("owner", "ALTER TABLE posting OWNER TO {role}", "owns the table posting"),
         (
             "owners_member",
             "CREATE ROLE {role}_group; ALTER TABLE entry OWNER TO {role}_group; GRANT {role}_group TO {role}",
+            "owns the table entry",
         ),
         (
             "owners_noinherit",
             "CREATE ROLE {role}_group; ALTER ROLE {role} NOINHERIT; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}; ALTER TABLE entry OWNER TO {role}_group; GRANT {role}_group TO {role}",
+            "owns the table entry",
         ),
-        ("updater", "GRANT UPDATE ON entry TO {role}"),
-        ("posting_updater", "GRANT UPDATE ON posting TO {role}"),
-        ("deleter", "GRANT DELETE ON posting TO {role}"),
-        ("truncater", "GRANT TRUNCATE ON entry TO {role}"),
-        ("triggerer", "GRANT TRIGGER ON entry TO {role}"),
-        ("column_updater", "GRANT UPDATE (payload) ON entry TO {role}"),
-        ("posting_column", "GRANT UPDATE (points) ON posting TO {role}"),
+        ("version_owner", "ALTER TABLE program_version OWNER TO {role}", "owns the table program_version"),
+        ("wallet_owner", "ALTER TABLE wallet OWNER TO {role}", "owns the table wallet"),
+        ("function_owner", "ALTER FUNCTION refuse_change OWNER TO {role}", "owns the function refuse_change"),
+        ("updater", "GRANT UPDATE ON entry TO {role}", "may change or remove rows of entry"),
+        (
+            "version_updater",
+            "GRANT UPDATE ON program_version TO {role}",
+            "may change or remove rows of program_version",
+        ),
+        ("deleter", "GRANT DELETE ON posting TO {role}", "may change or remove rows of posting"),
+        ("truncater", "GRANT TRUNCATE ON entry TO {role}", "may change or remove rows of entry"),
+        ("triggerer", "GRANT TRIGGER ON entry TO {role}", "add triggers"),
+        ("column_updater", "GRANT UPDATE (payload) ON entry TO {role}", "may change or remove rows of entry"),
         (
             "granted_by_group",
             "CREATE ROLE {role}_group; GRANT DELETE ON entry TO {role}_group; GRANT {role}_group TO {role}",
+            "may change or remove rows of entry",
         ),
+        ("writes_all", "GRANT pg_write_all_data TO {role}", "may change or remove rows of entry"),
+        ("schema_creator", "GRANT CREATE ON SCHEMA public TO {role}", "may create in the schema public"),
+        ("database_creator", "GRANT CREATE ON DATABASE {database} TO {role}", "may create schemas in the database"),
+        ("replica", "GRANT SET ON PARAMETER session_replication_role TO {role}", "may set session_replication_role"),
     ];
-    for (name, grant) in strong {
+    for (name, grant, reason) in strong {
         let role = Role::new(&database, name);
         Ledger::open(LedgerConfig::new(role.url())).expect("a member of accrue_service and no more may write").close();
         role.alter(grant);
         match Ledger::open(LedgerConfig::new(role.url())) {
-            Err(OpenError::RoleTooStrong { role: found, .. }) => assert_eq!(found, role.name),
+            Err(refusal @ OpenError::RoleTooStrong(_)) => {
+                let said = refusal.to_string();
+                assert!(said.starts_with(&format!("the role {} ", role.name)) && said.contains(reason), "{said}");
+            }
             Err(other) => panic!("{name}: {other:?}"),
             Ok(_) => panic!("{name}: the ledger opened"),
         }
     }
-    assert!(matches!(Ledger::open(LedgerConfig::new(database.owner_url())), Err(OpenError::RoleTooStrong { .. })));
+    assert!(matches!(Ledger::open(LedgerConfig::new(database.owner_url())), Err(OpenError::RoleTooStrong(_))));
+}
+
+#[test]
+fn a_ledger_does_not_open_where_anybody_may_create_in_its_schema() {
+    let database = Database::new();
+    database.owner().batch_execute("GRANT CREATE ON SCHEMA public TO PUBLIC").unwrap();
+    let refusal = Ledger::open(LedgerConfig::new(database.service_url())).err().expect("it does not open");
+    assert!(refusal.to_string().contains("may create in the schema public"), "{refusal}");
+}
+
+#[test]
+fn a_ledger_whose_triggers_do_not_all_fire_does_not_open_and_verification_says_which() {
+    const ALTERED: &str = "the trigger posting_append_only of the table posting does not refuse every change";
+    for (change, said) in [
+        ("ALTER TABLE entry DISABLE TRIGGER USER", "the trigger entry_append_only of the table entry is disabled"),
+        ("ALTER TABLE posting DISABLE TRIGGER posting_append_only", "the table posting is disabled"),
+        ("ALTER TABLE program_version DISABLE TRIGGER ALL", "the table program_version is disabled"),
+        ("ALTER TABLE entry ENABLE REPLICA TRIGGER entry_append_only", "the table entry is disabled"),
+        ("DROP TRIGGER entry_append_only ON entry", "the table entry has no trigger entry_append_only"),
+        ("ALTER TRIGGER posting_append_only ON posting RENAME TO other", "the table posting has no trigger"),
+        (
+            "DROP TRIGGER posting_append_only ON posting; CREATE TRIGGER posting_append_only BEFORE UPDATE OR DELETE ON
+             posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
+            ALTERED,
+        ),
+        (
+            "DROP TRIGGER posting_append_only ON posting; CREATE TRIGGER posting_append_only BEFORE UPDATE OR DELETE OR
+             TRUNCATE ON posting FOR EACH STATEMENT WHEN (current_user <> 'eve') EXECUTE FUNCTION refuse_change()",
+            ALTERED,
+        ),
+        (
+            "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE EXCEPTION 'no'; EXCEPTION WHEN OTHERS THEN RETURN NULL; END $$",
+            ALTERED,
+        ),
+        ("ALTER DATABASE {database} SET session_replication_role = replica", "replica for the database"),
+        ("ALTER ROLE accrue IN DATABASE {database} SET session_replication_role = replica", "replica for this login"),
+        (
+            "ALTER ROLE accrue_owner IN DATABASE {database} SET session_replication_role = replica",
+            "replica for the role accrue_owner in this database",
+        ),
+    ] {
+        let database = Database::new();
+        let mut auditor = connect::auditor(&database.service_url()).unwrap();
+        verify::database(&mut auditor, |_| {}).unwrap();
+        let mut owner = database.owner();
+        let name = sql::text(&mut owner, "SELECT current_database()");
+        owner.batch_execute(&change.replace("{database}", &name)).unwrap();
+        match Ledger::open(LedgerConfig::new(database.service_url())) {
+            Err(refusal @ OpenError::Unguarded(_)) => assert!(refusal.to_string().contains(said), "{refusal}"),
+            Err(other) => panic!("{change}: {other:?}"),
+            Ok(_) => panic!("{change}: the ledger opened"),
+        }
+        let mut auditor = connect::auditor(&database.service_url()).unwrap();
+        match verify::database(&mut auditor, |_| {}) {
+            Err(wrong @ NotVerified::Unguarded(_)) => assert!(wrong.to_string().contains(said), "{wrong}"),
+            other => panic!("{change}: {other:?}"),
+        }
+    }
+    let database = Database::new();
+    database.owner().batch_execute("ALTER TABLE entry ENABLE ALWAYS TRIGGER entry_append_only").unwrap();
+    Ledger::open(LedgerConfig::new(database.service_url())).expect("a trigger that fires always is no gap").close();
 }
 
 /// A login in the run's cluster. Roles belong to all of its databases, so it goes away with its value.
@@ -105,8 +201,11 @@ impl<'a> Role<'a> {
         role
     }
 
-    fn alter(&self, sql: &str) {
-        self.database.owner().batch_execute(&sql.replace("{role}", &self.name)).expect("a superuser may");
+    fn alter(&self, statements: &str) {
+        let mut owner = self.database.owner();
+        let database = sql::text(&mut owner, "SELECT current_database()");
+        let statements = statements.replace("{role}", &self.name).replace("{database}", &database);
+        owner.batch_execute(&statements).expect("a superuser may");
     }
 
     fn url(&self) -> String {
@@ -118,11 +217,10 @@ impl<'a> Role<'a> {
 
 impl Drop for Role<'_> {
     fn drop(&mut self) {
-        let drop = "ALTER TABLE entry OWNER TO accrue_owner; ALTER TABLE posting OWNER TO accrue_owner;
-                    DROP OWNED BY {role}; DROP ROLE {role}";
+        let drop = "REASSIGN OWNED BY {role} TO accrue_owner; DROP OWNED BY {role}; DROP ROLE {role}";
         let mut owner = self.database.owner();
-        let _ = owner.batch_execute(&drop.replace("{role}", &self.name));
-        let _ =
-            owner.batch_execute(&"DROP OWNED BY {role}_group; DROP ROLE {role}_group".replace("{role}", &self.name));
+        for name in [self.name.clone(), format!("{}_group", self.name)] {
+            let _ = owner.batch_execute(&drop.replace("{role}", &name));
+        }
     }
 }

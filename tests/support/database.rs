@@ -47,6 +47,11 @@ impl Database {
         Self::clone_of(SANDBOX)
     }
 
+    /// A database without anything in it, for migrations one by one.
+    pub fn empty() -> Self {
+        Self::clone_of("template1")
+    }
+
     fn clone_of(template: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));

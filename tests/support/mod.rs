@@ -18,7 +18,7 @@ use accrue::http::auth::{AuthConfig, Authenticator, DevelopmentKey, Scopes, Toke
 use accrue::http::{self, ServerConfig, Service, access};
 use accrue::ledger::{Ledger, LedgerConfig};
 use accrue::postgres::clock::Clock;
-use accrue::read::Reader;
+use accrue::read::{Reader, verify};
 use diesel::{PgConnection, RunQueryDsl};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
@@ -96,11 +96,20 @@ impl App {
 
     /// A service on a database that exists.
     pub fn on(database: Database, clock: Clock, configure: impl FnOnce(&mut LedgerConfig)) -> Self {
+        let keys = AuthConfig { development_key: Some(key().clone()), ..AuthConfig::default() };
+        Self::serving(database, clock, configure, keys)
+    }
+
+    /// A service that takes tokens of these keys and no others.
+    pub fn trusting(keys: AuthConfig) -> Self {
+        Self::serving(Database::new(), Clock::database(), |_| {}, keys)
+    }
+
+    fn serving(database: Database, clock: Clock, configure: impl FnOnce(&mut LedgerConfig), keys: AuthConfig) -> Self {
         let mut config = LedgerConfig { clock: clock.clone(), ..LedgerConfig::new(database.service_url()) };
         configure(&mut config);
         let ledger = Arc::new(Ledger::open(config).expect("the ledger opens"));
         let reader = Reader::new(&database.service_url(), clock.clone(), 4);
-        let keys = AuthConfig { development_key: Some(key().clone()), ..AuthConfig::default() };
         let authenticator = Arc::new(Authenticator::new(keys).expect("the keys are usable"));
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let service = Service::new(Arc::clone(&ledger), reader, authenticator, metrics, database.service_url());
@@ -221,9 +230,11 @@ impl App {
         TABLES.into_iter().map(&mut count).collect()
     }
 
-    /// Checks the ledger: see [`Database::audit`].
+    /// Checks the ledger: see [`Database::audit`]; also that nothing in it lies in the future.
     pub fn audit(&self) {
         self.database.audit();
+        let present = verify::present(&mut self.database.service(), &self.clock);
+        present.unwrap_or_else(|wrong| panic!("the ledger is wrong: {wrong}"));
     }
 
     /// Stops the service and returns its database, unaudited.

@@ -65,7 +65,8 @@ impl fmt::Debug for AuthConfig {
 }
 
 /// Refuses a configuration that must not go into production: one without keys, or one that trusts the development
-/// key, by itself or inside a JWKS. Reads the JWKS file and fetches the JWKS URL.
+/// key, by itself or inside a JWKS. Reads the JWKS file and fetches the JWKS URL. An identity provider that is away is no
+/// reason: whatever it gives later, a key under the development key's name is never used.
 pub fn refuse_in_production(config: &AuthConfig) -> Result<(), AuthSetupError> {
     if config.development_key.is_some() {
         return Err(AuthSetupError::DevelopmentKeyInProduction);
@@ -81,7 +82,7 @@ pub fn refuse_in_production(config: &AuthConfig) -> Result<(), AuthSetupError> {
     }
     if let Some(address) = &config.jwks_url {
         let url = JwksUrl::new(address)?;
-        if url.first_fetch()?.names_development_key {
+        if url.fetch().is_ok_and(|jwks| jwks.names_development_key) {
             return Err(AuthSetupError::DevelopmentKeyInJwks { place: url.place().to_owned() });
         }
     }

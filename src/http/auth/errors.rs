@@ -32,6 +32,12 @@ pub enum AuthRefusal {
          keys of its algorithm are not exactly one; after a rotation, try again in a few seconds"
     )]
     UnknownKey,
+    /// No such key, and the identity provider has given none yet.
+    #[error(
+        "the keys of the identity provider could not be fetched yet, so that this token cannot be checked; try again in \
+         a few seconds"
+    )]
+    KeysAwaited,
     /// An algorithm that is never allowed, or another one than the key's.
     #[error(
         "the token's `alg` is not allowed: ES256, EdDSA and RS256 are, each with a key of that kind only, and \
@@ -78,6 +84,7 @@ impl AuthRefusal {
             AuthRefusal::Malformed => "token_malformed",
             AuthRefusal::CriticalHeader => "token_critical_header",
             AuthRefusal::UnknownKey => "token_key_unknown",
+            AuthRefusal::KeysAwaited => "token_keys_unavailable",
             AuthRefusal::AlgorithmNotAllowed => "token_algorithm_not_allowed",
             AuthRefusal::BadSignature => "token_signature_invalid",
             AuthRefusal::Expired => "token_expired",
@@ -123,21 +130,13 @@ pub enum AuthSetupError {
     /// The JWKS URL is plain HTTP over a network.
     #[error("the JWKS URL must be https://; http:// is accepted for a loopback address only")]
     UrlInsecure,
-    /// The JWKS URL gave no keys at start.
-    #[error("the JWKS at {place} cannot be fetched")]
-    UrlUnreachable {
-        /// The address, without its query.
-        place: String,
-        /// What went wrong.
-        source: FetchFault,
-    },
-    /// A JWKS of which no key can be used.
+    /// A JWKS file of which no key can be used.
     #[error(
         "the JWKS at {place} has no usable key: it needs an ES256 (P-256), EdDSA (Ed25519) or RS256 (RSA of 2048 \
          bits or more) public key for signatures"
     )]
     NoUsableKeys {
-        /// The file or address.
+        /// The file.
         place: String,
     },
     /// The thread that refreshes the keys could not be started.

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use sha2::{Digest, Sha256};
@@ -83,11 +84,38 @@ pub(super) struct KeyRing {
     pub(super) generation: u64,
     pub(super) secret: Option<VerifyingKey>,
     pub(super) development: Option<VerifyingKey>,
-    pub(super) file: Vec<VerifyingKey>,
-    pub(super) url: Vec<VerifyingKey>,
+    pub(super) file: Source,
+    pub(super) url: Source,
+}
+
+/// The keys of an origin that changes while the service runs.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Source {
+    keys: Vec<VerifyingKey>,
+    /// The origin has not given any yet.
+    awaited: bool,
+    /// When the origin was first seen to have none any more. Its last ones stay in force for a while.
+    emptied_at: Option<Instant>,
+}
+
+impl Source {
+    /// An origin that has given these.
+    pub(super) fn of(keys: Vec<VerifyingKey>) -> Source {
+        Source { keys, ..Source::default() }
+    }
+
+    /// An origin that has given none yet.
+    pub(super) fn awaited() -> Source {
+        Source { awaited: true, ..Source::default() }
+    }
 }
 
 impl KeyRing {
+    /// Whether an origin has not given its keys yet.
+    pub(super) fn awaits_keys(&self) -> bool {
+        self.file.awaited || self.url.awaited
+    }
+
     /// The key that must have signed a token with this `alg` and `kid` in its header.
     pub(super) fn select(&self, alg: &str, kid: Option<&str>) -> Result<&VerifyingKey, AuthRefusal> {
         let algorithm = allowed(alg).ok_or(AuthRefusal::AlgorithmNotAllowed)?;
@@ -98,7 +126,7 @@ impl KeyRing {
             return self.only_key_of(algorithm);
         };
         // The secret has no `kid`, so a token with one never reaches it.
-        let key = self.public_keys().find(|key| key.kid.as_deref() == Some(kid)).ok_or(AuthRefusal::UnknownKey)?;
+        let key = self.public_keys().find(|key| key.kid.as_deref() == Some(kid)).ok_or_else(|| self.unknown())?;
         match key.algorithm == algorithm {
             true => Ok(key),
             false => Err(AuthRefusal::AlgorithmNotAllowed),
@@ -109,12 +137,24 @@ impl KeyRing {
         let mut keys = self.secret.iter().chain(self.public_keys()).filter(|key| key.algorithm == algorithm);
         match (keys.next(), keys.next()) {
             (Some(only), None) => Ok(only),
-            _ => Err(AuthRefusal::UnknownKey),
+            _ => Err(self.unknown()),
         }
     }
 
+    /// Why there is no key for a token: it may be among those that are still awaited.
+    fn unknown(&self) -> AuthRefusal {
+        if self.awaits_keys() { AuthRefusal::KeysAwaited } else { AuthRefusal::UnknownKey }
+    }
+
     fn public_keys(&self) -> impl Iterator<Item = &VerifyingKey> {
-        self.development.iter().chain(&self.file).chain(&self.url)
+        self.development.iter().chain(&self.file.keys).chain(&self.url.keys)
+    }
+
+    fn source(&mut self, origin: Origin) -> &mut Source {
+        match origin {
+            Origin::File => &mut self.file,
+            Origin::Url => &mut self.url,
+        }
     }
 }
 
@@ -159,23 +199,51 @@ impl KeyStore {
         Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts the keys of one origin in force. The same keys again change nothing, so that a regular refresh does not
-    /// void the verified tokens.
+    /// Puts the keys of one origin in force, if there are any. The same keys again change nothing, so that a regular
+    /// refresh does not void the verified tokens. None at all are believed only after a while: see
+    /// [`KeyStore::take_back`].
     pub(super) fn publish(&self, origin: Origin, keys: Vec<VerifyingKey>) {
+        self.change(|ring| {
+            let source = ring.source(origin);
+            if keys.is_empty() {
+                if !source.keys.is_empty() && source.emptied_at.is_none() {
+                    source.emptied_at = Some(Instant::now());
+                    tracing::warn!(?origin, "the JWKS has no usable key any more; its last keys stay for a while");
+                }
+                return false;
+            }
+            let changed = source.keys != keys;
+            if changed {
+                tracing::info!(?origin, keys = keys.len(), "the keys that verify tokens have changed");
+            }
+            *source = Source::of(keys);
+            changed
+        });
+    }
+
+    /// Takes the keys of an origin back that has had none for as long as `after`: an empty JWKS is a mishap more often
+    /// than it is meant, but whoever takes back the only key must be obeyed.
+    pub(super) fn take_back(&self, after: Duration) {
+        self.change(|ring| {
+            let mut taken = false;
+            for origin in [Origin::File, Origin::Url] {
+                let source = ring.source(origin);
+                if source.emptied_at.is_some_and(|at| at.elapsed() >= after) {
+                    *source = Source::default();
+                    tracing::warn!(?origin, "the JWKS has had no usable key for a while; its tokens are refused");
+                    taken = true;
+                }
+            }
+            taken
+        });
+    }
+
+    /// Changes the ring; `change` says whether the keys in force are others now, which voids what the old ones verified.
+    fn change(&self, change: impl FnOnce(&mut KeyRing) -> bool) {
         let mut current = self.ring.write().unwrap_or_else(PoisonError::into_inner);
-        let same = match origin {
-            Origin::File => current.file == keys,
-            Origin::Url => current.url == keys,
-        };
-        if same {
-            return;
-        }
         let mut next = KeyRing::clone(&current);
-        next.generation += 1;
-        tracing::info!(?origin, keys = keys.len(), "the keys that verify tokens have changed");
-        match origin {
-            Origin::File => next.file = keys,
-            Origin::Url => next.url = keys,
+        if change(&mut next) {
+            next.generation += 1;
         }
         let generation = next.generation;
         *current = Arc::new(next);

@@ -26,7 +26,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use secrecy::ExposeSecret;
 
 use self::cache::{TokenCache, TokenDigest};
-use self::keys::{KeyRing, KeyStore, VerifyingKey};
+use self::keys::{KeyRing, KeyStore, Source, VerifyingKey};
 use self::refresh::Refresher;
 use self::source::{JwksFile, JwksUrl};
 use self::token::{Expectations, UnverifiedToken};
@@ -49,7 +49,8 @@ pub struct Authenticator {
 
 impl Authenticator {
     /// Reads the keys that `config` names (the JWKS URL is fetched here once, which may block for three seconds)
-    /// and starts refreshing them.
+    /// and starts refreshing them. A JWKS URL that gives no keys is tried again until it does: see
+    /// [`Authenticator::is_ready`]. A JWKS file must be there, and whole: nothing is away that could come back.
     pub fn new(config: AuthConfig) -> Result<Authenticator, AuthSetupError> {
         Self::with_refresh_times(config, RefreshTimes::default())
     }
@@ -67,15 +68,13 @@ impl Authenticator {
         let mut file = None;
         if let Some(path) = &config.jwks_file {
             let (opened, keys) = JwksFile::open(path.clone())?;
-            ring.file = usable(keys, opened.place())?;
+            ring.file = Source::of(usable(keys, opened.place())?);
             file = Some(opened);
         }
         let mut url = None;
         if let Some(address) = &config.jwks_url {
-            let source = JwksUrl::new(address)?;
-            let keys = source.first_fetch()?;
-            ring.url = usable(keys, source.place())?;
-            url = Some(source);
+            url = Some(JwksUrl::new(address)?);
+            ring.url = Source::awaited();
         }
         let store = Arc::new(KeyStore::new(ring));
         let refresher = match file.is_some() || url.is_some() {
@@ -94,6 +93,11 @@ impl Authenticator {
         })
     }
 
+    /// Whether every origin of keys has given some: else tokens are refused that a key to come might verify.
+    pub fn is_ready(&self) -> bool {
+        !self.store.ring().awaits_keys()
+    }
+
     /// Who calls, by the value of the only `Authorization` header, if there is one.
     ///
     /// A token with an unknown `kid` is refused at once; the keys are then looked up anew in the background, so
@@ -109,8 +113,8 @@ impl Authenticator {
         let token = UnverifiedToken::parse(token)?;
         let ring = self.store.ring();
         let (ring, claims) = match token.verify(&ring) {
-            Err(AuthRefusal::UnknownKey) => {
-                let ring = self.ring_after_unknown_key(&ring)?;
+            Err(refusal @ (AuthRefusal::UnknownKey | AuthRefusal::KeysAwaited)) => {
+                let ring = self.ring_after_unknown_key(&ring).ok_or(refusal)?;
                 let claims = token.verify(&ring)?;
                 (ring, claims)
             }
@@ -138,15 +142,12 @@ impl Authenticator {
     }
 
     /// The keys after a look at the JWKS file, if they are others than those in `ring`.
-    fn ring_after_unknown_key(&self, ring: &KeyRing) -> Result<Arc<KeyRing>, AuthRefusal> {
+    fn ring_after_unknown_key(&self, ring: &KeyRing) -> Option<Arc<KeyRing>> {
         if let Some(refresher) = &self.refresher {
             refresher.unknown_key(&self.store);
         }
         let newer = self.store.ring();
-        match newer.generation == ring.generation {
-            true => Err(AuthRefusal::UnknownKey),
-            false => Ok(newer),
-        }
+        (newer.generation != ring.generation).then_some(newer)
     }
 }
 

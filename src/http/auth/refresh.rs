@@ -20,10 +20,14 @@ pub struct RefreshTimes {
     pub file_at_least: Duration,
     /// Between two fetches of the JWKS URL. Default: 5 min.
     pub url: Duration,
-    /// Between a failed fetch and the next. Default: 30 s.
+    /// Between the first failed fetch and the next; twice as long after each further one. Default: 1 s.
+    pub url_retry: Duration,
+    /// Between a failed fetch and the next, at most. Default: 30 s.
     pub url_after_failure: Duration,
     /// The least time between a fetch and one that an unknown `kid` asks for. Default: 10 s.
     pub url_at_least: Duration,
+    /// How long the last keys of a JWKS stay in force when it has none any more. Default: 15 min.
+    pub emptied: Duration,
 }
 
 impl Default for RefreshTimes {
@@ -32,8 +36,10 @@ impl Default for RefreshTimes {
             file: Duration::from_secs(3),
             file_at_least: Duration::from_secs(1),
             url: Duration::from_secs(300),
+            url_retry: Duration::from_secs(1),
             url_after_failure: Duration::from_secs(30),
             url_at_least: Duration::from_secs(10),
+            emptied: Duration::from_secs(15 * 60),
         }
     }
 }
@@ -47,7 +53,7 @@ pub(super) struct Refresher {
 }
 
 impl Refresher {
-    /// Starts the thread. The sources have just been read.
+    /// Fetches the URL for the first time, and starts the thread. The file has just been read.
     pub(super) fn start(
         store: Arc<KeyStore>,
         file: Option<JwksFile>,
@@ -56,7 +62,9 @@ impl Refresher {
     ) -> Result<Refresher, AuthSetupError> {
         let file = file.map(Arc::new);
         let (unknown_keys, asked) = sync_channel(1);
-        spawn(Schedule::new(store, file.clone(), url, times), asked).map_err(AuthSetupError::Thread)?;
+        let mut schedule = Schedule::new(store, file.clone(), url, times);
+        schedule.work();
+        spawn(schedule, asked).map_err(AuthSetupError::Thread)?;
         Ok(Refresher { unknown_keys, file, times })
     }
 
@@ -95,6 +103,8 @@ struct Schedule {
     next_url: Instant,
     /// No fetch that an unknown key asks for before this.
     url_not_before: Instant,
+    /// How long to wait after the next failed fetch.
+    url_retry: Duration,
 }
 
 impl Schedule {
@@ -106,8 +116,9 @@ impl Schedule {
             file,
             url,
             next_file: now + times.file,
-            next_url: now + times.url,
-            url_not_before: now + times.url_at_least,
+            next_url: now,
+            url_not_before: now,
+            url_retry: times.url_retry,
         }
     }
 
@@ -135,13 +146,25 @@ impl Schedule {
         if let Some(url) = &self.url
             && self.next_url <= Instant::now()
         {
-            let pause = match fetch(url, &self.store) {
-                Fetched::Keys => self.times.url,
-                Fetched::Nothing => self.times.url_after_failure,
-            };
+            let fetched = fetch(url, &self.store);
             let now = Instant::now();
-            self.next_url = now + pause;
+            self.next_url = now + self.pause_after(&fetched);
             self.url_not_before = now + self.times.url_at_least;
+        }
+        self.store.take_back(self.times.emptied);
+    }
+
+    fn pause_after(&mut self, fetched: &Fetched) -> Duration {
+        match fetched {
+            Fetched::Keys => {
+                self.url_retry = self.times.url_retry;
+                self.times.url
+            }
+            Fetched::Nothing => {
+                let pause = self.url_retry.min(self.times.url_after_failure);
+                self.url_retry = pause * 2;
+                pause
+            }
         }
     }
 }
@@ -154,30 +177,23 @@ enum Fetched {
 fn fetch(url: &JwksUrl, store: &KeyStore) -> Fetched {
     match url.fetch() {
         Ok(jwks) => {
-            warn_if_empty(jwks.keys.is_empty(), url.place());
+            let fetched = if jwks.keys.is_empty() { Fetched::Nothing } else { Fetched::Keys };
+            if matches!(fetched, Fetched::Nothing) {
+                tracing::warn!(place = url.place(), "the JWKS has no usable key; the keys stay as they are");
+            }
             store.publish(Origin::Url, jwks.keys);
-            Fetched::Keys
+            fetched
         }
         Err(fault) => {
             let error: &dyn std::error::Error = &fault;
-            tracing::warn!(place = url.place(), error, "the JWKS cannot be fetched; the old keys stay");
+            tracing::warn!(place = url.place(), error, "the JWKS cannot be fetched; the keys stay as they are");
             Fetched::Nothing
         }
     }
 }
 
 fn look_at_file(file: &JwksFile, store: &KeyStore, gap: Duration) {
-    file.look(gap, |jwks| {
-        warn_if_empty(jwks.keys.is_empty(), file.place());
-        store.publish(Origin::File, jwks.keys);
-    });
-}
-
-/// A whole JWKS without our keys is not broken: whoever takes back the only key must be obeyed.
-fn warn_if_empty(empty: bool, place: &str) {
-    if empty {
-        tracing::warn!(place, "the JWKS has no usable key any more; its tokens are refused");
-    }
+    file.look(gap, |jwks| store.publish(Origin::File, jwks.keys));
 }
 
 #[cfg(test)]
@@ -203,12 +219,23 @@ mod tests {
     #[test]
     fn an_unknown_key_brings_the_fetch_forward_but_not_before_the_least_time() {
         let store = Arc::new(KeyStore::new(KeyRing::default()));
+        let times = RefreshTimes::default();
+        let mut schedule = Schedule::new(store, None, None, times);
+        let earliest = schedule.url_not_before + times.url_at_least;
+        (schedule.next_url, schedule.url_not_before) = (earliest + times.url, earliest);
+        schedule.bring_url_forward();
+        assert_eq!(schedule.next_url, earliest);
+        schedule.bring_url_forward();
+        assert_eq!(schedule.next_url, earliest);
+    }
+
+    #[test]
+    fn failed_fetches_are_repeated_at_growing_intervals_until_one_succeeds() {
+        let store = Arc::new(KeyStore::new(KeyRing::default()));
         let mut schedule = Schedule::new(store, None, None, RefreshTimes::default());
-        let (next, earliest) = (schedule.next_url, schedule.url_not_before);
-        assert_eq!(next - earliest, Duration::from_secs(290));
-        schedule.bring_url_forward();
-        assert_eq!(schedule.next_url, earliest);
-        schedule.bring_url_forward();
-        assert_eq!(schedule.next_url, earliest);
+        let mut pause = |fetched| schedule.pause_after(&fetched).as_secs();
+        let pauses: Vec<u64> = (0..7).map(|_| pause(Fetched::Nothing)).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
+        assert_eq!([pause(Fetched::Keys), pause(Fetched::Nothing)], [300, 1]);
     }
 }

@@ -192,11 +192,6 @@ impl JwksUrl {
             Err(error) => Err(failed(error)),
         }
     }
-
-    /// Fetches the keys while the service starts.
-    pub(super) fn first_fetch(&self) -> Result<Jwks, AuthSetupError> {
-        self.fetch().map_err(|source| AuthSetupError::UrlUnreachable { place: self.place.clone(), source })
-    }
 }
 
 /// An address without user, password, query and fragment, which may be secret.

@@ -29,7 +29,7 @@ use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::program::ProgramBook;
 use crate::domain::time::Timestamp;
 use crate::domain::transfer;
-use crate::postgres::clock::programme_time;
+use crate::postgres::clock::{Clock, programme_time};
 use crate::postgres::statement::statement;
 
 /// A journal's head, locked.
@@ -43,6 +43,16 @@ pub struct Head {
     pub recorded_at: Timestamp,
     /// The programme's time once the lock was held.
     pub clock: DateTime<Utc>,
+}
+
+impl Head {
+    /// The present of the journal, which is number `journal`.
+    ///
+    /// Errors: [`Failure::Ahead`].
+    pub fn present(&self, journal: JournalId, clock: &Clock) -> Result<Timestamp, Failure> {
+        let (recorded_at, now) = (self.recorded_at, clock.read(self.clock));
+        clock.present(self.clock, recorded_at).ok_or(Failure::Ahead { journal, recorded_at, now })
+    }
 }
 
 /// Locks the head of `journal`: from here to the end of the transaction nobody else writes to the journal or to

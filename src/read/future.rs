@@ -1,0 +1,36 @@
+//! What is dated in the future: journals that were last written at a time that has not come, by the database's clock.
+//!
+//! A clock that jumped ahead and came back leaves such entries, and so does someone's update. The ledger takes no
+//! command for such a journal, since whatever is decided after an entry counts from its time at the earliest.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, SmallInt, Timestamptz};
+
+use super::schema;
+use crate::domain::ids::JournalId;
+use crate::domain::time::Timestamp;
+use crate::postgres::clock::{Clock, TOLERANCE};
+use crate::postgres::statement::statement;
+
+/// The journals whose last entry lies further ahead of the clock than [`TOLERANCE`], each with that entry's time.
+pub fn heads(connection: &mut PgConnection, clock: &Clock) -> QueryResult<Vec<(JournalId, Timestamp)>> {
+    use schema::journal::dsl;
+    let latest = clock.look(connection)?.now + TOLERANCE;
+    dsl::journal.filter(dsl::recorded_at.gt(latest)).order(dsl::id).select((dsl::id, dsl::recorded_at)).load(connection)
+}
+
+/// The first entry of each journal that lies further ahead of the clock than [`TOLERANCE`], with its time: journal,
+/// number, time.
+pub fn entries(connection: &mut PgConnection, clock: &Clock) -> QueryResult<Vec<(JournalId, i64, Timestamp)>> {
+    let latest = clock.look(connection)?.now + TOLERANCE;
+    LoadFirstAfter { latest }.load(connection)
+}
+
+statement! {
+    LoadFirstAfter { latest: DateTime<Utc> => Timestamptz } -> (SmallInt, BigInt, Timestamptz),
+    "SELECT j.id, e.seq, e.recorded_at FROM journal j
+     CROSS JOIN LATERAL (
+         SELECT seq, recorded_at FROM entry WHERE journal = j.id AND recorded_at > $1 ORDER BY seq LIMIT 1) AS e
+     ORDER BY j.id"
+}
