@@ -68,6 +68,7 @@
 //!
 //! ```text
 //! cli ─▶ http, jobs ─▶ ledger, read ─▶ postgres ─▶ domain
+//!  └───────────┴────────────┴───────────────┴─────▶ process
 //! ```
 //!
 //! | module | what it is |
@@ -78,6 +79,7 @@
 //! | [`read`] | queries for answers, the export, verification; on read-only connections |
 //! | [`http`] | the API: access, problems, a file per resource |
 //! | [`jobs`] | the sweeper, which writes down what fell due |
+//! | [`process`] | a log that says no more than helps |
 //! | [`cli`] | the commands |
 //!
 //! # Invariants
@@ -129,4 +131,5 @@ pub mod http;
 pub mod jobs;
 pub mod ledger;
 pub mod postgres;
+pub mod process;
 pub mod read;

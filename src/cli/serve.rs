@@ -17,13 +17,14 @@ use crate::http::{self, Running, ServerConfig, Service};
 use crate::jobs::Sweeper;
 use crate::ledger::{Ledger, LedgerConfig, Mode};
 use crate::postgres::clock::Clock;
+use crate::process::seldom;
 use crate::read::Reader;
 
 /// How far the clocks of the service and of the issuer of tokens may differ.
 const LEEWAY: Duration = Duration::from_secs(30);
 
-/// How often the metrics' samples are summed up.
-const UPKEEP: Duration = Duration::from_secs(5);
+/// How often the metrics' samples are summed up, and the log says what it left out.
+const UPKEEP: Duration = Duration::from_secs(1);
 
 /// Serves until SIGTERM or SIGINT.
 pub fn run(database_args: &DatabaseArgs, args: &ServeArgs) -> Result<()> {
@@ -88,6 +89,7 @@ pub fn run_until_stopped(
             loop {
                 tokio::time::sleep(UPKEEP).await;
                 upkeep.run_upkeep();
+                seldom::log_left_out();
             }
         });
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

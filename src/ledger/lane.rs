@@ -24,6 +24,7 @@ use crate::domain::membership::Change;
 use crate::postgres::clock::Clock;
 use crate::postgres::connect;
 use crate::postgres::errors::Meaning;
+use crate::process::seldom;
 
 /// How many commands go into one transaction.
 pub const BATCH_LIMIT: usize = 256;
@@ -143,8 +144,7 @@ impl Lane {
                 meaning if matches!(failure, Failure::Panicked) || self.is_connected() => meaning,
                 _ => Meaning::ConnectionLost,
             };
-            let error = &failure as &dyn std::error::Error;
-            tracing::warn!(journal = self.journal, commands = requests.len(), ?meaning, error, "a batch failed");
+            self.warn(&failure, &meaning, requests.len());
             tries += 1;
             match meaning {
                 Meaning::ConnectionLost => {
@@ -167,6 +167,12 @@ impl Lane {
             }
             thread::sleep(Duration::from_millis(10 << tries) + Duration::from_millis(rand::random_range(0..10)));
         }
+    }
+
+    fn warn(&self, failure: &Failure, meaning: &Meaning, commands: usize) {
+        let Some(left_out) = seldom::due(meaning.name()) else { return };
+        let error = failure as &dyn std::error::Error;
+        tracing::warn!(journal = self.journal, commands, ?meaning, error, left_out, "a batch failed");
     }
 
     // Asked after a failure: what an error says of a lost connection differs between places and languages.
