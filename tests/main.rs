@@ -15,6 +15,7 @@ mod failures;
 mod import;
 mod invariants;
 mod ledger_reads;
+mod logs;
 mod machine;
 mod members;
 mod memberships;

@@ -82,6 +82,8 @@ pub fn run_until_stopped(
     let workers = args.workers.map_or_else(|| thread::available_parallelism().map_or(2, usize::from), usize::from);
     let config = ServerConfig { listener, workers };
     let ran = actix_web::rt::System::new().block_on(async {
+        // Before anything is answered: whoever has an answer may ask it to stop.
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let Running { address, server, handle } =
             http::start(service, config).with_context(|| format!("cannot serve on {}", args.listen))?;
         // Histograms keep every sample until someone reads them, or this runs.
@@ -92,7 +94,6 @@ pub fn run_until_stopped(
                 seldom::log_left_out();
             }
         });
-        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         actix_web::rt::spawn(async move {
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -101,8 +102,12 @@ pub fn run_until_stopped(
             tracing::info!("stopping: finishing what is under way");
             handle.stop(true).await;
         });
-        let server = actix_web::rt::spawn(server);
-        greet(address).await;
+        let mut server = actix_web::rt::spawn(server);
+        // A greeting that nobody reads may never end.
+        tokio::select! {
+            ended = &mut server => return anyhow::Ok(ended??),
+            () = greet(address) => {}
+        }
         anyhow::Ok(server.await??)
     });
     drop(sweeper);

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::problem::Problem;
 use super::{Service, json};
+use crate::process::log;
 
 /// How the service is.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -39,6 +40,16 @@ pub async fn readyz(service: web::Data<Service>) -> HttpResponse {
 /// Prometheus metrics
 ///
 /// Counts and times only: nothing of members, orders or callers.
+///
+/// | metric | what it says |
+/// |---|---|
+/// | `accrue_http_requests_total` | requests answered, by `method`, `route` and `status` |
+/// | `accrue_http_request_seconds` | how long they took, by `route` |
+/// | `accrue_batch_commands` | how many commands went into a transaction |
+/// | `accrue_batch_seconds` | how long a transaction took |
+/// | `accrue_queued_commands` | how many commands wait, by `journal` |
+/// | `accrue_swept_members_total` | members whose dues the sweeper had written |
+/// | `accrue_log_lines_lost_total` | log lines that standard error did not take |
 #[utoipa::path(
     tag = "operations",
     responses((status = 200, description = "Metrics in the text format", body = String, content_type = "text/plain")),
@@ -48,6 +59,7 @@ pub async fn get_metrics(service: web::Data<Service>) -> HttpResponse {
     for (journal, queued) in service.ledger.queued() {
         metrics::gauge!("accrue_queued_commands", "journal" => journal.to_string()).set(queued as f64);
     }
+    metrics::counter!("accrue_log_lines_lost_total").absolute(log::stderr().lost());
     HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(service.metrics.render())
 }
 
