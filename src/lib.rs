@@ -61,6 +61,9 @@
 //!   lost backend, and then each command's key shows whether it took effect. If that cannot be found out, the caller is
 //!   told `outcome_unknown`, and sending the same request again finds out.
 //! * A timeout, or a database that stays away: 503, nothing done. A full queue: 503, at once.
+//! * A lane's thread panics: it begins anew. Whoever waits for what it had taken is told `outcome_unknown`; what is
+//!   still queued is served. Until it has committed again the service says that it is not ready, as it does when a batch
+//!   was given up, or has taken ten seconds without a commit.
 //! * Standard error takes no log lines, because its reader stalls or has gone or a disk is full: nobody waits for it.
 //!   The lines are lost, counted, and spoken of once it takes some again ([`process::log`]).
 //!
@@ -81,7 +84,7 @@
 //! | [`read`] | queries for answers, the export, verification; on read-only connections |
 //! | [`http`] | the API: access, problems, a file per resource |
 //! | [`jobs`] | the sweeper, which writes down what fell due |
-//! | [`process`] | a log that holds nobody up and says no more than helps |
+//! | [`process`] | the log that holds nobody up, threads that begin anew |
 //! | [`cli`] | the commands |
 //!
 //! # Invariants

@@ -14,6 +14,7 @@ mod donations;
 mod failures;
 mod import;
 mod invariants;
+mod lanes;
 mod ledger_reads;
 mod logs;
 mod machine;

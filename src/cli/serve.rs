@@ -77,7 +77,8 @@ pub fn run_until_stopped(
         .install_recorder()
         .context("metrics cannot be recorded")?;
     let upkeep = metrics.clone();
-    let sweeper = Sweeper::start(Arc::clone(&ledger), url.to_owned(), Clock::database(), args.sweep_interval);
+    let sweeper = Sweeper::start(Arc::clone(&ledger), url.to_owned(), Clock::database(), args.sweep_interval)
+        .context("the sweeper cannot be started")?;
     let service = Service::new(Arc::clone(&ledger), reader, authenticator, metrics, url.to_owned());
     let workers = args.workers.map_or_else(|| thread::available_parallelism().map_or(2, usize::from), usize::from);
     let config = ServerConfig { listener, workers };

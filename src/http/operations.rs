@@ -26,12 +26,12 @@ pub async fn livez() -> Result<HttpResponse, Problem> {
     tag = "operations",
     responses(
         (status = 200, description = "It can", body = Health),
-        (status = 503, description = "The database cannot be reached", body = Health),
+        (status = 503, description = "The database cannot be reached, or a journal's lane does not commit", body = Health),
     ),
 )]
 #[get("/readyz")]
 pub async fn readyz(service: web::Data<Service>) -> HttpResponse {
-    match service.reader.ready().await {
+    match service.ledger.is_well() && service.reader.ready().await {
         true => HttpResponse::Ok().json(Health { ok: true }),
         false => HttpResponse::ServiceUnavailable().json(Health { ok: false }),
     }
@@ -49,6 +49,7 @@ pub async fn readyz(service: web::Data<Service>) -> HttpResponse {
 /// | `accrue_batch_seconds` | how long a transaction took |
 /// | `accrue_queued_commands` | how many commands wait, by `journal` |
 /// | `accrue_swept_members_total` | members whose dues the sweeper had written |
+/// | `accrue_thread_restarts_total` | panics of threads that began anew, by `thread`, such as `lane-1` |
 /// | `accrue_log_lines_lost_total` | log lines that standard error did not take |
 #[utoipa::path(
     tag = "operations",
