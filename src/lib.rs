@@ -66,6 +66,11 @@
 //!   nothing done, and the service is not ready. Reads show the present, by the clock ([`postgres::clock::Clock::present`]).
 //! * An identity provider that is away, also at start: the service is not ready, tokens that its keys might verify get 503,
 //!   and it is asked again. What other keys verify passes.
+//! * A lane's thread panics: it begins anew. Whoever waits for what it had taken is told `outcome_unknown`; what is
+//!   still queued is served. Until it has committed again the service says that it is not ready, as it does when a batch
+//!   was given up, or has taken ten seconds without a commit.
+//! * Standard error takes no log lines, because its reader stalls or has gone or a disk is full: nobody waits for it.
+//!   The lines are lost, counted, and spoken of once it takes some again ([`process::log`]).
 //!
 //! # Modules
 //!
@@ -73,6 +78,7 @@
 //!
 //! ```text
 //! cli ─▶ http, jobs ─▶ ledger, read ─▶ postgres ─▶ domain
+//!  └───────────┴────────────┴───────────────┴─────▶ process
 //! ```
 //!
 //! | module | what it is |
@@ -83,6 +89,7 @@
 //! | [`read`] | queries for answers, the export, verification; on read-only connections |
 //! | [`http`] | the API: access, problems, a file per resource |
 //! | [`jobs`] | the sweeper, which writes down what fell due |
+//! | [`process`] | the log that holds nobody up, threads that begin anew |
 //! | [`cli`] | the commands |
 //!
 //! # Invariants
@@ -136,4 +143,5 @@ pub mod http;
 pub mod jobs;
 pub mod ledger;
 pub mod postgres;
+pub mod process;
 pub mod read;

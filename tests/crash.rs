@@ -3,7 +3,6 @@
 mod service;
 
 use std::env;
-use std::fs;
 use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -82,16 +81,9 @@ fn setting(name: &str, default: u32) -> u32 {
     env::var(name).map_or(default, |text| text.parse().expect("a number"))
 }
 
-// A connection as the owner, as long as the private cluster answers.
-fn owner(place: &Place) -> Option<PgConnection> {
-    let password = fs::read_to_string(place.data_dir().join("secrets/owner-password")).ok()?;
-    let socket = place.data_dir().join("socket").display().to_string().replace('/', "%2F");
-    connect::plain(&format!("postgresql://accrue_owner:{}@{socket}:5432/accrue", password.trim())).ok()
-}
-
 // How many entries there are, as long as the database answers.
 fn entries(place: &Place) -> Option<i64> {
-    let rows = sql::try_texts(&mut owner(place)?, "SELECT sum(next_seq - 1)::text FROM journal").ok()?;
+    let rows = sql::try_texts(&mut place.owner()?, "SELECT sum(next_seq - 1)::text FROM journal").ok()?;
     rows.first()?.parse().ok()
 }
 

@@ -8,9 +8,12 @@ use accrue::postgres::cluster::{Access, ClusterConfig, Durability};
 use accrue::postgres::connect;
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
-use crate::support::{Client, PROGRAM, Place};
+use crate::support::{Client, PROGRAM, Place, signal};
+
+/// An order of the demonstration's last customer, and no others.
+const LAST_ORDER: &str = "order_id,customer_id,ordered_on,items,amount\nA-1,23149,1998-06-30,1,20.00\n";
 
 #[test]
 fn the_demonstration_is_loaded_once_and_its_calls_answer() {
@@ -35,8 +38,7 @@ fn a_demonstration_keeps_the_programme_of_the_version_that_made_it() {
     let place = Place::new();
     let older = PROGRAM.split("[redemption]").next().unwrap();
     place.file("older.toml", older);
-    // The demonstration's last customer, and no others: loading all would take long.
-    place.file("orders.csv", "order_id,customer_id,ordered_on,items,amount\nA-1,23149,1998-06-30,1,20.00\n");
+    place.file("orders.csv", LAST_ORDER);
     let import = ["import", "orders", "orders.csv", "--program", "older.toml", "--shift-days", "10000"];
     place.run(&import).expect(0);
     // A ledger that no demonstration made is not its own to fill, be it a sandbox or not.
@@ -51,6 +53,16 @@ fn a_demonstration_keeps_the_programme_of_the_version_that_made_it() {
     assert!(out.contains("moved forward by 10000 days") && !out.contains("orders posted"), "{out}");
     let verified = place.run(&["verify"]).expect(0).out;
     assert!(verified.contains("1 members"), "{verified}");
+}
+
+/// A demonstration that counts as loaded, with one order: loading all takes long.
+pub fn begun(place: &Place) {
+    place.file("program.toml", PROGRAM);
+    place.file("orders.csv", LAST_ORDER);
+    let import = ["import", "orders", "orders.csv", "--program", "program.toml", "--shift-days", "10000"];
+    place.run(&import).expect(0);
+    as_owner(place, |owner| owner.batch_execute("UPDATE ledger SET sandbox = true").unwrap());
+    begin_demonstration(place, 10_000);
 }
 
 // Marks the ledger as one that a demonstration has loaded.
@@ -84,7 +96,7 @@ fn demo(place: &Place) -> String {
     let base = out.split("Accrue serves ").nth(1).and_then(|rest| rest.split(';').next()).expect("an address");
     let docs = Client::new(base.to_owned(), None).get("/docs/");
     assert!(docs.status == 200 && docs.text.contains("swagger-ui"), "{docs:?}");
-    kill_process(i32::try_from(process.id()).ok().and_then(Pid::from_raw).unwrap(), Signal::INT).unwrap();
+    signal(&process, Signal::INT);
     assert!(process.wait().unwrap().success());
     out
 }

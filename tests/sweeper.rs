@@ -289,7 +289,7 @@ fn a_sweeper_goes_on_by_itself_after_its_connection_was_lost() {
     let app = App::at(NOON);
     post(&app, member(1, 1), "ana", seconds(3));
     let (url, interval) = (app.database.service_url(), Duration::from_millis(20));
-    let sweeper = Sweeper::start(Arc::clone(&app.ledger), url, app.clock.clone(), interval);
+    let sweeper = Sweeper::start(Arc::clone(&app.ledger), url, app.clock.clone(), interval).unwrap();
     app.clock.set(instant(LATER));
     wait_for("the activations", || entries_of_kind(&app, "points.activated") == 3);
     app.database.end_backends();

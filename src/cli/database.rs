@@ -17,6 +17,7 @@ use crate::ledger::{Mode, sandbox, setup};
 use crate::postgres::clock::Clock;
 use crate::postgres::cluster::{Access, Cluster, ClusterConfig, Durability, resolve_data_dir};
 use crate::postgres::{connect, migrate};
+use crate::process::threads;
 
 /// The database of the private cluster.
 const PRIVATE: &str = "accrue";
@@ -89,7 +90,7 @@ impl Database {
         let cluster = Cluster::start(&config(args))?;
         cluster.ensure_database(PRIVATE)?;
         let (url, owner_url) = (cluster.service_url(PRIVATE), Some(cluster.owner_url(PRIVATE)));
-        let watched = Watched::new(cluster, config(args));
+        let watched = Watched::new(cluster, config(args))?;
         let database = Self { url, owner_url, _cluster: Some(Private::Watched { _watched: watched }) };
         database.prepare(Some(mode), None)?;
         Ok(database)
@@ -156,30 +157,26 @@ struct Watched {
 }
 
 impl Watched {
-    fn new(mut cluster: Cluster, config: ClusterConfig) -> Self {
+    fn new(cluster: Cluster, config: ClusterConfig) -> Result<Self> {
         let (stop, stopped) = mpsc::channel::<()>();
-        let thread = thread::spawn(move || {
+        let mut cluster = Some(cluster);
+        let thread = threads::start("postgres", move || {
             while stopped.recv_timeout(WATCH_INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                if !cluster.has_exited() {
+                if cluster.as_mut().is_some_and(|cluster| !cluster.has_exited()) {
                     continue;
                 }
-                tracing::error!("the private Postgres has died; starting it again");
                 // The folder is locked until the old one is dropped.
-                drop(cluster);
-                cluster = loop {
-                    match Cluster::start(&config) {
-                        Ok(cluster) => break cluster,
-                        Err(error) => {
-                            tracing::error!(error = &error as &dyn std::error::Error, "it does not start");
-                            if stopped.recv_timeout(WATCH_INTERVAL) != Err(RecvTimeoutError::Timeout) {
-                                return;
-                            }
-                        }
-                    }
-                };
+                if cluster.take().is_some() {
+                    tracing::error!("the private Postgres has died; starting it again");
+                }
+                match Cluster::start(&config) {
+                    Ok(started) => cluster = Some(started),
+                    Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "it does not start"),
+                }
             }
         });
-        Self { stop: Some(stop), thread: Some(thread) }
+        let thread = thread.context("the system starts no thread to watch the private Postgres")?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
 

@@ -1,12 +1,15 @@
 //! `accrue demo`: real purchases become points, in front of your eyes.
 
-use std::io::Cursor;
+use std::fmt::Display;
+use std::io::{self, Cursor, Write};
 use std::net::SocketAddr;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use chrono::{Days, NaiveDate};
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use super::args::{ClaimArgs, DatabaseArgs, DemoArgs, KeyArgs, Role};
 use super::database::{Database, unreachable};
@@ -55,9 +58,12 @@ pub fn run(database_args: &DatabaseArgs, args: &DemoArgs) -> Result<()> {
         members::id_of(&mut connection, LAST_CUSTOMER)?.context("the demonstration's customers are missing")?;
     let tour = Tour { key, claims: keys.claims, member, last_day: moved(shift) };
     serve::run_until_stopped(ledger, &database.url, accepted, (listener, &args.listen), async |address| {
-        // The calls are made for real, on a thread that may block, so that what is shown is what they answer.
-        let toured = tokio::task::spawn_blocking(move || tour.print(address, shift)).await;
-        if let Ok(Err(error)) = toured {
+        // The calls are made for real, so that what is shown is what they answer. The thread is nobody's to wait for:
+        // where standard output is not read, it waits for ever.
+        let (done, toured) = oneshot::channel();
+        let printed =
+            thread::Builder::new().name("tour".to_owned()).spawn(move || done.send(tour.print(address, shift)));
+        if let (Ok(_), Ok(Err(error))) = (printed, toured.await) {
             tracing::warn!("the tour could not be printed: {error:#}");
         }
     })
@@ -72,15 +78,22 @@ fn load(database: &Database, ledger: &Ledger) -> Result<i32> {
     let yesterday = today.pred_opt().context("today is the first day of the calendar")?;
     let shift = setup::demo_shift(&mut owner, i32::try_from((yesterday - LAST_DAY).num_days())?)?;
     if !setup::demo_loaded(&mut owner)? {
-        println!("loading 69 659 real orders of 23 570 customers …");
+        say("loading 69 659 real orders of 23 570 customers …");
         let began = Instant::now();
         let report = import::orders(ledger, &database.url, Cursor::new(ORDERS), shift)?;
-        println!("{}", import::summary(&report, began.elapsed()));
+        say(import::summary(&report, began.elapsed()));
         // Only now: a service that is killed before posts what is missing at the next start.
         setup::set_demo_loaded(&mut owner)?;
         analyse(database)?;
     }
     Ok(shift)
+}
+
+// What is only for whoever looks on: the orders are loaded whether or not anybody does.
+fn say(line: impl Display) {
+    if let Err(error) = writeln!(io::stdout(), "{line}") {
+        tracing::warn!(%error, "standard output cannot be written");
+    }
 }
 
 // Fresh tables have no statistics, and readers' plans follow them.
@@ -107,12 +120,15 @@ impl Tour {
         let app = token::issue_role(&self.key, &self.claims, Role::Member, Some(self.member), TTL)?;
         let finance = self.token(Role::Finance)?;
         let operator = self.token(Role::Operator)?;
-        let last_day = self.last_day;
-        println!("\nAccrue serves http://{address}; the documentation is at http://{address}/docs/");
-        println!("The orders are from 1997 and 1998, moved forward by {shift} days: the last is of {last_day}.");
-        println!("\nTokens, good for a day:\n");
-        println!("export CHECKOUT={checkout}\nexport APP={app}\nexport FINANCE={finance}\nexport OPERATOR={operator}");
-        println!("\nTry, in another terminal:\n");
+        let (last_day, mut out) = (self.last_day, io::stdout());
+        writeln!(out, "\nAccrue serves http://{address}; the documentation is at http://{address}/docs/")?;
+        writeln!(out, "The orders are from 1997 and 1998, moved forward by {shift} days: the last is of {last_day}.")?;
+        writeln!(out, "\nTokens, good for a day:\n")?;
+        writeln!(
+            out,
+            "export CHECKOUT={checkout}\nexport APP={app}\nexport FINANCE={finance}\nexport OPERATOR={operator}"
+        )?;
+        writeln!(out, "\nTry, in another terminal:\n")?;
         let base = format!("http://{address}");
         show(&base, "/v1/members/me/wallet", ("APP", &app), None)?;
         // The same at every start, so that the tour earns once.
@@ -121,17 +137,17 @@ impl Tour {
             "currency": "USD", "amount": "42.50",
         });
         show(&base, "/v1/orders", ("CHECKOUT", &checkout), Some(&order))?;
-        println!("# sent again, it gets the same answer and earns nothing twice\n");
+        writeln!(out, "# sent again, it gets the same answer and earns nothing twice\n")?;
         show(&base, "/v1/members/me/entries?limit=2", ("APP", &app), None)?;
         show(&base, "/v1/ledger/journals", ("FINANCE", &finance), None)?;
         let program = std::env::args().next().unwrap_or_else(|| "accrue".to_owned());
         let export =
             format!("curl -s -H \"Authorization: Bearer $FINANCE\" {base}/v1/ledger/export | {program} verify -");
-        println!("$ {export}\n# right: checks every hash of every entry, here as on a stranger's machine\n");
+        writeln!(out, "$ {export}\n# right: checks every hash of every entry, here as on a stranger's machine\n")?;
         let advance = format!("--json '{{\"advance\":\"14D\"}}' {base}/v1/sandbox/clock");
-        println!("$ curl -s -H \"Authorization: Bearer $OPERATOR\" {advance}");
-        println!("# for you to make: moves the sandbox's clock, for good; then see what the wallet has active\n");
-        println!("Ctrl-C stops it; the data stays.");
+        writeln!(out, "$ curl -s -H \"Authorization: Bearer $OPERATOR\" {advance}")?;
+        writeln!(out, "# for you to make: moves the sandbox's clock, for good; then see what the wallet has active\n")?;
+        writeln!(out, "Ctrl-C stops it; the data stays.")?;
         Ok(())
     }
 
@@ -145,17 +161,18 @@ fn show(base: &str, path: &str, (name, token): (&str, &str), body: Option<&Value
     let url = format!("{base}{path}");
     let quoted = if path.contains('?') { format!("'{url}'") } else { url.clone() };
     let authorization = format!("Bearer {token}");
+    let mut out = io::stdout();
     let mut response = match body {
         Some(body) => {
-            println!("$ curl -s -H \"Authorization: Bearer ${name}\" --json '{body}' {quoted}");
+            writeln!(out, "$ curl -s -H \"Authorization: Bearer ${name}\" --json '{body}' {quoted}")?;
             let request = ureq::post(&url).header("Authorization", &authorization);
             request.content_type("application/json").send(body.to_string())?
         }
         None => {
-            println!("$ curl -s -H \"Authorization: Bearer ${name}\" {quoted}");
+            writeln!(out, "$ curl -s -H \"Authorization: Bearer ${name}\" {quoted}")?;
             ureq::get(&url).header("Authorization", &authorization).call()?
         }
     };
-    println!("{}\n", response.body_mut().read_to_string()?);
+    writeln!(out, "{}\n", response.body_mut().read_to_string()?)?;
     Ok(())
 }

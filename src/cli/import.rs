@@ -259,7 +259,7 @@ impl Import<'_> {
     fn settle_first(&mut self) -> Result<()> {
         let Some(InFlight { line, command, mut answer }) = self.in_flight.pop_front() else { return Ok(()) };
         for tries in 1.. {
-            match answer.blocking_recv().unwrap_or(Err(NoAnswer::Fault)) {
+            match answer.blocking_recv().unwrap_or(Err(NoAnswer::OutcomeUnknown)) {
                 Ok(answer) => {
                     self.count(line, &command, answer);
                     break;

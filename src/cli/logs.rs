@@ -1,10 +1,17 @@
 //! Structured logs on standard error.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal};
+use std::panic::{self, PanicHookInfo};
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
 use super::args::{LogArgs, LogFormat};
+use crate::process::{log, seldom};
+
+/// How long the end of a command waits for standard error to take what is queued.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Starts logging. A filter that cannot be read falls back to the default one, and says so.
 pub fn start(args: &LogArgs) {
@@ -12,13 +19,41 @@ pub fn start(args: &LogArgs) {
         Ok(filter) => (filter, false),
         Err(_) => (EnvFilter::new("warn,accrue=info"), true),
     };
-    let logs =
-        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(io::stderr().is_terminal()).with_writer(io::stderr);
+    // Tracing's own complaints would go to standard error by `eprintln!`, which waits and panics.
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal())
+        .log_internal_errors(false)
+        .with_writer(log::stderr);
     match args.log_format {
         LogFormat::Text => logs.with_target(false).init(),
         LogFormat::Json => logs.json().init(),
     }
+    panic::set_hook(Box::new(log_panic));
     if wrong {
         tracing::warn!("the log filter cannot be read; using warn,accrue=info");
+    }
+}
+
+/// Prints a line that is no event, such as why a command failed.
+pub fn print(line: String) {
+    log::stderr().line((line + "\n").into_bytes());
+}
+
+/// Waits a moment for what is still to be written. A reader that stalls does not keep the process from ending.
+pub fn finish() {
+    log::stderr().flush(PATIENCE);
+}
+
+// The standard hook writes to standard error itself, and waits for it. A message that was put together at run time may
+// quote what a client sent, and stays out of the log; the place says enough.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let Some(left_out) = seldom::due("panic") else { return };
+    let message = panic.payload().downcast_ref::<&str>().copied().unwrap_or("(a message made at run time)");
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(place, message, left_out, "a panic");
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        tracing::error!(%backtrace, "the panic's backtrace");
     }
 }

@@ -13,19 +13,25 @@ mod token;
 mod verify;
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use self::args::{Args, Command};
 
 /// Runs the command that the arguments name.
 pub fn run(arguments: impl IntoIterator<Item = OsString> + Clone) -> ExitCode {
-    let command = match config_file::with_defaults(Args::command(), arguments.clone()) {
-        Ok(command) => command,
-        Err(error) => return failed(&error),
+    let code = match config_file::with_defaults(Args::command(), arguments.clone()) {
+        Ok(command) => run_command(command.get_matches_from(arguments)),
+        Err(error) => failed(&error),
     };
-    let args = match Args::from_arg_matches(&command.get_matches_from(arguments)) {
+    logs::finish();
+    code
+}
+
+fn run_command(matches: ArgMatches) -> ExitCode {
+    let args = match Args::from_arg_matches(&matches) {
         Ok(args) => args,
         Err(error) => error.exit(),
     };
@@ -38,19 +44,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString> + Clone) -> ExitCode {
         Command::Export(export) => export::run(&args.database, &export),
         Command::Verify(verify) => return verify::run(&args.database, &verify),
         Command::Token(token) => token::run(&args.database, &token),
-        Command::Openapi => {
-            print!("{}", crate::http::document_yaml());
-            Ok(())
-        }
+        Command::Openapi => write!(io::stdout(), "{}", crate::http::document_yaml()).map_err(anyhow::Error::from),
     };
     ran.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
 }
 
 // One line for each cause, so that the last one says what to mend.
 fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("accrue: {error}");
+    logs::print(format!("accrue: {error}"));
     for cause in error.chain().skip(1) {
-        eprintln!("  because: {cause}");
+        logs::print(format!("  because: {cause}"));
     }
     ExitCode::from(2)
 }

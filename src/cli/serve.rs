@@ -17,13 +17,14 @@ use crate::http::{self, Running, ServerConfig, Service};
 use crate::jobs::Sweeper;
 use crate::ledger::{Ledger, LedgerConfig, Mode};
 use crate::postgres::clock::Clock;
+use crate::process::seldom;
 use crate::read::Reader;
 
 /// How far the clocks of the service and of the issuer of tokens may differ.
 const LEEWAY: Duration = Duration::from_secs(30);
 
-/// How often the metrics' samples are summed up.
-const UPKEEP: Duration = Duration::from_secs(5);
+/// How often the metrics' samples are summed up, and the log says what it left out.
+const UPKEEP: Duration = Duration::from_secs(1);
 
 /// Serves until SIGTERM or SIGINT.
 pub fn run(database_args: &DatabaseArgs, args: &ServeArgs) -> Result<()> {
@@ -76,11 +77,14 @@ pub fn run_until_stopped(
         .install_recorder()
         .context("metrics cannot be recorded")?;
     let upkeep = metrics.clone();
-    let sweeper = Sweeper::start(Arc::clone(&ledger), url.to_owned(), Clock::database(), args.sweep_interval);
+    let sweeper = Sweeper::start(Arc::clone(&ledger), url.to_owned(), Clock::database(), args.sweep_interval)
+        .context("the sweeper cannot be started")?;
     let service = Service::new(Arc::clone(&ledger), reader, authenticator, metrics, url.to_owned());
     let workers = args.workers.map_or_else(|| thread::available_parallelism().map_or(2, usize::from), usize::from);
     let config = ServerConfig { listener, workers };
     let ran = actix_web::rt::System::new().block_on(async {
+        // Before anything is answered: whoever has an answer may ask it to stop.
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let Running { address, server, handle } =
             http::start(service, config).with_context(|| format!("cannot serve on {}", args.listen))?;
         // Histograms keep every sample until someone reads them, or this runs.
@@ -88,9 +92,9 @@ pub fn run_until_stopped(
             loop {
                 tokio::time::sleep(UPKEEP).await;
                 upkeep.run_upkeep();
+                seldom::log_left_out();
             }
         });
-        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         actix_web::rt::spawn(async move {
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -99,8 +103,12 @@ pub fn run_until_stopped(
             tracing::info!("stopping: finishing what is under way");
             handle.stop(true).await;
         });
-        let server = actix_web::rt::spawn(server);
-        greet(address).await;
+        let mut server = actix_web::rt::spawn(server);
+        // A greeting that nobody reads may never end.
+        tokio::select! {
+            ended = &mut server => return anyhow::Ok(ended??),
+            () = greet(address) => {}
+        }
         anyhow::Ok(server.await??)
     });
     drop(sweeper);

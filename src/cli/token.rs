@@ -1,5 +1,6 @@
 //! `accrue token`
 
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -19,8 +20,8 @@ pub fn run(database: &DatabaseArgs, args: &TokenArgs) -> Result<()> {
         (None, Some(scope)) => ("development", Scopes::parse(scope), None),
         (None, None) => unreachable!("the arguments ask for one of the two"),
     };
-    println!("{}", issue(&key, &args.claims, (subject, scopes, member), args.ttl)?);
-    Ok(())
+    let token = issue(&key, &args.claims, (subject, scopes, member), args.ttl)?;
+    Ok(writeln!(io::stdout(), "{token}")?)
 }
 
 /// The development key of a data folder, made at the first call.

@@ -1,7 +1,7 @@
 //! `accrue verify`
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
@@ -17,13 +17,13 @@ use crate::read::verify::{self, NotVerified, Verified};
 pub fn run(database: &DatabaseArgs, args: &VerifyArgs) -> ExitCode {
     match check(database, args) {
         Ok(Ok(verified)) => {
-            report(&verified);
+            say(report(&verified));
             ExitCode::SUCCESS
         }
         Ok(Err(NotVerified::Unreadable(error))) => super::failed(&anyhow!(error)),
         Ok(Err(NotVerified::Empty)) => super::failed(&anyhow!(NotVerified::Empty)),
         Ok(Err(wrong)) => {
-            println!("wrong: {wrong}");
+            say(writeln!(io::stdout(), "wrong: {wrong}"));
             ExitCode::from(1)
         }
         Err(error) => super::failed(&error),
@@ -55,15 +55,23 @@ fn check(database_args: &DatabaseArgs, args: &VerifyArgs) -> Result<Result<Verif
     Ok(result)
 }
 
-fn report(verified: &Verified) {
+// What was found stands in the exit code, whether or not anybody reads more.
+fn say(said: io::Result<()>) {
+    if let Err(error) = said {
+        tracing::warn!(%error, "standard output cannot be written");
+    }
+}
+
+fn report(verified: &Verified) -> io::Result<()> {
+    let mut out = io::stdout();
     if let Some(ledger) = verified.ledger {
-        println!("ledger {ledger}");
+        writeln!(out, "ledger {ledger}")?;
     }
     for (journal, entries, head) in &verified.journals {
-        println!("journal {journal}: {entries} entries, head {head}");
+        writeln!(out, "journal {journal}: {entries} entries, head {head}")?;
     }
     let entries: i64 = verified.journals.iter().map(|journal| journal.1).sum();
-    println!("right: {entries} entries, {} members, {} lots", verified.members, verified.lots);
+    writeln!(out, "right: {entries} entries, {} members, {} lots", verified.members, verified.lots)
 }
 
 fn progress() -> ProgressBar {

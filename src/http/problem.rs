@@ -12,6 +12,7 @@ use super::auth::AuthRefusal;
 use crate::domain::fields::Fault;
 use crate::domain::refusal::Refusal;
 use crate::ledger::NoAnswer;
+use crate::process::seldom;
 use crate::read::ReadError;
 
 /// Every code, its status and its title. Codes never change their meaning; the table only grows.
@@ -146,8 +147,13 @@ pub const FACTS: &[(&str, &str, &str)] = &[
 #[derive(Clone)]
 pub struct Problem(Box<Parts>);
 
+/// The code of the problem that a response tells of, for the log; kept with the response.
+#[derive(Debug, Clone, Copy)]
+pub struct Code(pub &'static str);
+
 #[derive(Clone)]
 struct Parts {
+    code: Code,
     document: ProblemDocument,
     replayed: bool,
     allow: Option<String>,
@@ -194,7 +200,7 @@ impl Problem {
             errors: Vec::new(),
             facts: Map::new(),
         };
-        Self(Box::new(Parts { document, replayed: false, allow: None }))
+        Self(Box::new(Parts { code: Code(code), document, replayed: false, allow: None }))
     }
 
     /// What the client is sent.
@@ -275,11 +281,16 @@ impl From<ReadError> for Problem {
         match &error {
             ReadError::Busy => Self::new("busy", error.to_string()),
             error if error.is_unavailable() => {
-                tracing::warn!(error = error as &dyn std::error::Error, "a query found the database away");
+                if let Some(left_out) = seldom::due("query_unavailable") {
+                    let error = error as &dyn std::error::Error;
+                    tracing::warn!(error, left_out, "a query found the database away");
+                }
                 Self::new("database_unavailable", ReadError::Unavailable.to_string())
             }
             error => {
-                tracing::error!(error = error as &dyn std::error::Error, "a query failed");
+                if let Some(left_out) = seldom::due("query_failed") {
+                    tracing::error!(error = error as &dyn std::error::Error, left_out, "a query failed");
+                }
                 Self::new("internal", "an internal fault; the log says more under the request's id")
             }
         }
@@ -312,6 +323,7 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
+        response.extensions_mut().insert(self.0.code);
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
         match self.0.document.status {
             401 => {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{Server, ServerHandle, ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, Error, HttpMessage, HttpRequest, HttpServer, web};
 use tracing::Span;
@@ -16,12 +16,13 @@ use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use super::{
     Service, access, adjustments, causes, donations, input, ledger, lots, members, memberships, operations, orders,
     programs, redemptions, refunds, rewards, sandbox, statements, transfers,
 };
 use crate::ledger::Mode;
+use crate::process::seldom;
 
 /// How long open requests may take when the server stops.
 const DRAIN: u64 = 30;
@@ -191,10 +192,21 @@ impl RootSpanBuilder for Spans {
             Err(error) => error.as_response_error().status_code(),
         };
         span.record("status", status.as_u16());
-        if status.is_server_error() {
-            tracing::warn!(parent: &span, "answered with a server error");
-        } else {
-            tracing::debug!(parent: &span, "answered");
+        let code = outcome.as_ref().ok().and_then(|response| response.response().extensions().get().copied());
+        let Code(code) = code.unwrap_or(Code("none"));
+        match status {
+            // A caller who is refused may be an attacker, and is refused as often as it likes.
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => {
+                if let Some(left_out) = seldom::due(code) {
+                    tracing::info!(parent: &span, code, left_out, "refused");
+                }
+            }
+            _ if status.is_server_error() => {
+                if let Some(left_out) = seldom::due(code) {
+                    tracing::warn!(parent: &span, code, left_out, "answered with a server error");
+                }
+            }
+            _ => tracing::debug!(parent: &span, code, "answered"),
         }
     }
 }

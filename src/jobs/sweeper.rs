@@ -1,5 +1,6 @@
 //! The sweeper: settles whoever has something due, a few at a time and with rests, so that orders do not feel it.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, TryRecvError};
 use std::thread::{self, JoinHandle};
@@ -12,6 +13,7 @@ use crate::domain::ids::MemberId;
 use crate::ledger::{Answer, Command, Ledger, NoAnswer, Outcome, Priority, Request};
 use crate::postgres::clock::Clock;
 use crate::postgres::connect;
+use crate::process::threads;
 use crate::read::{ReadError, due};
 
 /// Who settles, as entries name it.
@@ -42,7 +44,9 @@ pub struct Sweeper {
 
 impl Sweeper {
     /// Sweeps the ledger in `url` every `interval`, the first time when one has passed.
-    pub fn start(ledger: Arc<Ledger>, url: String, clock: Clock, interval: Duration) -> Self {
+    ///
+    /// Errors: the system starts no more threads.
+    pub fn start(ledger: Arc<Ledger>, url: String, clock: Clock, interval: Duration) -> io::Result<Self> {
         let (stop, stopped) = mpsc::channel();
         let sweeps = move || {
             let mut connection = None;
@@ -62,8 +66,7 @@ impl Sweeper {
                 }
             }
         };
-        let thread = thread::Builder::new().name("sweeper".to_owned()).spawn(sweeps);
-        Self { stop: Some(stop), thread: Some(thread.expect("the system can start a thread for the sweeper")) }
+        Ok(Self { stop: Some(stop), thread: Some(threads::start("sweeper", sweeps)?) })
     }
 }
 
@@ -166,7 +169,7 @@ fn settle(ledger: &Ledger, members: impl Iterator<Item = MemberId>, swept: &mut 
     };
     let waiting: Vec<Receiver<Result<Answer, NoAnswer>>> = members.map(submit).collect::<Result<_, _>>()?;
     for answer in waiting {
-        match answer.blocking_recv().unwrap_or(Err(NoAnswer::Fault)) {
+        match answer.blocking_recv().unwrap_or(Err(NoAnswer::OutcomeUnknown)) {
             Ok(Answer { outcome: Outcome::Done(_), .. }) => {
                 swept.settled += 1;
                 metrics::counter!("accrue_swept_members_total").increment(1);

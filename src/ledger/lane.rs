@@ -12,9 +12,10 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::command::{Answer, Command, NoAnswer, Request};
+use super::health::Health;
 use super::load::{self, Around, Reach};
 use super::programs::Programs;
-use super::queue::Queue;
+use super::queue::{Queue, Taken};
 use super::state::{Batch, Changes};
 use super::write::{self, Before, Place};
 use super::{Failure, LedgerConfig};
@@ -24,6 +25,7 @@ use crate::domain::membership::Change;
 use crate::postgres::clock::Clock;
 use crate::postgres::connect;
 use crate::postgres::errors::Meaning;
+use crate::process::seldom;
 
 /// How many commands go into one transaction.
 pub const BATCH_LIMIT: usize = 256;
@@ -34,6 +36,10 @@ const GATHER: Duration = Duration::from_micros(500);
 
 /// How often a batch is tried when the database stands in the way.
 const MOST_TRIES: u32 = 6;
+
+/// How long a lane that fails waits for commands before it finds out by itself whether it can commit again: where it
+/// makes the service not ready, no commands may come.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A queued request and where its answer goes.
 pub struct Job {
@@ -54,6 +60,7 @@ pub struct Lane {
     journal: JournalId,
     programs: Arc<Programs>,
     queue: Arc<Queue<Job>>,
+    health: Arc<Health>,
     connection: Option<PgConnection>,
     /// The last batch found the database away; the next one does not wait for it as long.
     away: bool,
@@ -66,31 +73,53 @@ impl Lane {
         ledger: Uuid,
         journal: JournalId,
         programs: Arc<Programs>,
-        queue: Arc<Queue<Job>>,
+        (queue, health): (Arc<Queue<Job>>, Arc<Health>),
     ) -> Self {
         let (url, clock, batch_limit) = (config.url.clone(), config.clock.clone(), config.batch_limit);
-        Self { url, clock, batch_limit, ledger, journal, programs, queue, connection: None, away: false }
+        Self { url, clock, batch_limit, ledger, journal, programs, queue, health, connection: None, away: false }
     }
 
-    /// Serves the queue until it is closed and empty.
-    pub fn run(mut self) {
-        while let Some(jobs) = self.queue.take(self.batch_limit) {
-            let now = Instant::now();
-            let (late, jobs): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.request.deadline <= now);
-            for job in late {
-                let _ = job.reply.send(Err(NoAnswer::Expired));
+    /// Serves the queue until it is closed and empty. May be called again after a panic: whoever waited for what was
+    /// taken hears that its outcome is unknown, and what is still queued is served.
+    pub fn run(&mut self) {
+        let health = Arc::clone(&self.health);
+        let _running = health.running();
+        // What a panic left behind is in the midst of something.
+        self.connection = None;
+        loop {
+            let patience = health.is_failing().then_some(PROBE_INTERVAL);
+            match self.queue.take(self.batch_limit, patience) {
+                Taken::Batch(jobs) => {
+                    health.took();
+                    self.serve(jobs);
+                }
+                Taken::Nothing => {
+                    health.took();
+                    // A batch of nothing goes the way of all batches; nobody waits for what it says.
+                    let _ = self.commit(&[], false);
+                }
+                Taken::Closed => return,
             }
-            let (requests, replies): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.request, job.reply)).unzip();
-            let answers = self.answers(&requests, false);
-            for (reply, answer) in replies.into_iter().zip(answers) {
-                // A caller that has gone away loses nothing: its key answers when it comes back.
-                let _ = reply.send(answer);
-            }
-            // Under load, those who were just answered are about to ask again, and a batch costs about a millisecond
-            // whatever is in it: a moment's wait for them makes fewer and fuller batches. With few callers nobody waits.
-            if requests.len() >= BUSY {
-                self.queue.gather(self.batch_limit.min(2 * requests.len()), GATHER);
-            }
+            health.answered();
+        }
+    }
+
+    fn serve(&mut self, jobs: Vec<Job>) {
+        let now = Instant::now();
+        let (late, jobs): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.request.deadline <= now);
+        for job in late {
+            let _ = job.reply.send(Err(NoAnswer::Expired));
+        }
+        let (requests, replies): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.request, job.reply)).unzip();
+        let answers = self.answers(&requests, false);
+        for (reply, answer) in replies.into_iter().zip(answers) {
+            // A caller that has gone away loses nothing: its key answers when it comes back.
+            let _ = reply.send(answer);
+        }
+        // Under load, those who were just answered are about to ask again, and a batch costs about a millisecond
+        // whatever is in it: a moment's wait for them makes fewer and fuller batches. With few callers nobody waits.
+        if requests.len() >= BUSY {
+            self.queue.gather(self.batch_limit.min(2 * requests.len()), GATHER);
         }
     }
 
@@ -133,18 +162,21 @@ impl Lane {
             let failure = match self.attempt(requests, reach) {
                 Ok(Committed::Batch(answers)) => {
                     self.away = false;
+                    self.health.committed();
                     count(requests.len(), began.elapsed());
                     return Ok(answers);
                 }
-                Ok(Committed::Part) => continue,
+                Ok(Committed::Part) => {
+                    self.health.committed();
+                    continue;
+                }
                 Err(failure) => failure,
             };
             let meaning = match failure.meaning(began.elapsed()) {
                 meaning if matches!(failure, Failure::Panicked) || self.is_connected() => meaning,
                 _ => Meaning::ConnectionLost,
             };
-            let error = &failure as &dyn std::error::Error;
-            tracing::warn!(journal = self.journal, commands = requests.len(), ?meaning, error, "a batch failed");
+            self.warn(&failure, &meaning, requests.len());
             tries += 1;
             match meaning {
                 Meaning::ConnectionLost => {
@@ -161,16 +193,27 @@ impl Lane {
                 Meaning::Unavailable if failure.is_of_another(self.journal) && requests.len() > 1 => {
                     return Err(Verdict::Halve { unknown });
                 }
-                Meaning::BadData | Meaning::Fault => return Err(Verdict::of(NoAnswer::Fault, unknown)),
+                Meaning::BadData => return Err(Verdict::of(NoAnswer::Fault, unknown)),
+                Meaning::Fault => {
+                    self.health.failed();
+                    return Err(Verdict::of(NoAnswer::Fault, unknown));
+                }
                 Meaning::Unavailable => tries = MOST_TRIES,
                 // Whoever took the key has committed by now: the next look at all journals finds it.
                 Meaning::Taken(_) | Meaning::TryAgain => {}
             }
             if tries >= MOST_TRIES {
+                self.health.failed();
                 return Err(Verdict::of(failure.no_answer(), unknown));
             }
             thread::sleep(Duration::from_millis(10 << tries) + Duration::from_millis(rand::random_range(0..10)));
         }
+    }
+
+    fn warn(&self, failure: &Failure, meaning: &Meaning, commands: usize) {
+        let Some(left_out) = seldom::due(meaning.name()) else { return };
+        let error = failure as &dyn std::error::Error;
+        tracing::warn!(journal = self.journal, commands, ?meaning, error, left_out, "a batch failed");
     }
 
     // Asked after a failure: what an error says of a lost connection differs between places and languages.

@@ -5,6 +5,7 @@
 //! through [`Ledger::submit`].
 
 mod command;
+mod health;
 mod lane;
 mod load;
 mod programs;
@@ -17,15 +18,17 @@ mod write;
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 pub use self::command::{Answer, Command, NoAnswer, Outcome, Request};
+use self::health::Health;
 use self::lane::{Job, Lane};
 pub use self::programs::Programs;
 pub use self::queue::Priority;
@@ -39,6 +42,7 @@ use crate::postgres::clock::{Clock, Reading};
 use crate::postgres::connect;
 use crate::postgres::errors::{self, Meaning};
 use crate::postgres::guard::{Gaps, Power};
+use crate::process::threads;
 
 /// How many requests, and as many background commands, wait for one journal.
 pub const QUEUE_CAPACITY: usize = 4_096;
@@ -83,10 +87,16 @@ struct Shared {
 
 #[derive(Default)]
 struct Lanes {
-    queues: BTreeMap<JournalId, Arc<Queue<Job>>>,
+    ends: BTreeMap<JournalId, End>,
     threads: Vec<JoinHandle<()>>,
     /// Journals that new members may get.
     open: Vec<JournalId>,
+}
+
+/// The other end of a lane: where its commands go, and how it is.
+struct End {
+    queue: Arc<Queue<Job>>,
+    health: Arc<Health>,
 }
 
 impl Ledger {
@@ -101,11 +111,13 @@ impl Ledger {
         let book = load::program_book(&mut connection).map_err(OpenError::Failed)?.ok_or(OpenError::NoProgram)?;
         let programs = Arc::new(Programs::new(book));
         let shared = Arc::new(Shared { config, id, mode, programs, lanes: RwLock::default() });
-        shared.start_lanes(setup::journals(&mut connection)?);
+        // From here on what is started is stopped with it.
+        let mut ledger = Self { shared: Arc::clone(&shared), watch: None };
+        shared.start_lanes(setup::journals(&mut connection)?).map_err(OpenError::Thread)?;
         let (stop, stopped) = mpsc::channel();
-        let watched = Arc::clone(&shared);
-        let watch = thread::spawn(move || watched.watch(&stopped));
-        Ok(Self { shared, watch: Some((stop, watch)) })
+        let watch = threads::start("watch", move || shared.watch(&stopped)).map_err(OpenError::Thread)?;
+        ledger.watch = Some((stop, watch));
+        Ok(ledger)
     }
 
     /// The ledger's id.
@@ -128,7 +140,7 @@ impl Ledger {
     pub fn new_member_id(&self, external_id: &str) -> MemberId {
         let mut hasher = DefaultHasher::new();
         external_id.hash(&mut hasher);
-        let lanes = self.shared.lanes.read().unwrap_or_else(PoisonError::into_inner);
+        let lanes = self.shared.lanes();
         let place = hasher.finish() % (lanes.open.len().max(1) as u64);
         let journal = usize::try_from(place).ok().and_then(|place| lanes.open.get(place)).copied();
         MemberId::new(journal.unwrap_or(1), Uuid::now_v7())
@@ -163,7 +175,13 @@ impl Ledger {
 
     /// Submits a request and waits for its answer.
     pub async fn decide(&self, request: Request) -> Result<Answer, NoAnswer> {
-        self.submit(request, Priority::Request)?.await.unwrap_or(Err(NoAnswer::Fault))
+        // A lane that died with the request may have committed it before.
+        self.submit(request, Priority::Request)?.await.unwrap_or(Err(NoAnswer::OutcomeUnknown))
+    }
+
+    /// Does every lane run and commit, as far as it was asked to?
+    pub fn is_well(&self) -> bool {
+        self.shared.lanes().ends.values().all(|end| end.health.is_well())
     }
 
     /// Moves the clock of a sandbox forward, for all instances at once, and says what it then shows. No command and no
@@ -176,15 +194,14 @@ impl Ledger {
 
     /// How many commands wait, by journal.
     pub fn queued(&self) -> Vec<(JournalId, usize)> {
-        let lanes = self.shared.lanes.read().unwrap_or_else(PoisonError::into_inner);
-        lanes.queues.iter().map(|(journal, queue)| (*journal, queue.len())).collect()
+        self.shared.lanes().ends.iter().map(|(journal, end)| (*journal, end.queue.len())).collect()
     }
 
     /// Takes no more commands in, decides those that are queued, and stops the lanes.
     pub fn close(&self) {
         let threads = {
             let mut lanes = self.shared.lanes.write().unwrap_or_else(PoisonError::into_inner);
-            lanes.queues.values().for_each(|queue| queue.close());
+            lanes.ends.values().for_each(|end| end.queue.close());
             std::mem::take(&mut lanes.threads)
         };
         for thread in threads {
@@ -205,38 +222,41 @@ impl Drop for Ledger {
 
 impl Shared {
     fn queue(&self, journal: JournalId) -> Option<Arc<Queue<Job>>> {
-        self.lanes.read().unwrap_or_else(PoisonError::into_inner).queues.get(&journal).cloned()
+        self.lanes().ends.get(&journal).map(|end| Arc::clone(&end.queue))
     }
 
-    fn start_lanes(&self, journals: Vec<setup::JournalRow>) {
+    fn lanes(&self) -> RwLockReadGuard<'_, Lanes> {
+        self.lanes.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start_lanes(&self, journals: Vec<setup::JournalRow>) -> io::Result<()> {
         let mut lanes = self.lanes.write().unwrap_or_else(PoisonError::into_inner);
         lanes.open = journals.iter().filter(|journal| journal.open).map(|journal| journal.id).collect();
         for setup::JournalRow { id: journal, .. } in journals {
-            if lanes.queues.contains_key(&journal) {
+            if lanes.ends.contains_key(&journal) {
                 continue;
             }
-            let queue = Arc::new(Queue::new(self.config.queue_capacity));
-            let lane = Lane::new(&self.config, self.id, journal, Arc::clone(&self.programs), Arc::clone(&queue));
-            lanes.queues.insert(journal, queue);
-            let thread = thread::Builder::new().name(format!("lane-{journal}"));
-            lanes.threads.push(thread.spawn(move || lane.run()).expect("the system can start a thread for a lane"));
+            let (queue, health) = (Arc::new(Queue::new(self.config.queue_capacity)), Arc::default());
+            let end = End { queue: Arc::clone(&queue), health: Arc::clone(&health) };
+            let programs = Arc::clone(&self.programs);
+            let mut lane = Lane::new(&self.config, self.id, journal, programs, (queue, health));
+            lanes.threads.push(threads::start(format!("lane-{journal}"), move || lane.run())?);
+            lanes.ends.insert(journal, end);
         }
+        Ok(())
     }
 
     // Other instances add journals and publish versions; this one hears of it here.
     fn watch(&self, stopped: &mpsc::Receiver<()>) {
         while stopped.recv_timeout(WATCH_INTERVAL) == Err(RecvTimeoutError::Timeout) {
-            let looked = || -> Result<Vec<setup::JournalRow>, OpenError> {
+            let looked = || -> Result<(), OpenError> {
                 let mut connection = connect::plain(&self.config.url).map_err(OpenError::Unreachable)?;
                 self.programs.refresh(&mut connection).map_err(OpenError::Failed)?;
-                setup::journals(&mut connection)
+                self.start_lanes(setup::journals(&mut connection)?).map_err(OpenError::Thread)
             };
-            match looked() {
-                Ok(journals) => self.start_lanes(journals),
-                Err(error) => tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "could not look for new journals and programme versions"
-                ),
+            if let Err(error) = looked() {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "could not look for new journals and programme versions");
             }
         }
     }
@@ -287,6 +307,9 @@ pub enum OpenError {
     /// A transaction failed.
     #[error("the ledger could not be prepared")]
     Failed(#[source] Failure),
+    /// No thread for a lane.
+    #[error("the system starts no more threads")]
+    Thread(#[source] io::Error),
 }
 
 fn other_mode(found: Mode) -> &'static str {

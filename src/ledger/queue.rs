@@ -40,6 +40,17 @@ impl<T> Inner<T> {
     }
 }
 
+/// What a lane finds in its queue.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Taken<T> {
+    /// These.
+    Batch(Vec<T>),
+    /// Nothing came in time.
+    Nothing,
+    /// Nothing will come: the queue is closed and empty.
+    Closed,
+}
+
 /// The command was not taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Full {
@@ -83,20 +94,31 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Takes the first item, waiting for it, and with it whatever else is queued, up to `limit`. None once the queue
-    /// is closed and empty.
+    /// Takes the first item, waiting for it, but not longer than `patience` if there is one, and with it whatever else
+    /// is queued, up to `limit`.
     ///
     /// Background work fills a batch only when it is alone: whoever waits for an answer waits for the whole batch.
-    pub fn take(&self, limit: usize) -> Option<Vec<T>> {
+    pub fn take(&self, limit: usize, patience: Option<Duration>) -> Taken<T> {
         let idle = |inner: &mut Inner<T>| !inner.closed && inner.len() == 0;
-        let mut inner = self.filled.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
+        let inner = self.lock();
+        let mut inner = match patience {
+            Some(patience) => {
+                let waited = self.filled.wait_timeout_while(inner, patience, idle);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+            None => self.filled.wait_while(inner, idle).unwrap_or_else(PoisonError::into_inner),
+        };
         let reserved = inner.background.len().min(limit / BACKGROUND_SHARE);
         let requests = inner.requests.len().min(limit - reserved);
         let background = if requests == 0 { inner.background.len().min(limit) } else { reserved };
         let mut batch: Vec<T> = inner.requests.drain(..requests).collect();
         batch.extend(inner.background.drain(..background));
         self.emptied.notify_all();
-        (!batch.is_empty()).then_some(batch)
+        match batch.is_empty() {
+            true if inner.closed => Taken::Closed,
+            true => Taken::Nothing,
+            false => Taken::Batch(batch),
+        }
     }
 
     /// Waits until `wanted` items are queued, but no longer than `patience`. Fewer do not wake the lane.
@@ -141,12 +163,12 @@ mod tests {
         let queue = Queue::new(100);
         (0..20).for_each(|n| queue.push_background(-n).unwrap());
         (1..=20).for_each(|n| queue.push(n).unwrap());
-        let batch = queue.take(16).unwrap();
+        let batch = taken(&queue, 16);
         assert_eq!(batch.iter().filter(|n| **n > 0).count(), 14);
         assert_eq!(batch.iter().filter(|n| **n <= 0).count(), 2);
         assert_eq!(batch[0], 1);
-        assert_eq!(queue.take(16).unwrap().len(), 8, "six requests and no more than two others");
-        assert_eq!(queue.take(15).unwrap(), (4..19).map(|n| -n).collect::<Vec<_>>(), "alone it fills a batch");
+        assert_eq!(taken(&queue, 16).len(), 8, "six requests and no more than two others");
+        assert_eq!(taken(&queue, 15), (4..19).map(|n| -n).collect::<Vec<_>>(), "alone it fills a batch");
     }
 
     #[test]
@@ -157,15 +179,15 @@ mod tests {
             (0..3).for_each(|n| queue.push(n).unwrap());
             gathered.join().unwrap();
         });
-        assert_eq!(queue.take(8), Some(vec![0, 1, 2]));
+        assert_eq!(taken(&queue, 8), [0, 1, 2]);
         queue.push(4).unwrap();
         queue.gather(2, Duration::from_millis(1));
-        assert_eq!(queue.take(8), Some(vec![4]));
+        assert_eq!(taken(&queue, 8), [4]);
         // One item wakes an idle lane again.
         std::thread::scope(|scope| {
-            let taken = scope.spawn(|| queue.take(8));
+            let woken = scope.spawn(|| taken(&queue, 8));
             queue.push(5).unwrap();
-            assert_eq!(taken.join().unwrap(), Some(vec![5]));
+            assert_eq!(woken.join().unwrap(), [5]);
         });
     }
 
@@ -177,7 +199,22 @@ mod tests {
         assert_eq!(queue.push(3), Err(Full::Full));
         queue.close();
         assert_eq!(queue.push(3), Err(Full::Closed));
-        assert_eq!(queue.take(8), Some(vec![1, 2]));
-        assert_eq!(queue.take(8), None);
+        assert_eq!(taken(&queue, 8), [1, 2]);
+        assert_eq!(queue.take(8, None), Taken::Closed);
+    }
+
+    #[test]
+    fn a_lane_that_does_not_want_to_wait_finds_nothing() {
+        let queue = Queue::<u8>::new(2);
+        assert_eq!(queue.take(8, Some(Duration::from_millis(1))), Taken::Nothing);
+        queue.push(1).unwrap();
+        assert_eq!(queue.take(8, Some(Duration::from_millis(1))), Taken::Batch(vec![1]));
+    }
+
+    fn taken<T>(queue: &Queue<T>, limit: usize) -> Vec<T> {
+        match queue.take(limit, None) {
+            Taken::Batch(batch) => batch,
+            Taken::Nothing | Taken::Closed => Vec::new(),
+        }
     }
 }

@@ -21,6 +21,20 @@ pub enum Meaning {
     Fault,
 }
 
+impl Meaning {
+    /// The name of the kind of failure, for logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Meaning::ConnectionLost => "connection_lost",
+            Meaning::Unavailable => "unavailable",
+            Meaning::TryAgain => "try_again",
+            Meaning::Taken(_) => "taken",
+            Meaning::BadData => "bad_data",
+            Meaning::Fault => "fault",
+        }
+    }
+}
+
 /// What `error` means, for a statement that took `elapsed` on a session whose shortest timeout is `timeout`.
 ///
 /// diesel does not hand out the SQLSTATE. What it leaves unnamed is told apart by the server's message, which may be

@@ -13,8 +13,8 @@ use rand::{RngExt, SeedableRng};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::{owner, setting};
-use crate::support::{Answer, Client, PROGRAM, Place, Running, sql};
+use super::setting;
+use crate::support::{Answer, Client, PROGRAM, Place, Running, Stderr, sql};
 
 /// How often the service is killed, and how often a backend, unless the environment says otherwise.
 const SERVICES: u32 = 50;
@@ -56,7 +56,9 @@ fn what_was_acknowledged_is_there_once_however_often_service_and_database_are_ki
         match victim {
             Victim::Service => {
                 drop(service);
-                service = Running::serve(&place, &program);
+                // A service must not need anybody to read its log, least of all while its database is away.
+                let end = [Stderr::Read, Stderr::Stalled, Stderr::Gone][random.random_range(0..3)];
+                service = Running::serve_to(end, &place, &program, &[]);
                 *shop.base.write().unwrap() = service.base.clone();
             }
             Victim::Backend => kill_a_backend(&place),
@@ -86,7 +88,7 @@ fn kill_a_backend(place: &Place) {
     let lane = "SELECT pid FROM pg_stat_activity WHERE usename = 'accrue' ORDER BY xact_start NULLS LAST, pid LIMIT 1";
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
-        let found = owner(place).and_then(|mut owner| sql::try_texts(&mut owner, lane).ok());
+        let found = place.owner().and_then(|mut owner| sql::try_texts(&mut owner, lane).ok());
         if let Some(pid) = found.and_then(|rows| rows.first()?.parse().ok()).and_then(Pid::from_raw) {
             // It may have ended by itself since.
             if kill_process(pid, Signal::KILL).is_ok() {

@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 pub use self::client::{Answer, Client, at_once};
 pub use self::database::Database;
 pub use self::points::{balances, fund, kinds, nobody, two_journals, wallet};
-pub use self::program::{Place, Running};
+pub use self::program::{Place, Running, Stderr, signal};
 
 /// The programme of the tests: a point for a dollar, pending for 14 days, good until the end of the month twelve
 /// months later, in New York.

@@ -4,8 +4,11 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
-use std::{env, fs};
+use std::sync::{Arc, Mutex};
+use std::{env, fs, thread};
 
+use accrue::postgres::connect;
+use diesel::PgConnection;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// A folder below `/tmp`, which other users may enter: Postgres does not run as root. It goes away with its value.
@@ -48,6 +51,13 @@ impl Place {
         command
     }
 
+    /// A connection as the owner, as long as the private cluster answers.
+    pub fn owner(&self) -> Option<PgConnection> {
+        let password = fs::read_to_string(self.data_dir().join("secrets/owner-password")).ok()?;
+        let socket = self.data_dir().join("socket").display().to_string().replace('/', "%2F");
+        connect::plain(&format!("postgresql://accrue_owner:{}@{socket}:5432/accrue", password.trim())).ok()
+    }
+
     /// Runs the program to its end.
     pub fn run(&self, arguments: &[&str]) -> Ran {
         Ran::of(self.command(arguments).output().expect("the program can be run"))
@@ -85,10 +95,24 @@ impl Ran {
     }
 }
 
+/// What becomes of the standard error of a service once it listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stderr {
+    /// It is read.
+    Read,
+    /// The pipe stays open, and nobody reads it.
+    Stalled,
+    /// The reader goes.
+    Gone,
+}
+
 /// A service that runs beside the test. It is killed if the test ends before it does.
 pub struct Running {
     process: Child,
-    stderr: Option<BufReader<ChildStderr>>,
+    /// What it has said, as far as that is read.
+    said: Arc<Mutex<String>>,
+    /// The end of a pipe that nobody reads.
+    _stalled: Option<BufReader<ChildStderr>>,
     /// `http://host:port`
     pub base: String,
 }
@@ -101,32 +125,60 @@ impl Running {
 
     /// As [`Self::serve`], with more arguments.
     pub fn serve_with(place: &Place, program: &Path, more: &[&str]) -> Self {
+        Self::serve_to(Stderr::Read, place, program, more)
+    }
+
+    /// As [`Self::serve_with`], with something else on the other end of its standard error.
+    pub fn serve_to(end: Stderr, place: &Place, program: &Path, more: &[&str]) -> Self {
         let program = program.to_str().expect("a path in UTF-8");
         let mut command = place.command(&["serve", "--listen", "127.0.0.1:0", "--program", program]);
         command.args(more);
         let mut process = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the program can be run");
         let mut stderr = BufReader::new(process.stderr.take().expect("it is piped"));
-        let (mut said, mut line) = (String::new(), String::new());
+        let (mut text, mut line) = (String::new(), String::new());
         let base = loop {
             line.clear();
-            assert_ne!(stderr.read_line(&mut line).expect("it can be read"), 0, "the service ended: {said}");
-            said.push_str(&line);
+            assert_ne!(stderr.read_line(&mut line).expect("it can be read"), 0, "the service ended: {text}");
+            text.push_str(&line);
             if let Some((_, rest)) = line.split_once("listening on ") {
-                break rest.split([',', '\n']).next().unwrap_or_default().to_owned();
+                break rest.split([',', '\n', '"']).next().unwrap_or_default().to_owned();
             }
         };
-        Self { process, stderr: Some(stderr), base }
+        let said = Arc::new(Mutex::new(text));
+        let stalled = match end {
+            Stderr::Read => {
+                let said = Arc::clone(&said);
+                thread::spawn(move || {
+                    for line in stderr.lines().map_while(Result::ok) {
+                        let mut said = said.lock().expect("a line is added whole");
+                        said.push_str(&line);
+                        said.push('\n');
+                    }
+                });
+                None
+            }
+            Stderr::Stalled => Some(stderr),
+            Stderr::Gone => None,
+        };
+        Self { process, said, _stalled: stalled, base }
+    }
+
+    /// What it has said so far.
+    pub fn said(&self) -> String {
+        self.said.lock().expect("a line is added whole").clone()
     }
 
     /// Asks it to stop, as an operating system does, and waits for its end.
     pub fn terminate(mut self) -> Option<i32> {
-        let id = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw).expect("a process has an id");
-        kill_process(id, Signal::TERM).expect("it runs");
-        if let Some(stderr) = self.stderr.take() {
-            stderr.lines().for_each(drop);
-        }
+        signal(&self.process, Signal::TERM);
         self.process.wait().expect("it ends").code()
     }
+}
+
+/// Sends a signal to a process that runs.
+pub fn signal(process: &Child, signal: Signal) {
+    let id = i32::try_from(process.id()).ok().and_then(Pid::from_raw).expect("a process has an id");
+    kill_process(id, signal).expect("it runs");
 }
 
 impl Drop for Running {

@@ -4,12 +4,12 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::AuthSetupError;
 use super::keys::{KeyStore, Origin};
 use super::source::{JwksFile, JwksUrl};
+use crate::process::threads;
 
 /// How often keys are looked up anew.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +81,7 @@ impl Refresher {
 
 /// The thread is not joined: a fetch may take seconds, and dropping must not. It ends once the channel is closed.
 fn spawn(mut schedule: Schedule, asked: Receiver<()>) -> io::Result<()> {
-    thread::Builder::new().name("accrue-jwks".to_owned()).spawn(move || {
+    threads::start("accrue-jwks", move || {
         loop {
             match asked.recv_timeout(schedule.pause()) {
                 Ok(()) => schedule.bring_url_forward(),
@@ -201,6 +201,7 @@ mod tests {
     use super::*;
     use crate::http::auth::keys::KeyRing;
     use std::sync::Weak;
+    use std::thread;
 
     #[test]
     fn the_thread_ends_when_its_handle_is_dropped() {
