@@ -1,5 +1,6 @@
 //! What was bought with an order, line by line, and what of it came back: purchase details that no journal holds.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use rust_decimal::{Decimal, RoundingStrategy};
@@ -171,7 +172,7 @@ fn articles<'p>(bought: &'p [Item], back: &[BroughtBack], currency: Currency) ->
         articles.entry(&item.sku).or_default().lines.push((item.quantity, item.total(currency)));
     }
     for article in articles.values_mut() {
-        article.lines.sort_by(|one, other| price(other).cmp(&price(one)));
+        article.lines.sort_by_key(|line| Reverse(price(line)));
     }
     for BroughtBack { sku, quantity, amount } in back {
         if let Some(article) = articles.get_mut(sku.as_str()) {
