@@ -107,8 +107,8 @@
 //! 10. **Same journal and same programme versions, same result.** Decisions take time, ids and rules as inputs.
 //! 11. **Splitting changes nothing**: a refund in many parts makes due what one refund would ([`domain::refund`]).
 //! 12. **Points keep their age.** Returned and transferred points keep their lot's end; held ones do not expire while
-//!     they are held, and expire at once if they go back after it. Points that come back after a capture, when their lot
-//!     has ended, get the programme's grace.
+//!     they are held, and expire at once if they go back after it. Points that come back after a capture, or that a client
+//!     gives back from a hold, when their lot has ended, get the programme's grace.
 //!
 //! # The canonical entry, version 1
 //!

@@ -303,6 +303,8 @@ fn refusals() -> Vec<Refusal> {
         Refusal::CaptureOverHeld { held: 5 },
         Refusal::RewardCapturedWhole { held: 5 },
         Refusal::RewardReturnedInUnits { unit: 5 },
+        Refusal::MemberHoldTooLong { maximum: text() },
+        Refusal::HoldOfShop,
         Refusal::HoldLapsed { lapsed_at: String::new() },
         Refusal::ReturnOverCaptured { left: 5 },
         Refusal::PointsWithoutValue,
@@ -352,6 +354,8 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::CaptureOverHeld { .. }
             | Refusal::RewardCapturedWhole { .. }
             | Refusal::RewardReturnedInUnits { .. }
+            | Refusal::MemberHoldTooLong { .. }
+            | Refusal::HoldOfShop
             | Refusal::HoldLapsed { .. }
             | Refusal::ReturnOverCaptured { .. }
             | Refusal::PointsWithoutValue

@@ -16,7 +16,7 @@ use super::ids::{MemberId, RedemptionId};
 use super::lot::NewLot;
 use super::member::Balances;
 use super::money::{self, Currency};
-use super::redemption::{self, RedemptionStatus};
+use super::redemption::{self, CaptureRequest, RedemptionStatus};
 use super::refund::Refunded;
 use super::refusal::{Refusal, Rejected};
 use super::time::{self, Timestamp};
@@ -333,7 +333,10 @@ fn pay(work: &mut Working<'_>, order: &Order) -> Result<Option<Paid>, Rejected> 
         }
         let redemption = match redemption.status {
             RedemptionStatus::Captured => redemption.clone(),
-            _ => redemption::capture(work, id, None, Some(&order.order_id))?.redemption,
+            _ => {
+                let whole = CaptureRequest { points: None, order_id: Some(order.order_id.clone()) };
+                redemption::capture(work, id, &whole)?.redemption
+            }
         };
         let spent = redemption.spent();
         paid.points += spent;

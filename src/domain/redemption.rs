@@ -26,7 +26,9 @@ use super::refusal::{Refusal, Rejected};
 use super::reward::Reward;
 use super::time::{self, Timestamp};
 
-pub use record::{LONGEST_HOLD, Purpose, Redemption, RedemptionReply, RedemptionRequest, RedemptionStatus};
+pub use record::{
+    CaptureRequest, LONGEST_HOLD, Maker, Purpose, Redemption, RedemptionReply, RedemptionRequest, RedemptionStatus,
+};
 
 /// Decides a redemption. `reward` is the one that is asked for, if there is one with that id.
 pub fn redeem(
@@ -38,9 +40,15 @@ pub fn redeem(
     let now = context.now;
     work.settle(now)?;
     work.may_begin()?;
+    let lapses_at = request.hold.map(|hold| now + hold);
+    let made_by = if context.own().is_some() { Maker::Member } else { Maker::Client };
+    if let (Maker::Member, Some(lapses_at)) = (made_by, lapses_at) {
+        check_own_hold(&context, lapses_at)?;
+    }
     let mut redemption = Redemption {
         id: RedemptionId::new(work.member.id.journal(), context.command),
         member_id: work.member.id,
+        made_by: Some(made_by),
         status: RedemptionStatus::Captured,
         points: 0,
         captured: 0,
@@ -51,7 +59,7 @@ pub fn redeem(
         value: None,
         currency: None,
         created_at: now,
-        lapses_at: request.hold.map(|hold| now + hold),
+        lapses_at,
         lots: Vec::new(),
     };
     match &request.purpose {
@@ -82,46 +90,59 @@ pub fn redeem(
     Ok(RedemptionReply { redemption, wallet: work.member.balances })
 }
 
-/// Decides a capture of a hold: of `points` of it, or of all. The rest goes back. `order` is the order that it pays, if
-/// the capture is the order's own.
-pub fn capture(
-    work: &mut Working<'_>,
-    id: RedemptionId,
-    points: Option<i64>,
-    order: Option<&str>,
-) -> Result<RedemptionReply, Rejected> {
+/// Decides a capture of a hold: of so many points of it, or of all. The rest goes back as by [`void`]. The order that it
+/// pays stands in it from then on; a hold that was made for another order cannot pay it, nor can a reward's.
+pub fn capture(work: &mut Working<'_>, id: RedemptionId, asked: &CaptureRequest) -> Result<RedemptionReply, Rejected> {
     let Context { now, .. } = *work.context();
     work.settle(now)?;
     let mut redemption = in_status(&work.member, id, RedemptionStatus::Held)?;
-    let points = points.unwrap_or(redemption.points);
+    if let Some(order) = &asked.order_id {
+        let of_another = redemption.order_id.as_ref().is_some_and(|other| other != order);
+        if of_another || redemption.reward_id.is_some() {
+            return Err(Refusal::RedemptionOfAnotherOrder { redemption_id: id.to_string() }.into());
+        }
+        redemption.order_id = Some(order.clone());
+    }
+    let points = asked.points.unwrap_or(redemption.points);
     if points > redemption.points {
         return Err(Refusal::CaptureOverHeld { held: redemption.points }.into());
     }
     if redemption.reward_id.is_some() && points != redemption.points {
         return Err(Refusal::RewardCapturedWhole { held: redemption.points }.into());
     }
+    redemption.value = redemption.worth_of(points, redemption.points)?;
     let (captured, rest) = lot::split(&redemption.lots, points);
     let mut postings = lot::postings(&captured, HELD, Account::Redemption);
-    postings.extend(release(&work.member, &rest, now)?);
-    redemption.value = redemption.worth_of(points, redemption.points)?;
-    if let Some(order) = order {
-        redemption.order_id = Some(order.to_owned());
-    }
+    let (released, lots) = give_up(work, id, rest)?;
+    postings.extend(released);
     (redemption.status, redemption.captured, redemption.lots) = (RedemptionStatus::Captured, points, captured);
     let fact = Fact::Redemption(redemption.clone());
-    work.post(Event::new(Kind::RedemptionCaptured, fact).with_postings(postings))?;
+    let event = Event { lots, ..Event::new(Kind::RedemptionCaptured, fact) };
+    work.post(event.with_postings(postings))?;
     Ok(RedemptionReply { redemption, wallet: work.member.balances })
 }
 
-/// Decides to give a hold up.
+/// Decides to give a hold up. A member may do so with what it made itself for no order, and another's hold looks to it
+/// like one that does not exist.
+///
+/// What a client gives up after the end of its points' lots gets the programme's grace, so that a payment that fails on
+/// the last evening costs nobody points. What a member gives up does not, so that nobody lengthens points by holding
+/// them.
 pub fn void(work: &mut Working<'_>, id: RedemptionId) -> Result<RedemptionReply, Rejected> {
-    let Context { now, .. } = *work.context();
-    work.settle(now)?;
+    let context = *work.context();
+    if context.own().is_some_and(|own| own != work.member.id) {
+        return Err(Refusal::RedemptionNotFound.into());
+    }
+    work.settle(context.now)?;
     let mut redemption = in_status(&work.member, id, RedemptionStatus::Held)?;
+    if context.own().is_some() && !redemption.is_members_own() {
+        return Err(Refusal::HoldOfShop.into());
+    }
     redemption.status = RedemptionStatus::Voided;
-    let postings = release(&work.member, &redemption.lots, now)?;
+    let (postings, lots) = give_up(work, id, redemption.lots.clone())?;
     let fact = Fact::Redemption(redemption.clone());
-    work.post(Event::new(Kind::RedemptionVoided, fact).with_postings(postings))?;
+    let event = Event { lots, ..Event::new(Kind::RedemptionVoided, fact) };
+    work.post(event.with_postings(postings))?;
     Ok(RedemptionReply { redemption, wallet: work.member.balances })
 }
 
@@ -141,24 +162,10 @@ pub fn give_back(work: &mut Working<'_>, id: RedemptionId, points: Option<i64>) 
     }
     let takings = lot::from_the_end(&redemption.lots, redemption.returned, points);
     let (ended, alive) = ended(&work.member, takings, now)?;
-    let forfeit = work.member.status.has_left();
-    let back = if forfeit { Account::Breakage } else { ACTIVE };
+    let back = if work.member.status.has_left() { Account::Breakage } else { ACTIVE };
     let mut postings = lot::postings(&alive, Account::Redemption, back);
-    let mut lots = Vec::new();
-    let late: i64 = ended.iter().map(|taking| taking.points).sum();
-    match context.program().redemption.return_grace {
-        Some(grace) if late > 0 && !forfeit => {
-            let lot = NewLot {
-                id: derive_id(now, context.command.as_bytes(), &[b"grace", id.uuid().as_bytes()]),
-                active_at: now,
-                expires_at: Some(grace.after(now, context.program().time_zone)),
-            };
-            let taking = Taking { lot: lot.id, points: late };
-            postings.extend(lot::postings(&[taking], Account::Redemption, ACTIVE));
-            lots.push(lot);
-        }
-        _ => postings.extend(lot::postings(&ended, Account::Redemption, Account::Breakage)),
-    }
+    let (late, lots) = revive(work, id, &ended, Account::Redemption);
+    postings.extend(late);
     redemption.returned += points;
     if redemption.spent() == 0 {
         redemption.status = RedemptionStatus::Returned;
@@ -203,6 +210,52 @@ pub(super) fn release(member: &Member, takings: &[Taking], at: Timestamp) -> Res
     Ok(postings)
 }
 
+// The postings by which held points go back because somebody gave them up, and the lots that they bring.
+fn give_up(
+    work: &Working<'_>,
+    id: RedemptionId,
+    takings: Vec<Taking>,
+) -> Result<(Vec<Posting>, Vec<NewLot>), Misfit> {
+    let now = work.context().now;
+    if work.context().own().is_some() {
+        return Ok((release(&work.member, &takings, now)?, Vec::new()));
+    }
+    let (ended, alive) = ended(&work.member, takings, now)?;
+    let mut postings = release(&work.member, &alive, now)?;
+    let (late, lots) = revive(work, id, &ended, HELD);
+    postings.extend(late);
+    Ok((postings, lots))
+}
+
+// The postings by which points of lots that have ended come back from `source`, under the programme's grace in a lot of
+// their own, and that lot. Without a grace, or where the member has left, they expire.
+fn revive(
+    work: &Working<'_>,
+    id: RedemptionId,
+    ended: &[Taking],
+    source: Account,
+) -> (Vec<Posting>, Vec<NewLot>) {
+    let context = work.context();
+    let late: i64 = ended.iter().map(|taking| taking.points).sum();
+    let grace = context.program().redemption.return_grace;
+    let Some(grace) = grace.filter(|_| late > 0 && !work.member.status.has_left()) else {
+        return (lot::postings(ended, source, Account::Breakage), Vec::new());
+    };
+    let lot = NewLot {
+        id: derive_id(context.now, context.command.as_bytes(), &[b"grace", id.uuid().as_bytes()]),
+        active_at: context.now,
+        expires_at: Some(grace.after(context.now, context.program().time_zone)),
+    };
+    let taking = Taking { lot: lot.id, points: late };
+    // A posting touches one lot: what changes its lot within the wallet goes through `transit`.
+    let (mut postings, source) = match source {
+        HELD => (lot::postings(ended, HELD, Account::Transit), Account::Transit),
+        outside => (Vec::new(), outside),
+    };
+    postings.extend(lot::postings(&[taking], source, ACTIVE));
+    (postings, vec![lot])
+}
+
 // Those of `takings` whose lots have ended by `at`, and the others.
 fn ended(member: &Member, takings: Vec<Taking>, at: Timestamp) -> Result<(Vec<Taking>, Vec<Taking>), Misfit> {
     let (mut ended, mut alive) = (Vec::new(), Vec::new());
@@ -222,6 +275,15 @@ fn in_status(member: &Member, id: RedemptionId, status: RedemptionStatus) -> Res
         }
         found => Err(Refusal::RedemptionStateConflict { state: found.name().to_owned() }),
     }
+}
+
+// A hold that a member makes with its own token ends in the time that the programme gives it.
+fn check_own_hold(context: &Context<'_>, lapses_at: Timestamp) -> Result<(), Refusal> {
+    let (longest, time_zone) = (context.program().redemption.member_hold, context.program().time_zone);
+    if lapses_at > longest.after(context.now, time_zone) {
+        return Err(Refusal::MemberHoldTooLong { maximum: longest.to_string() });
+    }
+    Ok(())
 }
 
 // What the points are worth, checked against the order that they are to pay a part of.

@@ -99,6 +99,15 @@ pub enum Refusal {
         /// When, RFC 3339 in UTC.
         lapsed_at: String,
     },
+    /// A member would hold points by its own token for longer than the programme lets it.
+    #[error("a member may hold points for {maximum} at most")]
+    MemberHoldTooLong {
+        /// The longest, as the programme writes it: a period such as 1H.
+        maximum: String,
+    },
+    /// A member would give up a hold that it did not make itself, or that is for an order.
+    #[error("this hold was made by the shop, or for an order; only the shop can void it")]
+    HoldOfShop,
     /// A part of a reward's points would come back that is not the cost of one or several.
     #[error("rewards come back one by one: return a multiple of {unit} points, or all")]
     RewardReturnedInUnits {
@@ -256,6 +265,8 @@ impl Refusal {
             Refusal::InsufficientPoints { .. } => "insufficient_points",
             Refusal::CaptureOverHeld { .. } => "capture_over_held",
             Refusal::HoldLapsed { .. } => "hold_lapsed",
+            Refusal::MemberHoldTooLong { .. } => "member_hold_too_long",
+            Refusal::HoldOfShop => "hold_of_shop",
             Refusal::RewardCapturedWhole { .. } => "reward_captured_whole",
             Refusal::RewardReturnedInUnits { .. } => "reward_returned_in_units",
             Refusal::ReturnOverCaptured { .. } => "return_over_captured",

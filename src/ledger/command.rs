@@ -14,7 +14,7 @@ use crate::domain::ids::{JournalId, MemberId, RedemptionId, TransferId};
 use crate::domain::membership;
 use crate::domain::order::Order;
 use crate::domain::program::Program;
-use crate::domain::redemption::RedemptionRequest;
+use crate::domain::redemption::{CaptureRequest, RedemptionRequest};
 use crate::domain::refund::RefundRequest;
 use crate::domain::refusal::Refusal;
 use crate::domain::reward::{RewardPatch, RewardRequest};
@@ -39,8 +39,8 @@ pub enum Command {
     ChangeMembership(MemberId, membership::Change),
     /// Points are spent, or held to be.
     Redeem(RedemptionRequest),
-    /// A hold is captured, of so many points or whole.
-    Capture(RedemptionId, Option<i64>),
+    /// A hold is captured.
+    Capture(RedemptionId, CaptureRequest),
     /// A hold is given up.
     Void(RedemptionId),
     /// So many captured points come back, or all.
@@ -114,7 +114,12 @@ impl Command {
             Command::ChangeProfile(id, change) => serde_json::to_value((id, change)),
             Command::ChangeMembership(id, change) => serde_json::to_value((id, change)),
             Command::Redeem(request) => serde_json::to_value(request),
-            Command::Capture(id, points) | Command::Return(id, points) => serde_json::to_value((id, points)),
+            Command::Capture(id, CaptureRequest { points, order_id: Some(order) }) => {
+                serde_json::to_value((id, points, order))
+            }
+            Command::Capture(id, CaptureRequest { points, order_id: None }) | Command::Return(id, points) => {
+                serde_json::to_value((id, points))
+            }
             Command::Void(id) => serde_json::to_value(id),
             Command::Donate(request) => serde_json::to_value(request),
             Command::Transfer(request) => serde_json::to_value(request),

@@ -53,6 +53,16 @@ impl RedemptionStatus {
     }
 }
 
+/// Who made a redemption.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Maker {
+    /// A client of the shop, such as the checkout.
+    Client,
+    /// The member, by its own token.
+    Member,
+}
+
 /// Points spent, or set aside to be: as the journal states it and the API shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Redemption {
@@ -60,6 +70,10 @@ pub struct Redemption {
     pub id: RedemptionId,
     /// Who redeems.
     pub member_id: MemberId,
+    /// Who made it. Absent of what was made before this was written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub made_by: Option<Maker>,
     /// How far it has come.
     pub status: RedemptionStatus,
     /// How many points were asked for.
@@ -146,6 +160,11 @@ impl Redemption {
         Ok(Some(worth))
     }
 
+    /// Is it the member's own affair: made by its own token, and for no order?
+    pub fn is_members_own(&self) -> bool {
+        self.made_by == Some(Maker::Member) && self.order_id.is_none()
+    }
+
     /// How many captured points have not come back.
     pub fn spent(&self) -> i64 {
         self.captured - self.returned
@@ -185,6 +204,19 @@ pub enum Purpose {
         /// How many of it.
         quantity: i64,
     },
+}
+
+/// What is captured of a hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default, utoipa::ToSchema)]
+#[schema(as = RedemptionCapture)]
+pub struct CaptureRequest {
+    /// How many of its points; absent: all.
+    #[schema(nullable = false, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
+    pub points: Option<i64>,
+    /// The order that they pay: 1 to 64 visible ASCII characters. The order that is posted under this id can then name
+    /// the redemption. Absent: the one that the hold was made for, if any.
+    #[schema(nullable = false, min_length = 1, max_length = 64, pattern = "^[!-~]+$", example = "A-1001")]
+    pub order_id: Option<String>,
 }
 
 /// A redemption, and the wallet after what was done to it.
