@@ -298,6 +298,30 @@ impl Refusal {
             Refusal::MemberClosed => "member_closed",
         }
     }
+
+    /// Can the same order, refund or enrolment be taken later, when time has passed or something else was done? Such a
+    /// refusal is not remembered beside a natural key, so that whoever sends the same again is not refused for good
+    /// (invariant 4).
+    ///
+    /// All others hold whatever comes: ids are taken for good, what has left, lapsed or was spent stays so, and refunds
+    /// only grow.
+    pub fn can_heal(&self) -> bool {
+        match self {
+            // Someone is enrolled, resumed, or erased and so can be enrolled anew; an order is posted.
+            Refusal::MemberNotFound
+            | Refusal::MemberSuspended
+            | Refusal::ExternalIdConflict
+            | Refusal::OrderNotFound => true,
+            // Time passes, and what lay ahead of the clock is judged by the version that is in force by then.
+            Refusal::OccurredInFuture { .. }
+            | Refusal::JoinedInFuture { .. }
+            | Refusal::CurrencyMismatch { .. }
+            | Refusal::AmountOverLimit { .. } => true,
+            // Points that were captured for an order come back; a wallet is spent from.
+            Refusal::OverOrderShare { .. } | Refusal::PaidOverAmount { .. } | Refusal::PointsOverLimit => true,
+            _ => false,
+        }
+    }
 }
 
 impl From<Misfit> for Rejected {

@@ -136,8 +136,9 @@ same key again: whatever was done the first time is not done twice.
 
 What was answered before is answered again, with `Idempotency-Replayed: true`. So is a refusal by the rules under an \
 `Idempotency-Key`, for good; when its reason is gone, ask under a new key. A key of the call's own is taken by success \
-alone. Another body under a used key is refused with 409. Refusals of the form or of the token (400, 401, 403, 413, \
-415, `validation_failed`) and 503 leave nothing behind.
+alone, and beside one a refusal that can heal (such as `member_not_found`, `member_suspended`, `occurred_in_future`) is \
+not remembered at all: send the same order, refund or enrolment again. Another body under a used key is refused with \
+409. Refusals of the form or of the token (400, 401, 403, 413, 415, `validation_failed`) and 503 leave nothing behind.
 
 ## Pages
 

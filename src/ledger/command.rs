@@ -166,6 +166,11 @@ impl Command {
         }
     }
 
+    /// Has it a key of its own: an order's id, a refund's, a customer's?
+    pub fn has_natural_key(&self) -> bool {
+        matches!(self, Command::CompleteOrder(_) | Command::RefundOrder(_) | Command::Enrol(..))
+    }
+
     /// The member about whom a key of this command holds something personal: its answer `outcome` (who the customer is),
     /// or the hash of what was asked (what was bought, what somebody wrote).
     pub fn personal(&self, outcome: &Outcome) -> Option<MemberId> {
@@ -239,6 +244,13 @@ pub enum Outcome {
     Done(String),
     /// Refused by the rules.
     Refused(Refusal),
+}
+
+impl Outcome {
+    /// Is it a refusal that is decided anew when `command` is sent again? Beside a natural key, one that can heal is.
+    pub fn can_heal(&self, command: &Command) -> bool {
+        matches!(self, Outcome::Refused(refusal) if command.has_natural_key() && refusal.can_heal())
+    }
 }
 
 /// Why there is no answer.

@@ -26,6 +26,20 @@ pub use self::orders::Sale;
 /// The most points that a wallet holds, and that anything counts.
 pub const MOST: i64 = (1 << 53) - 1;
 
+/// The refusals of orders, refunds and enrolments that something later can undo.
+const HEALS: [&str; 10] = [
+    "amount_over_limit",
+    "currency_mismatch",
+    "external_id_conflict",
+    "member_not_found",
+    "member_suspended",
+    "occurred_in_future",
+    "order_not_found",
+    "over_order_share",
+    "paid_over_amount",
+    "points_over_limit",
+];
+
 /// Done, or the code of a refusal.
 pub type Verdict = Result<(), &'static str>;
 
@@ -181,7 +195,10 @@ impl Model {
                 }
             }
         });
-        if let Some(key) = key {
+        // Beside a natural key, what can heal is decided anew.
+        let natural =
+            matches!(request.command, Command::CompleteOrder(_) | Command::RefundOrder(_) | Command::Enrol(..));
+        if let Some(key) = key.filter(|_| !(natural && HEALS.contains(&expected.code))) {
             let personal = self.personal(&request.command, expected.code);
             self.keys.insert(key, Seen { hash: request.hash, code: expected.code, personal });
         }
