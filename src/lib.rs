@@ -53,7 +53,8 @@
 //!
 //! # What goes wrong, and what happens then
 //!
-//! * A refusal is decided in memory and never reaches SQL. Under an idempotency key it is remembered.
+//! * A refusal is decided in memory and never reaches SQL. Under an idempotency key it is remembered, unless the command
+//!   has a natural key and the refusal can heal.
 //! * A unique index that another journal has filled: the keys are looked up everywhere, and the batch decided again.
 //! * The database finds fault with the data, or a decision panics: the batch is decided in halves, so that one
 //!   command cannot fail its neighbours.
@@ -92,7 +93,8 @@
 //!    through the same [`domain::member::Member::apply`]. Personal data is not a projection.
 //! 4. **One request, one effect.** A key belongs to its caller and operation. Same key and content: the first status and
 //!    body again. Same key, other content: refused. Keys are kept for good, in the transaction of their effect. Natural
-//!    keys (an order's id, a refund's, a customer's) are taken by success alone.
+//!    keys (an order's id, a refund's, a customer's) are taken by success alone, and beside one a refusal that can heal
+//!    ([`domain::refusal::Refusal::can_heal`]) takes no key at all: the same request is decided anew.
 //! 5. **A 2xx means committed**, with `synchronous_commit` on.
 //! 6. **No overspend**: no part of a wallet falls below zero. Only a refund may leave debt, where the programme's policy
 //!    says so; debt is repaid whenever points become active, so that with a debt nothing is ever active.
@@ -107,8 +109,8 @@
 //! 10. **Same journal and same programme versions, same result.** Decisions take time, ids and rules as inputs.
 //! 11. **Splitting changes nothing**: a refund in many parts makes due what one refund would ([`domain::refund`]).
 //! 12. **Points keep their age.** Returned and transferred points keep their lot's end; held ones do not expire while
-//!     they are held, and expire at once if they go back after it. Points that come back after a capture, when their lot
-//!     has ended, get the programme's grace.
+//!     they are held, and expire at once if they go back after it. Points that come back after a capture, or that a client
+//!     gives back from a hold, when their lot has ended, get the programme's grace.
 //!
 //! # The canonical entry, version 1
 //!

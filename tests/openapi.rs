@@ -303,9 +303,12 @@ fn refusals() -> Vec<Refusal> {
         Refusal::CaptureOverHeld { held: 5 },
         Refusal::RewardCapturedWhole { held: 5 },
         Refusal::RewardReturnedInUnits { unit: 5 },
+        Refusal::MemberHoldTooLong { maximum: text() },
+        Refusal::HoldOfShop,
         Refusal::HoldLapsed { lapsed_at: String::new() },
         Refusal::ReturnOverCaptured { left: 5 },
         Refusal::PointsWithoutValue,
+        Refusal::PointsWorthNothing { least: 5 },
         Refusal::OverOrderShare { maximum: text() },
         Refusal::PaidOverAmount { amount: text() },
         Refusal::RewardNotFound,
@@ -352,9 +355,12 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::CaptureOverHeld { .. }
             | Refusal::RewardCapturedWhole { .. }
             | Refusal::RewardReturnedInUnits { .. }
+            | Refusal::MemberHoldTooLong { .. }
+            | Refusal::HoldOfShop
             | Refusal::HoldLapsed { .. }
             | Refusal::ReturnOverCaptured { .. }
             | Refusal::PointsWithoutValue
+            | Refusal::PointsWorthNothing { .. }
             | Refusal::OverOrderShare { .. }
             | Refusal::PaidOverAmount { .. }
             | Refusal::RewardNotFound

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::account::{Account, Part};
 use super::entry::{Draft, Kind, Posting, derive_id};
 use super::fact::Fact;
-use super::ids::RedemptionId;
+use super::ids::{MemberId, RedemptionId};
 use super::lot::{ACTIVE, Lot, NewLot};
 use super::member::{Member, Misfit, Status};
 use super::program::{Program, ProgramBook};
@@ -39,6 +39,11 @@ impl<'a> Context<'a> {
     /// The programme in force now.
     pub fn program(&self) -> &'a Program {
         &self.programs.at(self.now).program
+    }
+
+    /// The member that asks by its own token; none where a client asks, or time.
+    pub fn own(&self) -> Option<MemberId> {
+        self.actor.strip_prefix("member:")?.parse().ok()
     }
 }
 

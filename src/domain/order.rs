@@ -16,7 +16,7 @@ use super::ids::{MemberId, RedemptionId};
 use super::lot::NewLot;
 use super::member::Balances;
 use super::money::{self, Currency};
-use super::redemption::{self, RedemptionStatus};
+use super::redemption::{self, CaptureRequest, RedemptionStatus};
 use super::refund::Refunded;
 use super::refusal::{Refusal, Rejected};
 use super::time::{self, Timestamp};
@@ -333,12 +333,14 @@ fn pay(work: &mut Working<'_>, order: &Order) -> Result<Option<Paid>, Rejected> 
         }
         let redemption = match redemption.status {
             RedemptionStatus::Captured => redemption.clone(),
-            _ => redemption::capture(work, id, None, Some(&order.order_id))?.redemption,
+            _ => {
+                let whole = CaptureRequest { points: None, order_id: Some(order.order_id.clone()) };
+                redemption::capture(work, id, &whole)?.redemption
+            }
         };
-        let (spent, captured) = (redemption.spent(), redemption.captured);
-        let value = redemption.value.and_then(|value| money::share(value, spent, captured, order.currency));
+        let spent = redemption.spent();
         paid.points += spent;
-        paid.value += value.unwrap_or_default();
+        paid.value += redemption.worth_of(spent, redemption.captured)?.unwrap_or_default();
     }
     if paid.value > order.amount {
         let amount = money::format_amount(order.amount, order.currency);

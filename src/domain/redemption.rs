@@ -6,194 +6,29 @@
 //!       └─ time ────▶ lapsed
 //! ```
 //!
-//! Held points do not expire while they are held, and can be captured after their lot's end; voided or lapsed after it,
-//! they expire at once (invariant 12).
+//! Held points do not expire while they are held, and can be captured after their lot's end; lapsed or voided by the
+//! member after it, they expire at once (invariant 12).
 
-use chrono::TimeDelta;
+mod record;
+
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::account::Account;
 use super::decide::{Context, Event, Working};
 use super::entry::{Kind, Posting, derive_id};
 use super::fact::Fact;
-use super::ids::{MemberId, RedemptionId};
+use super::ids::RedemptionId;
 use super::lot::{self, ACTIVE, HELD, NewLot, Taking};
-use super::member::{Balances, Member, Misfit};
+use super::member::{Member, Misfit};
 use super::money::{self, Currency};
 use super::refusal::{Refusal, Rejected};
 use super::reward::Reward;
 use super::time::{self, Timestamp};
 
-/// The longest that points can be held.
-pub const LONGEST_HOLD: TimeDelta = TimeDelta::days(30);
-
-/// How far a redemption has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RedemptionStatus {
-    /// Its points are set aside until it is captured or voided, or lapses.
-    Held,
-    /// Its points are spent.
-    Captured,
-    /// It was given up.
-    Voided,
-    /// Its hold reached its end.
-    Lapsed,
-    /// All that was captured came back.
-    Returned,
-}
-
-impl RedemptionStatus {
-    /// Each with its name.
-    pub const ALL: [(&str, Self); 5] = [
-        ("held", Self::Held),
-        ("captured", Self::Captured),
-        ("voided", Self::Voided),
-        ("lapsed", Self::Lapsed),
-        ("returned", Self::Returned),
-    ];
-
-    /// The name in the database and the API.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Held => "held",
-            Self::Captured => "captured",
-            Self::Voided => "voided",
-            Self::Lapsed => "lapsed",
-            Self::Returned => "returned",
-        }
-    }
-}
-
-/// Points spent, or set aside to be: as the journal states it and the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Redemption {
-    /// Its id.
-    pub id: RedemptionId,
-    /// Who redeems.
-    pub member_id: MemberId,
-    /// How far it has come.
-    pub status: RedemptionStatus,
-    /// How many points were asked for.
-    pub points: i64,
-    /// How many of them are spent; what came back later still counts here.
-    pub captured: i64,
-    /// How many of those came back.
-    pub returned: i64,
-    /// The order that they pay.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub order_id: Option<String>,
-    /// The reward that they are redeemed for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub reward_id: Option<Uuid>,
-    /// How many of the reward.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub quantity: Option<i64>,
-    /// What the points are worth in money, a decimal string: those captured, or those held before. Absent where the
-    /// programme gives points no value, and for rewards.
-    #[serde(default, with = "rust_decimal::serde::str_option", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, nullable = false, example = "12.50")]
-    pub value: Option<Decimal>,
-    /// The currency of `value`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, nullable = false, example = "USD")]
-    pub currency: Option<Currency>,
-    /// When it was made.
-    #[serde(with = "time::serde_canonical")]
-    #[schema(value_type = String, format = DateTime)]
-    pub created_at: Timestamp,
-    /// When the hold lapses unless it was captured or voided before; null without a hold.
-    #[serde(with = "time::serde_canonical::option")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub lapses_at: Option<Timestamp>,
-    /// The lots that the points are from, in the order of taking: those captured, or all that were held.
-    pub lots: Vec<Taking>,
-}
-
-impl Redemption {
-    /// When it falls due by time alone.
-    pub fn due_at(&self) -> Option<Timestamp> {
-        self.lapses_at.filter(|_| self.status == RedemptionStatus::Held)
-    }
-
-    /// As it stands at `now`, though nothing may have written its lapse (invariant 9).
-    pub fn at(self, now: Timestamp) -> Self {
-        match self.due_at() {
-            Some(due_at) if due_at <= now => Self { status: RedemptionStatus::Lapsed, ..self },
-            _ => self,
-        }
-    }
-
-    /// How many units of its reward it takes from the stock: all, less those that came back.
-    pub fn stock_taken(&self) -> i64 {
-        let quantity = self.quantity.unwrap_or_default();
-        match self.status {
-            RedemptionStatus::Held => quantity,
-            RedemptionStatus::Captured => quantity - self.returned.checked_div(self.unit()).unwrap_or_default(),
-            RedemptionStatus::Voided | RedemptionStatus::Lapsed | RedemptionStatus::Returned => 0,
-        }
-    }
-
-    // What one of the reward cost.
-    fn unit(&self) -> i64 {
-        self.points.checked_div(self.quantity.unwrap_or_default()).unwrap_or_default()
-    }
-
-    /// How many captured points have not come back.
-    pub fn spent(&self) -> i64 {
-        self.captured - self.returned
-    }
-}
-
-/// Points to be redeemed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RedemptionRequest {
-    /// Who redeems.
-    pub member_id: MemberId,
-    /// For what.
-    #[serde(flatten)]
-    pub purpose: Purpose,
-    /// For how long the points are held, in seconds; none to spend them at once.
-    #[serde(rename = "hold_seconds", serialize_with = "seconds")]
-    pub hold: Option<TimeDelta>,
-}
-
-/// What points are redeemed for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum Purpose {
-    /// A part of an order.
-    Order {
-        /// How many points.
-        points: i64,
-        /// The order, if it has an id already.
-        order_id: Option<String>,
-        /// The order's amount: the points may pay no more than the programme's share of it.
-        order_amount: Option<Decimal>,
-    },
-    /// A reward.
-    Reward {
-        /// Which.
-        reward_id: Uuid,
-        /// How many of it.
-        quantity: i64,
-    },
-}
-
-/// A redemption, and the wallet after what was done to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct RedemptionReply {
-    /// The redemption as it now is.
-    #[serde(flatten)]
-    pub redemption: Redemption,
-    /// The wallet right after it.
-    pub wallet: Balances,
-}
+pub use record::{
+    CaptureRequest, LONGEST_HOLD, Maker, Purpose, Redemption, RedemptionReply, RedemptionRequest, RedemptionStatus,
+};
 
 /// Decides a redemption. `reward` is the one that is asked for, if there is one with that id.
 pub fn redeem(
@@ -205,9 +40,15 @@ pub fn redeem(
     let now = context.now;
     work.settle(now)?;
     work.may_begin()?;
+    let lapses_at = request.hold.map(|hold| now + hold);
+    let made_by = if context.own().is_some() { Maker::Member } else { Maker::Client };
+    if let (Maker::Member, Some(lapses_at)) = (made_by, lapses_at) {
+        check_own_hold(&context, lapses_at)?;
+    }
     let mut redemption = Redemption {
         id: RedemptionId::new(work.member.id.journal(), context.command),
         member_id: work.member.id,
+        made_by: Some(made_by),
         status: RedemptionStatus::Captured,
         points: 0,
         captured: 0,
@@ -218,7 +59,7 @@ pub fn redeem(
         value: None,
         currency: None,
         created_at: now,
-        lapses_at: request.hold.map(|hold| now + hold),
+        lapses_at,
         lots: Vec::new(),
     };
     match &request.purpose {
@@ -249,49 +90,59 @@ pub fn redeem(
     Ok(RedemptionReply { redemption, wallet: work.member.balances })
 }
 
-/// Decides a capture of a hold: of `points` of it, or of all. The rest goes back. `order` is the order that it pays, if
-/// the capture is the order's own.
-pub fn capture(
-    work: &mut Working<'_>,
-    id: RedemptionId,
-    points: Option<i64>,
-    order: Option<&str>,
-) -> Result<RedemptionReply, Rejected> {
+/// Decides a capture of a hold: of so many points of it, or of all. The rest goes back as by [`void`]. The order that it
+/// pays stands in it from then on; a hold that was made for another order cannot pay it, nor can a reward's.
+pub fn capture(work: &mut Working<'_>, id: RedemptionId, asked: &CaptureRequest) -> Result<RedemptionReply, Rejected> {
     let Context { now, .. } = *work.context();
     work.settle(now)?;
     let mut redemption = in_status(&work.member, id, RedemptionStatus::Held)?;
-    let points = points.unwrap_or(redemption.points);
+    if let Some(order) = &asked.order_id {
+        let of_another = redemption.order_id.as_ref().is_some_and(|other| other != order);
+        if of_another || redemption.reward_id.is_some() {
+            return Err(Refusal::RedemptionOfAnotherOrder { redemption_id: id.to_string() }.into());
+        }
+        redemption.order_id = Some(order.clone());
+    }
+    let points = asked.points.unwrap_or(redemption.points);
     if points > redemption.points {
         return Err(Refusal::CaptureOverHeld { held: redemption.points }.into());
     }
     if redemption.reward_id.is_some() && points != redemption.points {
         return Err(Refusal::RewardCapturedWhole { held: redemption.points }.into());
     }
+    redemption.value = redemption.worth_of(points, redemption.points)?;
     let (captured, rest) = lot::split(&redemption.lots, points);
     let mut postings = lot::postings(&captured, HELD, Account::Redemption);
-    postings.extend(release(&work.member, &rest, now)?);
-    // The value of a part is its share of the whole, as every point is worth the same.
-    if let (Some(value), Some(currency)) = (redemption.value, redemption.currency) {
-        redemption.value = money::share(value, points, redemption.points, currency);
-    }
-    if let Some(order) = order {
-        redemption.order_id = Some(order.to_owned());
-    }
+    let (released, lots) = give_up(work, id, rest)?;
+    postings.extend(released);
     (redemption.status, redemption.captured, redemption.lots) = (RedemptionStatus::Captured, points, captured);
     let fact = Fact::Redemption(redemption.clone());
-    work.post(Event::new(Kind::RedemptionCaptured, fact).with_postings(postings))?;
+    let event = Event { lots, ..Event::new(Kind::RedemptionCaptured, fact) };
+    work.post(event.with_postings(postings))?;
     Ok(RedemptionReply { redemption, wallet: work.member.balances })
 }
 
-/// Decides to give a hold up.
+/// Decides to give a hold up. A member may do so with what it made itself for no order, and another's hold looks to it
+/// like one that does not exist.
+///
+/// What a client gives up after the end of its points' lots gets the programme's grace, so that a payment that fails on
+/// the last evening costs nobody points. What a member gives up does not, so that nobody lengthens points by holding
+/// them.
 pub fn void(work: &mut Working<'_>, id: RedemptionId) -> Result<RedemptionReply, Rejected> {
-    let Context { now, .. } = *work.context();
-    work.settle(now)?;
+    let context = *work.context();
+    if context.own().is_some_and(|own| own != work.member.id) {
+        return Err(Refusal::RedemptionNotFound.into());
+    }
+    work.settle(context.now)?;
     let mut redemption = in_status(&work.member, id, RedemptionStatus::Held)?;
+    if context.own().is_some() && !redemption.is_members_own() {
+        return Err(Refusal::HoldOfShop.into());
+    }
     redemption.status = RedemptionStatus::Voided;
-    let postings = release(&work.member, &redemption.lots, now)?;
+    let (postings, lots) = give_up(work, id, redemption.lots.clone())?;
     let fact = Fact::Redemption(redemption.clone());
-    work.post(Event::new(Kind::RedemptionVoided, fact).with_postings(postings))?;
+    let event = Event { lots, ..Event::new(Kind::RedemptionVoided, fact) };
+    work.post(event.with_postings(postings))?;
     Ok(RedemptionReply { redemption, wallet: work.member.balances })
 }
 
@@ -311,24 +162,10 @@ pub fn give_back(work: &mut Working<'_>, id: RedemptionId, points: Option<i64>) 
     }
     let takings = lot::from_the_end(&redemption.lots, redemption.returned, points);
     let (ended, alive) = ended(&work.member, takings, now)?;
-    let forfeit = work.member.status.has_left();
-    let back = if forfeit { Account::Breakage } else { ACTIVE };
+    let back = if work.member.status.has_left() { Account::Breakage } else { ACTIVE };
     let mut postings = lot::postings(&alive, Account::Redemption, back);
-    let mut lots = Vec::new();
-    let late: i64 = ended.iter().map(|taking| taking.points).sum();
-    match context.program().redemption.return_grace {
-        Some(grace) if late > 0 && !forfeit => {
-            let lot = NewLot {
-                id: derive_id(now, context.command.as_bytes(), &[b"grace", id.uuid().as_bytes()]),
-                active_at: now,
-                expires_at: Some(grace.after(now, context.program().time_zone)),
-            };
-            let taking = Taking { lot: lot.id, points: late };
-            postings.extend(lot::postings(&[taking], Account::Redemption, ACTIVE));
-            lots.push(lot);
-        }
-        _ => postings.extend(lot::postings(&ended, Account::Redemption, Account::Breakage)),
-    }
+    let (late, lots) = revive(work, id, &ended, Account::Redemption);
+    postings.extend(late);
     redemption.returned += points;
     if redemption.spent() == 0 {
         redemption.status = RedemptionStatus::Returned;
@@ -373,6 +210,52 @@ pub(super) fn release(member: &Member, takings: &[Taking], at: Timestamp) -> Res
     Ok(postings)
 }
 
+// The postings by which held points go back because somebody gave them up, and the lots that they bring.
+fn give_up(
+    work: &Working<'_>,
+    id: RedemptionId,
+    takings: Vec<Taking>,
+) -> Result<(Vec<Posting>, Vec<NewLot>), Misfit> {
+    let now = work.context().now;
+    if work.context().own().is_some() {
+        return Ok((release(&work.member, &takings, now)?, Vec::new()));
+    }
+    let (ended, alive) = ended(&work.member, takings, now)?;
+    let mut postings = release(&work.member, &alive, now)?;
+    let (late, lots) = revive(work, id, &ended, HELD);
+    postings.extend(late);
+    Ok((postings, lots))
+}
+
+// The postings by which points of lots that have ended come back from `source`, under the programme's grace in a lot of
+// their own, and that lot. Without a grace, or where the member has left, they expire.
+fn revive(
+    work: &Working<'_>,
+    id: RedemptionId,
+    ended: &[Taking],
+    source: Account,
+) -> (Vec<Posting>, Vec<NewLot>) {
+    let context = work.context();
+    let late: i64 = ended.iter().map(|taking| taking.points).sum();
+    let grace = context.program().redemption.return_grace;
+    let Some(grace) = grace.filter(|_| late > 0 && !work.member.status.has_left()) else {
+        return (lot::postings(ended, source, Account::Breakage), Vec::new());
+    };
+    let lot = NewLot {
+        id: derive_id(context.now, context.command.as_bytes(), &[b"grace", id.uuid().as_bytes()]),
+        active_at: context.now,
+        expires_at: Some(grace.after(context.now, context.program().time_zone)),
+    };
+    let taking = Taking { lot: lot.id, points: late };
+    // A posting touches one lot: what changes its lot within the wallet goes through `transit`.
+    let (mut postings, source) = match source {
+        HELD => (lot::postings(ended, HELD, Account::Transit), Account::Transit),
+        outside => (Vec::new(), outside),
+    };
+    postings.extend(lot::postings(&[taking], source, ACTIVE));
+    (postings, vec![lot])
+}
+
 // Those of `takings` whose lots have ended by `at`, and the others.
 fn ended(member: &Member, takings: Vec<Taking>, at: Timestamp) -> Result<(Vec<Taking>, Vec<Taking>), Misfit> {
     let (mut ended, mut alive) = (Vec::new(), Vec::new());
@@ -394,6 +277,15 @@ fn in_status(member: &Member, id: RedemptionId, status: RedemptionStatus) -> Res
     }
 }
 
+// A hold that a member makes with its own token ends in the time that the programme gives it.
+fn check_own_hold(context: &Context<'_>, lapses_at: Timestamp) -> Result<(), Refusal> {
+    let (longest, time_zone) = (context.program().redemption.member_hold, context.program().time_zone);
+    if lapses_at > longest.after(context.now, time_zone) {
+        return Err(Refusal::MemberHoldTooLong { maximum: longest.to_string() });
+    }
+    Ok(())
+}
+
 // What the points are worth, checked against the order that they are to pay a part of.
 fn worth(
     context: &Context<'_>,
@@ -405,13 +297,13 @@ fn worth(
     if value.is_some_and(|value| value > Decimal::from(money::MAX_AMOUNT)) {
         return Err(Refusal::PointsOverLimit);
     }
+    if value.is_some_and(|value| value.is_zero()) {
+        let least = program.redemption.least_of_worth(program.currency).ok_or(Refusal::PointsOverLimit)?;
+        return Err(Refusal::PointsWorthNothing { least });
+    }
     if let Some(amount) = order_amount {
         let value = value.ok_or(Refusal::PointsWithoutValue)?;
         program.redemption.check_share(value, amount, program.currency)?;
     }
     Ok((value, value.map(|_| program.currency)))
-}
-
-fn seconds<S: serde::Serializer>(hold: &Option<TimeDelta>, serializer: S) -> Result<S::Ok, S::Error> {
-    hold.map(|hold| hold.num_seconds()).serialize(serializer)
 }

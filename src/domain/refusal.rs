@@ -99,6 +99,15 @@ pub enum Refusal {
         /// When, RFC 3339 in UTC.
         lapsed_at: String,
     },
+    /// A member would hold points by its own token for longer than the programme lets it.
+    #[error("a member may hold points for {maximum} at most")]
+    MemberHoldTooLong {
+        /// The longest, as the programme writes it: a period such as 1H.
+        maximum: String,
+    },
+    /// A member would give up a hold that it did not make itself, or that is for an order.
+    #[error("this hold was made by the shop, or for an order; only the shop can void it")]
+    HoldOfShop,
     /// A part of a reward's points would come back that is not the cost of one or several.
     #[error("rewards come back one by one: return a multiple of {unit} points, or all")]
     RewardReturnedInUnits {
@@ -116,6 +125,12 @@ pub enum Refusal {
         "the programme gives points no value in money, so they cannot pay a share of an order; leave order_amount out"
     )]
     PointsWithoutValue,
+    /// So few points are worth less than the smallest coin of the currency. Points are never spent for nothing.
+    #[error("so few points are worth nothing in money; {least} are the fewest that are worth something")]
+    PointsWorthNothing {
+        /// The fewest points that are worth something.
+        least: i64,
+    },
     /// The points would pay more of the order than the programme's share of it.
     #[error("points may pay at most {maximum} of this order")]
     OverOrderShare {
@@ -256,10 +271,13 @@ impl Refusal {
             Refusal::InsufficientPoints { .. } => "insufficient_points",
             Refusal::CaptureOverHeld { .. } => "capture_over_held",
             Refusal::HoldLapsed { .. } => "hold_lapsed",
+            Refusal::MemberHoldTooLong { .. } => "member_hold_too_long",
+            Refusal::HoldOfShop => "hold_of_shop",
             Refusal::RewardCapturedWhole { .. } => "reward_captured_whole",
             Refusal::RewardReturnedInUnits { .. } => "reward_returned_in_units",
             Refusal::ReturnOverCaptured { .. } => "return_over_captured",
             Refusal::PointsWithoutValue => "points_without_value",
+            Refusal::PointsWorthNothing { .. } => "points_worth_nothing",
             Refusal::OverOrderShare { .. } => "over_order_share",
             Refusal::PaidOverAmount { .. } => "paid_over_amount",
             Refusal::RewardNotFound => "reward_not_found",
@@ -285,6 +303,30 @@ impl Refusal {
             Refusal::ReceiverNotActive => "receiver_not_active",
             Refusal::MemberSuspended => "member_suspended",
             Refusal::MemberClosed => "member_closed",
+        }
+    }
+
+    /// Can the same order, refund or enrolment be taken later, when time has passed or something else was done? Such a
+    /// refusal is not remembered beside a natural key, so that whoever sends the same again is not refused for good
+    /// (invariant 4).
+    ///
+    /// All others hold whatever comes: ids are taken for good, what has left, lapsed or was spent stays so, and refunds
+    /// only grow.
+    pub fn can_heal(&self) -> bool {
+        match self {
+            // Someone is enrolled, resumed, or erased and so can be enrolled anew; an order is posted.
+            Refusal::MemberNotFound
+            | Refusal::MemberSuspended
+            | Refusal::ExternalIdConflict
+            | Refusal::OrderNotFound => true,
+            // Time passes, and what lay ahead of the clock is judged by the version that is in force by then.
+            Refusal::OccurredInFuture { .. }
+            | Refusal::JoinedInFuture { .. }
+            | Refusal::CurrencyMismatch { .. }
+            | Refusal::AmountOverLimit { .. } => true,
+            // Points that were captured for an order come back; a wallet is spent from.
+            Refusal::OverOrderShare { .. } | Refusal::PaidOverAmount { .. } | Refusal::PointsOverLimit => true,
+            _ => false,
         }
     }
 }

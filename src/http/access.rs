@@ -62,7 +62,7 @@ pub const ACCESS: &[Access] = &[
     row("GET", "/v1/redemptions", Need::ScopeOrOwner("redemptions:read")),
     row("GET", "/v1/redemptions/{redemption_id}", Need::ScopeOrOwner("redemptions:read")),
     row("POST", "/v1/redemptions/{redemption_id}/capture", Need::Scope("redemptions:write")),
-    row("POST", "/v1/redemptions/{redemption_id}/void", Need::Scope("redemptions:write")),
+    row("POST", "/v1/redemptions/{redemption_id}/void", Need::ScopeOrOwner("redemptions:write")),
     row("POST", "/v1/redemptions/{redemption_id}/return", Need::Scope("redemptions:write")),
     row("POST", "/v1/rewards", Need::Scope("rewards:write")),
     row("GET", "/v1/rewards", Need::ScopeOrOwner("rewards:read")),

@@ -16,6 +16,7 @@ use super::input::{Nothing, Read};
 use super::problem::{FACTS, PROBLEMS, ProblemDocument};
 use super::redemptions::PartOfPoints;
 use super::server::{routes, sandbox_routes};
+use crate::domain::redemption::CaptureRequest;
 
 /// The document.
 pub fn document() -> Document {
@@ -65,7 +66,7 @@ fn may_be_left_out(body: &RefOr<RequestBody>) -> bool {
     fn left_out<T: Read + ToSchema>() -> Option<String> {
         T::MAY_BE_LEFT_OUT.then(|| Ref::from_schema_name(T::name()).ref_location)
     }
-    let bodies = [left_out::<Nothing>(), left_out::<PartOfPoints>()];
+    let bodies = [left_out::<Nothing>(), left_out::<PartOfPoints>(), left_out::<CaptureRequest>()];
     let RefOr::T(body) = body else { return false };
     let mut schemas = body.content.values().filter_map(|content| match content {
         RefOr::T(Content { schema: Some(RefOr::Ref(schema)), .. }) => Some(&schema.ref_location),
@@ -135,8 +136,9 @@ same key again: whatever was done the first time is not done twice.
 
 What was answered before is answered again, with `Idempotency-Replayed: true`. So is a refusal by the rules under an \
 `Idempotency-Key`, for good; when its reason is gone, ask under a new key. A key of the call's own is taken by success \
-alone. Another body under a used key is refused with 409. Refusals of the form or of the token (400, 401, 403, 413, \
-415, `validation_failed`) and 503 leave nothing behind.
+alone, and beside one a refusal that can heal (such as `member_not_found`, `member_suspended`, `occurred_in_future`) is \
+not remembered at all: send the same order, refund or enrolment again. Another body under a used key is refused with \
+409. Refusals of the form or of the token (400, 401, 403, 413, 415, `validation_failed`) and 503 leave nothing behind.
 
 ## Pages
 
@@ -147,7 +149,7 @@ next page, to be sent with the same other parameters, and null on the last. What
 
 1. `POST /v1/redemptions` with `points`, `order_amount` and `hold` sets the points aside and says what they pay.
 2. `POST /v1/orders` with `redemption_ids` captures them with the order; the rest of the amount earns. A cart that is \
-   given up is voided, or its hold lapses.
+   given up is voided, or its hold lapses. A cart that shrank is captured in part before, with the `order_id`.
 3. `POST /v1/orders/{order_id}/refunds`, in as many parts as you like, reverses what the order earned and brings back \
    what paid it, both for the share refunded.
 
@@ -155,8 +157,8 @@ next page, to be sent with the same other parameters, and null on the last. What
 
 A client's token reaches what its scopes open. A member's token, with the scope `me` and the claim `member`, reads and \
 spends for that member alone: it reads its profile, wallet, entries, lots, redemptions, donations and transfers, and \
-the rewards and causes; it redeems, donates, gives and answers offers. Whatever is another member's looks like what \
-is not there.
+the rewards and causes; it redeems, donates, gives and answers offers, and voids the holds that it made itself for no \
+order. Whatever is another member's looks like what is not there.
 
 ## Problems
 

@@ -15,7 +15,7 @@ use super::page::PageParameters;
 use super::problem::{Problem, ProblemDocument};
 use super::{Service, created_in, done, polled};
 use crate::domain::ids::{MemberId, RedemptionId};
-use crate::domain::redemption::{Purpose, Redemption, RedemptionReply, RedemptionRequest, RedemptionStatus};
+use crate::domain::redemption::{CaptureRequest, Purpose, Redemption, RedemptionReply, RedemptionRequest, RedemptionStatus};
 use crate::domain::refusal::Refusal;
 use crate::ledger::Command;
 use crate::read::{members, redemptions};
@@ -33,7 +33,8 @@ pub struct RedemptionList {
 ///
 /// For an order (`points`) or for a reward (`reward_id`), one of the two. With `hold` the points are set aside until they
 /// are captured or voided, or the hold lapses; without it they are spent at once. With `order_amount` the points may pay
-/// no more than the programme's share of it. A member's token redeems for its own member.
+/// no more than the programme's share of it. Where points have a value in money, so few that they are worth nothing are
+/// refused. A member's token redeems for its own member, and holds for no longer than the programme's `member_hold`.
 #[utoipa::path(
     tag = "redemptions",
     request_body(content = RedemptionFields, examples(
@@ -59,7 +60,7 @@ pub struct RedemptionList {
          `reward_limit_reached`, `member_suspended`, `member_closed`, `idempotency_key_conflict`",
          body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "`validation_failed`, `over_order_share`, `points_without_value`, \
-         `points_over_limit`", body = ProblemDocument, content_type = "application/problem+json"),
+         `points_worth_nothing`, `points_over_limit`, `member_hold_too_long`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
@@ -157,10 +158,15 @@ pub async fn get_redemption(
 
 /// Capture a hold
 ///
-/// Spends `points` of it, or all; the rest goes back. A reward is captured whole. The body may be left out.
+/// Spends `points` of it, or all; the rest goes back, under the programme's grace where its lot has ended. With
+/// `order_id` it pays that order, also where the hold did not name one. A reward is captured whole. The body may be left
+/// out.
 #[utoipa::path(
     tag = "redemptions",
-    request_body(content = PartOfPoints, description = "May be left out: then all held points are captured", example = json!({ "points": 150 })),
+    request_body(
+        content = CaptureRequest, description = "May be left out: then all held points are captured",
+        example = json!({ "points": 150, "order_id": "A-1001" }),
+    ),
     params(
         ("redemption_id" = String, Path, description = "The redemption's id"),
         ("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry"),
@@ -169,10 +175,10 @@ pub async fn get_redemption(
         Changed<RedemptionReply>,
         (status = 404, description = "`redemption_not_found`", body = ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 409, description = "`hold_lapsed`, `redemption_state_conflict`, `idempotency_key_conflict`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, `capture_over_held`, `reward_captured_whole`",
-         body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "`hold_lapsed`, `redemption_state_conflict`, `redemption_of_another_order`, \
+         `idempotency_key_conflict`", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 422, description = "`validation_failed`, `capture_over_held`, `reward_captured_whole`, \
+         `points_worth_nothing`", body = ProblemDocument, content_type = "application/problem+json"),
     ),
     security(("bearer" = ["redemptions:write"])),
 )]
@@ -182,15 +188,16 @@ pub async fn capture_redemption(
     caller: Authorised,
     key: IdempotencyKey,
     redemption_id: web::Path<String>,
-    body: Body<PartOfPoints>,
+    body: Body<CaptureRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let (Body(PartOfPoints { points }), key) = (body, key.required()?);
-    done(service.decide(&caller, key, Command::Capture(id(&redemption_id)?, points)).await?)
+    let (Body(asked), key) = (body, key.required()?);
+    done(service.decide(&caller, key, Command::Capture(id(&redemption_id)?, asked)).await?)
 }
 
 /// Void a hold
 ///
-/// Gives its points back. Those whose lot has ended meanwhile expire at once. The body may be left out.
+/// Gives its points back; those whose lot has ended meanwhile get the programme's grace. A member's token voids what it
+/// made itself for no order, and then they expire at once. The body may be left out.
 #[utoipa::path(
     tag = "redemptions",
     request_body(content = Nothing, description = "An empty object; may be left out"),
@@ -202,12 +209,12 @@ pub async fn capture_redemption(
         Changed<RedemptionReply>,
         (status = 404, description = "`redemption_not_found`", body = ProblemDocument,
          content_type = "application/problem+json"),
-        (status = 409, description = "`hold_lapsed`, `redemption_state_conflict`, `idempotency_key_conflict`", body = ProblemDocument,
-         content_type = "application/problem+json"),
+        (status = 409, description = "`hold_lapsed`, `redemption_state_conflict`, `hold_of_shop`, \
+         `idempotency_key_conflict`", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "`validation_failed`", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
-    security(("bearer" = ["redemptions:write"])),
+    security(("bearer" = ["redemptions:write"]), ("bearer" = ["me"])),
 )]
 #[post("/v1/redemptions/{redemption_id}/void")]
 pub async fn void_redemption(

@@ -14,7 +14,7 @@ use crate::domain::ids::{JournalId, MemberId, RedemptionId, TransferId};
 use crate::domain::membership;
 use crate::domain::order::Order;
 use crate::domain::program::Program;
-use crate::domain::redemption::RedemptionRequest;
+use crate::domain::redemption::{CaptureRequest, RedemptionRequest};
 use crate::domain::refund::RefundRequest;
 use crate::domain::refusal::Refusal;
 use crate::domain::reward::{RewardPatch, RewardRequest};
@@ -39,8 +39,8 @@ pub enum Command {
     ChangeMembership(MemberId, membership::Change),
     /// Points are spent, or held to be.
     Redeem(RedemptionRequest),
-    /// A hold is captured, of so many points or whole.
-    Capture(RedemptionId, Option<i64>),
+    /// A hold is captured.
+    Capture(RedemptionId, CaptureRequest),
     /// A hold is given up.
     Void(RedemptionId),
     /// So many captured points come back, or all.
@@ -114,7 +114,12 @@ impl Command {
             Command::ChangeProfile(id, change) => serde_json::to_value((id, change)),
             Command::ChangeMembership(id, change) => serde_json::to_value((id, change)),
             Command::Redeem(request) => serde_json::to_value(request),
-            Command::Capture(id, points) | Command::Return(id, points) => serde_json::to_value((id, points)),
+            Command::Capture(id, CaptureRequest { points, order_id: Some(order) }) => {
+                serde_json::to_value((id, points, order))
+            }
+            Command::Capture(id, CaptureRequest { points, order_id: None }) | Command::Return(id, points) => {
+                serde_json::to_value((id, points))
+            }
             Command::Void(id) => serde_json::to_value(id),
             Command::Donate(request) => serde_json::to_value(request),
             Command::Transfer(request) => serde_json::to_value(request),
@@ -159,6 +164,11 @@ impl Command {
             Command::Settle(_) => "member.settle",
             Command::Publish(..) => "program.publish",
         }
+    }
+
+    /// Has it a key of its own: an order's id, a refund's, a customer's?
+    pub fn has_natural_key(&self) -> bool {
+        matches!(self, Command::CompleteOrder(_) | Command::RefundOrder(_) | Command::Enrol(..))
     }
 
     /// The member about whom a key of this command holds something personal: its answer `outcome` (who the customer is),
@@ -234,6 +244,13 @@ pub enum Outcome {
     Done(String),
     /// Refused by the rules.
     Refused(Refusal),
+}
+
+impl Outcome {
+    /// Is it a refusal that is decided anew when `command` is sent again? Beside a natural key, one that can heal is.
+    pub fn can_heal(&self, command: &Command) -> bool {
+        matches!(self, Outcome::Refused(refusal) if command.has_natural_key() && refusal.can_heal())
+    }
 }
 
 /// Why there is no answer.

@@ -165,9 +165,12 @@ impl<'a> Batch<'a> {
     /// Decides one command after the ones before it.
     pub fn decide(&mut self, request: &'a Request) -> Result<Answer, NoAnswer> {
         let key = request.full_key();
-        if let Some(remembered) = key.as_ref().and_then(|key| self.state.keys.get(key)) {
+        let remembered = key.as_ref().and_then(|key| self.state.keys.get(key));
+        if let Some(remembered) = remembered.filter(|remembered| !remembered.is_open_to(request)) {
             return Ok(remembered.answer(&request.hash, || Refusal::IdempotencyKeyConflict));
         }
+        // The natural key answers from now on, whatever an old ledger remembers here.
+        let key = key.filter(|_| remembered.is_none());
         let (answer, member) = match self.remembered(request) {
             Some(known) => known,
             None => {
@@ -183,7 +186,7 @@ impl<'a> Batch<'a> {
                 (Answer { outcome, replayed: false }, member)
             }
         };
-        if let Some(key) = key {
+        if let Some(key) = key.filter(|_| !answer.outcome.can_heal(&request.command)) {
             let (hash, outcome) = (request.hash.to_vec(), answer.outcome.clone());
             let remembered = Remembered { hash, member, outcome };
             self.state.keys.insert(key.clone(), remembered.clone());
@@ -298,6 +301,11 @@ impl Remembered {
     /// can repeat.
     pub fn erased() -> Self {
         Self { hash: vec![0; 32], outcome: Outcome::Refused(Refusal::MemberNotFound), member: None }
+    }
+
+    // Is it a refusal that the same request need not be given again? None is remembered any more; old ledgers have some.
+    fn is_open_to(&self, request: &Request) -> bool {
+        self.hash == request.hash && self.outcome.can_heal(&request.command)
     }
 
     fn answer(&self, hash: &[u8], conflict: impl FnOnce() -> Refusal) -> Answer {

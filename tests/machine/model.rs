@@ -26,6 +26,20 @@ pub use self::orders::Sale;
 /// The most points that a wallet holds, and that anything counts.
 pub const MOST: i64 = (1 << 53) - 1;
 
+/// The refusals of orders, refunds and enrolments that something later can undo.
+const HEALS: [&str; 10] = [
+    "amount_over_limit",
+    "currency_mismatch",
+    "external_id_conflict",
+    "member_not_found",
+    "member_suspended",
+    "occurred_in_future",
+    "order_not_found",
+    "over_order_share",
+    "paid_over_amount",
+    "points_over_limit",
+];
+
 /// Done, or the code of a refusal.
 pub type Verdict = Result<(), &'static str>;
 
@@ -78,14 +92,16 @@ pub type Takings = Vec<(Uuid, i64)>;
 pub struct Spending {
     pub id: RedemptionId,
     pub member: MemberId,
+    /// Did the member make it by its own token?
+    pub own: bool,
     pub status: &'static str,
     pub points: i64,
     pub captured: i64,
     pub returned: i64,
     pub order: Option<String>,
     pub reward: Option<(Uuid, i64)>,
-    /// In cents.
-    pub value: i128,
+    /// In cents; none where points have no value in money.
+    pub value: Option<i128>,
     pub made_at: Timestamp,
     pub lapses_at: Option<Timestamp>,
     pub takings: Takings,
@@ -122,11 +138,13 @@ pub struct Model {
     /// Causes, and what they were given.
     pub causes: BTreeMap<Uuid, (CauseTerms, i64)>,
     command: Uuid,
+    /// The member that asks by its own token.
+    own: Option<MemberId>,
     programs: Vec<(Timestamp, Arc<Program>)>,
     orders: BTreeMap<String, (JournalId, [u8; 32])>,
     refunds: BTreeMap<(String, String), Seen>,
     customers: BTreeMap<String, [u8; 32]>,
-    keys: BTreeMap<(&'static str, String), Seen>,
+    keys: BTreeMap<(String, &'static str, String), Seen>,
 }
 
 #[derive(Clone)]
@@ -149,6 +167,7 @@ impl Model {
             rewards: BTreeMap::new(),
             causes: BTreeMap::new(),
             command: Uuid::nil(),
+            own: None,
             programs,
             orders: BTreeMap::new(),
             refunds: BTreeMap::new(),
@@ -159,13 +178,14 @@ impl Model {
 
     /// Takes a request in and says what it must be answered.
     pub fn take(&mut self, request: &Request) -> Expected {
-        let key = request.key.clone().map(|key| (request.command.operation(), key));
+        let key = request.key.clone().map(|key| (request.actor.clone(), request.command.operation(), key));
         if let Some(seen) = key.as_ref().and_then(|key| self.keys.get(key)) {
             return seen.again(&request.hash, "idempotency_key_conflict");
         }
         let expected = self.known(request).unwrap_or_else(|| {
             let before = self.clone();
             self.command = request.id;
+            self.own = request.actor.strip_prefix("member:").map(|id| id.parse().expect("a member's id"));
             match self.run(request) {
                 Ok(()) => Expected { code: "done", replayed: false },
                 // A refusal changes nothing, not even what time alone had made due.
@@ -175,7 +195,10 @@ impl Model {
                 }
             }
         });
-        if let Some(key) = key {
+        // Beside a natural key, what can heal is decided anew.
+        let natural =
+            matches!(request.command, Command::CompleteOrder(_) | Command::RefundOrder(_) | Command::Enrol(..));
+        if let Some(key) = key.filter(|_| !(natural && HEALS.contains(&expected.code))) {
             let personal = self.personal(&request.command, expected.code);
             self.keys.insert(key, Seen { hash: request.hash, code: expected.code, personal });
         }
@@ -253,7 +276,7 @@ impl Model {
             Command::ChangeMembership(id, change) => self.change_membership(*id, *change)?,
             Command::Settle(id) => self.settle(*id),
             Command::Redeem(asked) => self.redeem(asked)?,
-            Command::Capture(id, points) => self.capture(*id, *points)?,
+            Command::Capture(id, asked) => self.capture(*id, asked)?,
             Command::Void(id) => self.void(*id)?,
             Command::Return(id, points) => self.give_back(*id, *points)?,
             Command::Donate(asked) => self.donate(asked)?,

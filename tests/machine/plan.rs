@@ -9,7 +9,7 @@ use accrue::domain::enrolment::{Enrolment, ProfileChange};
 use accrue::domain::ids::{MemberId, RedemptionId, TransferId};
 use accrue::domain::membership::Change;
 use accrue::domain::order::{Item, Order};
-use accrue::domain::redemption::{Purpose, RedemptionRequest};
+use accrue::domain::redemption::{CaptureRequest, Purpose, RedemptionRequest};
 use accrue::domain::refund::{RefundItem, RefundRequest};
 use accrue::domain::reward::{RewardKind, RewardLimit, RewardPatch, RewardRequest, RewardTerms};
 use accrue::domain::time::Timestamp;
@@ -100,25 +100,33 @@ impl Planner<'_> {
         match &step.act {
             Act::Again { back } => {
                 let before = self.plan.len().checked_sub(usize::from(*back)).and_then(|n| self.plan.get(n));
-                if let Some((key, command)) = before.map(|p| (p.request.key.clone(), p.request.command.clone())) {
+                let before = before.map(|planned| &planned.request);
+                if let Some((actor, key, command)) =
+                    before.map(|before| (before.actor.clone(), before.key.clone(), before.command.clone()))
+                {
                     // Members are made anew for every request.
                     let enrols =
                         |place: &usize| matches!(&command, Command::Enrol(_, e) if e.external_id == customer(*place));
                     let place = (0..self.journals.len()).find(enrols);
                     let command = place.map_or(command, |place| self.enrolment(place));
-                    self.ask(key, command);
+                    self.ask_as(actor, key, command);
                 }
             }
             act => {
                 let command = self.command(act);
-                self.ask(key, command);
+                let own = self.own(act);
+                self.ask_as(own.map_or_else(client, |member| format!("member:{member}")), key, command);
             }
         }
     }
 
     fn ask(&mut self, key: Option<String>, command: Command) {
+        self.ask_as(client(), key, command);
+    }
+
+    fn ask_as(&mut self, actor: String, key: Option<String>, command: Command) {
         let deadline = Instant::now() + Duration::from_secs(600);
-        let mut request = Request::new("client:machine".to_owned(), key, deadline, command);
+        let mut request = Request::new(actor, key, deadline, command);
         request.id = id(self.plan.len());
         let expected = self.model.take(&request);
         let model = &self.model;
@@ -131,6 +139,18 @@ impl Planner<'_> {
             taken: model.rewards.keys().map(|id| (*id, model.taken(*id))).collect(),
             given: model.causes.iter().map(|(id, (_, given))| (*id, *given)).collect(),
         });
+    }
+
+    // The member that does it by its own token; none where a client does.
+    fn own(&self, act: &Act) -> Option<MemberId> {
+        match *act {
+            Act::Pay { member, own: true, .. } | Act::Buy { member, own: true, .. } => Some(self.member(member)),
+            Act::Void { own: true, by: Some(by), .. } => Some(self.member(by)),
+            Act::Void { redemption, own: true, by: None } => {
+                Some(pick(&self.model.spendings, redemption).map_or_else(|| self.member(0), |spending| spending.member))
+            }
+            _ => None,
+        }
     }
 
     fn command(&mut self, act: &Act) -> Command {
@@ -169,20 +189,21 @@ impl Planner<'_> {
                     occurred_at: None,
                 })
             }
-            Act::Pay { member, sum, order, order_cents, hold } => {
+            Act::Pay { member, sum, order, order_cents, hold, .. } => {
                 let (member_id, points) = self.points(member, sum);
                 let (order_id, order_amount) = (order.map(order_id), order_cents.map(|cents| money(cents.into())));
                 let purpose = Purpose::Order { points, order_id, order_amount };
                 Command::Redeem(RedemptionRequest { member_id, purpose, hold: hold.map(holds) })
             }
-            Act::Buy { member, reward, quantity, hold } => {
+            Act::Buy { member, reward, quantity, hold, .. } => {
                 let purpose = Purpose::Reward { reward_id: id(reward.into()), quantity: quantity.into() };
                 Command::Redeem(RedemptionRequest { member_id: self.member(member), purpose, hold: hold.map(holds) })
             }
-            Act::Capture { redemption, sum } => {
-                Command::Capture(self.redemption(redemption), self.part(redemption, sum))
+            Act::Capture { redemption, sum, order } => {
+                let asked = CaptureRequest { points: self.part(redemption, sum), order_id: order.map(order_id) };
+                Command::Capture(self.redemption(redemption), asked)
             }
-            Act::Void { redemption } => Command::Void(self.redemption(redemption)),
+            Act::Void { redemption, .. } => Command::Void(self.redemption(redemption)),
             Act::Return { redemption, sum } => Command::Return(self.redemption(redemption), self.part(redemption, sum)),
             Act::Donate { member, cause, sum } => {
                 let (member_id, points) = self.points(member, sum);
@@ -312,6 +333,10 @@ fn ages(age: u8) -> TimeDelta {
 fn holds(hold: u8) -> TimeDelta {
     [TimeDelta::seconds(1), TimeDelta::minutes(15), TimeDelta::days(1), TimeDelta::days(14), TimeDelta::days(30)]
         [usize::from(hold)]
+}
+
+fn client() -> String {
+    "client:machine".to_owned()
 }
 
 fn order_id(number: u8) -> String {

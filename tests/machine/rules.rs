@@ -28,6 +28,7 @@ pub struct Rules {
     grace: Option<&'static str>,
     value: Option<&'static str>,
     share: &'static str,
+    member_hold: Option<&'static str>,
     /// Directly too? And the most points, of one and of a day.
     transfers: Option<(bool, Option<(i64, i64)>)>,
 }
@@ -50,6 +51,9 @@ impl Rules {
         });
         if let Some(grace) = self.grace {
             document["redemption"]["return_grace"] = grace.into();
+        }
+        if let Some(member_hold) = self.member_hold {
+            document["redemption"]["member_hold"] = member_hold.into();
         }
         if let Some(value) = self.value {
             document["redemption"]["point_value"] = value.into();
@@ -76,12 +80,13 @@ pub fn rules() -> impl Strategy<Value = Rules> {
     let spending = (
         select(vec!["within_balance", "unlimited", "only_pending"]),
         select(vec![None, Some("30D"), Some("1D_D")]),
-        select(vec![Some("0.01"), None, Some("0.015"), Some("20")]),
+        select(vec![Some("0.01"), None, Some("0.015"), Some("0.004"), Some("20")]),
         select(vec!["1", "0.5"]),
+        select(vec![None, Some("1D")]),
         select(vec![Some((true, None)), Some((true, Some((60, 50)))), Some((false, Some((40, 70)))), None]),
     );
-    (earning, spending).prop_map(|((rate, rounding, pending, expiry), (policy, grace, value, share, transfers))| {
-        Rules { rate, rounding, pending, expiry, policy, grace, value, share, transfers }
+    (earning, spending).prop_map(|((rate, rounding, pending, expiry), (policy, grace, value, share, member_hold, transfers))| {
+        Rules { rate, rounding, pending, expiry, policy, grace, value, share, member_hold, transfers }
     })
 }
 

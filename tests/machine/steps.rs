@@ -72,19 +72,26 @@ pub enum Act {
         order: Option<u8>,
         order_cents: Option<u32>,
         hold: Option<u8>,
+        /// By the member's own token?
+        own: bool,
     },
     Buy {
         member: u8,
         reward: u8,
         quantity: u8,
         hold: Option<u8>,
+        own: bool,
     },
     Capture {
         redemption: u8,
         sum: Option<Sum>,
+        order: Option<u8>,
     },
     Void {
         redemption: u8,
+        /// By the token of the redeemer, or of this member.
+        own: bool,
+        by: Option<u8>,
     },
     Return {
         redemption: u8,
@@ -195,19 +202,20 @@ fn act(repeats: u32) -> impl Strategy<Value = Act> {
         });
     let refund = (place, 0..12_u8, sum(), weighted(0.15, 1..3_u8), weighted(0.04, member.clone()))
         .prop_map(|(order, number, sum, items, by)| Act::Refund { order, number, sum, items, by });
-    let pay = (member.clone(), sum(), weighted(0.4, 0..24_u8), weighted(0.2, cents()), hold())
-        .prop_map(|(member, sum, order, order_cents, hold)| Act::Pay { member, sum, order, order_cents, hold });
-    let buy = (member.clone(), 0..4_u8, 1..3_u8, hold()).prop_map(|(member, reward, quantity, hold)| Act::Buy {
-        member,
-        reward,
-        quantity,
-        hold,
-    });
-    let on_redemption = (place, part(), 0..5_u8).prop_map(|(redemption, sum, what)| match what {
-        0 | 1 => Act::Capture { redemption, sum },
-        2 => Act::Void { redemption },
-        _ => Act::Return { redemption, sum },
-    });
+    let own = || proptest::bool::weighted(0.3);
+    let pay = (member.clone(), sum(), weighted(0.4, 0..24_u8), weighted(0.2, cents()), hold(), own()).prop_map(
+        |(member, sum, order, order_cents, hold, own)| Act::Pay { member, sum, order, order_cents, hold, own },
+    );
+    let buy = (member.clone(), 0..4_u8, 1..3_u8, hold(), own())
+        .prop_map(|(member, reward, quantity, hold, own)| Act::Buy { member, reward, quantity, hold, own });
+    let (number, stranger) = (weighted(0.3, 0..24_u8), weighted(0.1, member.clone()));
+    let on_redemption = (place, part(), 0..6_u8, number, own(), stranger).prop_map(
+        |(redemption, sum, what, order, own, by)| match what {
+            0 | 1 => Act::Capture { redemption, sum, order },
+            2 | 3 => Act::Void { redemption, own, by },
+            _ => Act::Return { redemption, sum },
+        },
+    );
     let donate = (member.clone(), 0..3_u8, sum()).prop_map(|(member, cause, sum)| Act::Donate { member, cause, sum });
     // Mostly so little that a day's limit is reached by several.
     let gift = prop_oneof![3 => (10..40_u16).prop_map(Sum::Some), 2 => sum()];

@@ -2,6 +2,7 @@
 //! come back.
 
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::fields::{self, Fields};
@@ -32,11 +33,15 @@ pub struct RedemptionDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, pattern = r"^[01](\.[0-9]{1,4})?$", max_length = 6, example = "0.5")]
     pub order_share: Option<String>,
-    /// How long points are good for that come back after they were captured, when they have expired by then: a period
-    /// such as 30D, from their return. Absent: they expire at once.
+    /// How long points are good for that come back after they were captured, or that a client gives back from a hold,
+    /// when they have expired by then: a period such as 30D, from their return. Absent: they expire at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, pattern = "^(0|[1-9][0-9]*)[HDMY](_[DMY])?$", max_length = 9, example = "30D")]
     pub return_grace: Option<String>,
+    /// How long a member may hold points by its own token at most: a period such as 1H. Absent: 1H.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, pattern = "^(0|[1-9][0-9]*)[HDMY](_[DMY])?$", max_length = 9, example = "1H")]
+    pub member_hold: Option<String>,
 }
 
 /// What points can pay, compiled from a [`RedemptionDocument`].
@@ -46,9 +51,11 @@ pub struct RedemptionRules {
     pub point_value: Option<Decimal>,
     /// The largest share of an order's amount that may be paid with points, above zero and at most one.
     pub order_share: Decimal,
-    /// How long points are good for that come back after a capture, from their return, when their lot has expired by
-    /// then. `None`: they expire at once.
+    /// How long points are good for that come back after a capture, or from a hold by a client, from their return, when
+    /// their lot has expired by then. `None`: they expire at once.
     pub return_grace: Option<Period>,
+    /// How long a member may hold points by its own token at most.
+    pub member_hold: Period,
 }
 
 impl RedemptionRules {
@@ -59,13 +66,20 @@ impl RedemptionRules {
         let share = fields::above_zero(fields::decimal(ORDER_SHARE_DECIMALS, 1));
         let order_share = redemption.optional("order_share", share).unwrap_or(Decimal::ONE);
         let return_grace = redemption.optional("return_grace", Period::read_lasting);
-        Some(Self { point_value, order_share, return_grace })
+        let member_hold = redemption.optional("member_hold", Period::read_lasting).unwrap_or(Period::HOUR);
+        Some(Self { point_value, order_share, return_grace, member_hold })
     }
 
     /// What `points`, which are not negative, are worth: rounded down to what `currency` can pay. `None` where points
     /// have no value in money, and beyond what a [`Decimal`] holds.
     pub fn value_of(&self, points: i64, currency: Currency) -> Option<Decimal> {
         money::product_rounded_down(points.into(), self.point_value?, currency)
+    }
+
+    /// The fewest points that are worth something in `currency`. `None` where points have no value in money.
+    pub fn least_of_worth(&self, currency: Currency) -> Option<i64> {
+        let smallest = Decimal::new(1, currency.minor_units());
+        smallest.checked_div(self.point_value?)?.ceil().to_i64()
     }
 
     /// How much of an order of `order_amount`, which is not negative, may be paid with points: rounded down to what
@@ -87,6 +101,6 @@ impl RedemptionRules {
 impl Default for RedemptionRules {
     /// Those of a document that says nothing of redemption.
     fn default() -> Self {
-        Self { point_value: None, order_share: Decimal::ONE, return_grace: None }
+        Self { point_value: None, order_share: Decimal::ONE, return_grace: None, member_hold: Period::HOUR }
     }
 }

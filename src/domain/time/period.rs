@@ -26,6 +26,9 @@ pub struct Period {
 }
 
 impl Period {
+    /// `1H`
+    pub const HOUR: Self = Self { count: 1, unit: Unit::Hours, round_up_to: None };
+
     /// `7D`
     pub const WEEK: Self = Self { count: 7, unit: Unit::Days, round_up_to: None };
 

@@ -8,7 +8,7 @@ use crate::domain::entry::MAX_POINTS;
 use crate::domain::fields::{self, Fields, Wrong};
 use crate::domain::money;
 use crate::domain::order::Order;
-use crate::domain::redemption::{LONGEST_HOLD, Purpose, RedemptionStatus};
+use crate::domain::redemption::{CaptureRequest, LONGEST_HOLD, Purpose, RedemptionStatus};
 use crate::domain::time::parse_span;
 use crate::http::access::Whose;
 use crate::http::input::Read;
@@ -47,7 +47,8 @@ pub struct RedemptionFields {
 /// For how long points are set aside.
 #[derive(utoipa::ToSchema)]
 pub struct Hold {
-    /// From `1s` to `30d`: a whole number with `s`, `m`, `h` or `d`.
+    /// From `1s` to `30d`: a whole number with `s`, `m`, `h` or `d`. By a member's token at most the programme's
+    /// `member_hold`.
     #[schema(value_type = String, pattern = "^[0-9]+[smhd]$", example = "15m")]
     pub ttl: TimeDelta,
 }
@@ -103,6 +104,16 @@ impl Read for RedemptionBody {
             None => Purpose::Order { points: points?, order_id, order_amount },
         };
         Some(Self { member_id, purpose, hold })
+    }
+}
+
+impl Read for CaptureRequest {
+    const MAY_BE_LEFT_OUT: bool = true;
+
+    fn read(body: &mut Fields<'_>) -> Option<Self> {
+        let points = body.optional("points", read_points);
+        let order_id = body.optional("order_id", Order::read_id);
+        Some(Self { points, order_id })
     }
 }
 

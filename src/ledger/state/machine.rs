@@ -25,7 +25,7 @@ use crate::ledger::{Command, Outcome};
 mod naive;
 
 /// Every refusal that the model knows.
-const ANSWERS: [&str; 39] = [
+const ANSWERS: [&str; 42] = [
     "amount_over_limit",
     "capture_over_held",
     "cause_not_found",
@@ -34,9 +34,11 @@ const ANSWERS: [&str; 39] = [
     "direct_transfer_not_allowed",
     "done",
     "hold_lapsed",
+    "hold_of_shop",
     "idempotency_key_conflict",
     "insufficient_points",
     "member_closed",
+    "member_hold_too_long",
     "member_suspended",
     "occurred_in_future",
     "order_conflict",
@@ -45,6 +47,7 @@ const ANSWERS: [&str; 39] = [
     "paid_over_amount",
     "points_over_limit",
     "points_without_value",
+    "points_worth_nothing",
     "receiver_not_active",
     "receiver_not_found",
     "redemption_not_found",

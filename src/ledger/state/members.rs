@@ -120,7 +120,7 @@ impl<'a> Batch<'a> {
         let member = *self.state.redeemers.get(id).ok_or(Refusal::RedemptionNotFound)?;
         let mut work = self.work_on(request, member)?;
         let reply = match &request.command {
-            Command::Capture(id, points) => redemption::capture(&mut work, *id, *points, None)?,
+            Command::Capture(id, asked) => redemption::capture(&mut work, *id, asked)?,
             Command::Return(id, points) => redemption::give_back(&mut work, *id, *points)?,
             _ => redemption::void(&mut work, *id)?,
         };

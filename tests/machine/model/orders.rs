@@ -7,6 +7,7 @@ use accrue::domain::entry::derive_id;
 use accrue::domain::ids::{MemberId, RedemptionId};
 use accrue::domain::order::{Item, Order};
 use accrue::domain::program::{Program, RefundPolicy};
+use accrue::domain::redemption::CaptureRequest;
 use accrue::domain::refund::RefundRequest;
 use chrono::TimeDelta;
 use rust_decimal::Decimal;
@@ -116,14 +117,17 @@ impl Model {
                 return Err("redemption_of_another_order");
             }
             if spending.status != "captured" {
-                self.capture(*id, None)?;
+                self.capture(*id, &CaptureRequest { points: None, order_id: Some(order.order_id.clone()) })?;
             }
-            let spending = &mut self.spendings[n];
-            spending.order = Some(order.order_id.clone());
+            let spending = &self.spendings[n];
             // What came back before does not pay.
             let spent = spending.captured - spending.returned;
+            let worth = spending.value.map(|value| value * i128::from(spent) / i128::from(spending.captured));
+            if worth == Some(0) {
+                return Err("points_worth_nothing");
+            }
             points += spent;
-            paid += spending.value * i128::from(spent) / i128::from(spending.captured);
+            paid += worth.unwrap_or_default();
             paying.push(*id);
         }
         Ok((paying, points, paid))

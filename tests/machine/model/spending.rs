@@ -3,7 +3,7 @@
 use accrue::domain::adjustment::Adjustment;
 use accrue::domain::entry::derive_id;
 use accrue::domain::ids::{MemberId, RedemptionId};
-use accrue::domain::redemption::{Purpose, RedemptionRequest};
+use accrue::domain::redemption::{CaptureRequest, Purpose, RedemptionRequest};
 use accrue::domain::time::Timestamp;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -71,16 +71,21 @@ impl Model {
         self.known_member(member)?;
         self.settle(member);
         self.may_begin(member)?;
+        let longest = self.program().redemption.member_hold.after(self.now, self.program().time_zone);
+        if self.own.is_some() && asked.hold.is_some_and(|hold| self.now + hold > longest) {
+            return Err("member_hold_too_long");
+        }
         let mut made = Spending {
             id: RedemptionId::new(member.journal(), self.command),
             member,
+            own: self.own.is_some(),
             status: "held",
             points: 0,
             captured: 0,
             returned: 0,
             order: None,
             reward: None,
-            value: 0,
+            value: None,
             made_at: self.now,
             lapses_at: asked.hold.map(|hold| self.now + hold),
             takings: Vec::new(),
@@ -107,8 +112,8 @@ impl Model {
         Ok(())
     }
 
-    // What points are worth in cents.
-    fn worth(&self, points: i64, order_amount: Option<Decimal>) -> Result<i128, &'static str> {
+    // What points are worth in cents; none where they have no value in money.
+    fn worth(&self, points: i64, order_amount: Option<Decimal>) -> Result<Option<i128>, &'static str> {
         let rules = &self.program().redemption;
         // Values have at most six decimals, shares at most four.
         let millionths = rules.point_value.map(|value| whole(value, 1_000_000));
@@ -116,13 +121,16 @@ impl Model {
         if value.is_some_and(|cents| cents > 100_000_000_000_000) {
             return Err("points_over_limit");
         }
+        if value == Some(0) {
+            return Err("points_worth_nothing");
+        }
         if let Some(amount) = order_amount {
             let most = whole(amount, 100) * whole(rules.order_share, 10_000) / 10_000;
             if value.ok_or("points_without_value")? > most {
                 return Err("over_order_share");
             }
         }
-        Ok(value.unwrap_or_default())
+        Ok(value)
     }
 
     fn price(&self, member: MemberId, reward: Uuid, quantity: i64) -> Result<i64, &'static str> {
@@ -151,13 +159,19 @@ impl Model {
         terms.points.checked_mul(quantity).filter(|points| *points <= MOST).ok_or("points_over_limit")
     }
 
-    pub(super) fn capture(&mut self, id: RedemptionId, points: Option<i64>) -> Verdict {
+    pub(super) fn capture(&mut self, id: RedemptionId, asked: &CaptureRequest) -> Verdict {
         let n = self.spending(id)?;
         let member = self.spendings[n].member;
         self.settle(member);
         self.spendings[n].must_be("held")?;
         let hold = &mut self.spendings[n];
-        let points = points.unwrap_or(hold.points);
+        if let Some(order) = &asked.order_id {
+            if hold.reward.is_some() || hold.order.as_ref().is_some_and(|other| other != order) {
+                return Err("redemption_of_another_order");
+            }
+            hold.order = Some(order.clone());
+        }
+        let points = asked.points.unwrap_or(hold.points);
         if points > hold.points {
             return Err("capture_over_held");
         }
@@ -165,26 +179,62 @@ impl Model {
             return Err("reward_captured_whole");
         }
         let (captured, rest) = part(&hold.takings, points);
-        hold.value = hold.value * i128::from(points) / i128::from(hold.points);
+        let worth = hold.value.map(|value| value * i128::from(points) / i128::from(hold.points));
+        if worth == Some(0) {
+            return Err("points_worth_nothing");
+        }
+        hold.value = worth;
         (hold.status, hold.captured, hold.takings) = ("captured", points, captured.clone());
-        let now = self.now;
         let person = self.person(member);
         for (lot, points) in captured {
             person.lot(lot).held -= points;
         }
-        person.release(&rest, now);
-        person.spend(points)
+        person.spend(points)?;
+        self.give_up(member, id, rest)
     }
 
     pub(super) fn void(&mut self, id: RedemptionId) -> Verdict {
         let n = self.spending(id)?;
         let member = self.spendings[n].member;
+        if self.own.is_some_and(|own| own != member) {
+            return Err("redemption_not_found");
+        }
         self.settle(member);
         self.spendings[n].must_be("held")?;
+        if self.own.is_some() && (!self.spendings[n].own || self.spendings[n].order.is_some()) {
+            return Err("hold_of_shop");
+        }
         self.spendings[n].status = "voided";
-        let (takings, now) = (self.spendings[n].takings.clone(), self.now);
-        self.person(member).release(&takings, now);
-        Ok(())
+        let takings = self.spendings[n].takings.clone();
+        self.give_up(member, id, takings)
+    }
+
+    // What was set aside goes back. A client's giving up revives what is over; a member's own does not.
+    fn give_up(&mut self, member: MemberId, id: RedemptionId, takings: Takings) -> Verdict {
+        let now = self.now;
+        let by_client = self.own.is_none();
+        let person = self.person(member);
+        let (late, alive): (Takings, Takings) =
+            takings.into_iter().partition(|(lot, _)| by_client && person.lot(*lot).is_over(now));
+        person.release(&alive, now);
+        for (lot, points) in &late {
+            person.lot(*lot).held -= points;
+        }
+        if person.has_left() {
+            return Ok(());
+        }
+        let revived = self.revive(member, id, &late);
+        self.person(member).arrive(revived.as_slice())
+    }
+
+    // Points of lots that are over come back in a lot of their own, if the programme has a grace.
+    fn revive(&mut self, member: MemberId, id: RedemptionId, late: &Takings) -> Option<(Uuid, i64)> {
+        let late: i64 = late.iter().map(|(_, points)| points).sum();
+        let (now, command, program) = (self.now, self.command, self.program());
+        let grace = program.redemption.return_grace.filter(|_| late > 0)?;
+        let lot = derive_id(now, command.as_bytes(), &[b"grace", id.uuid().as_bytes()]);
+        self.person(member).lots.push(Lot::new(lot, now, Some(grace.after(now, program.time_zone))));
+        Some((lot, late))
     }
 
     pub(super) fn give_back(&mut self, id: RedemptionId, points: Option<i64>) -> Verdict {
@@ -211,7 +261,7 @@ impl Model {
         if spending.returned == spending.captured {
             spending.status = "returned";
         }
-        let (now, command, program) = (self.now, self.command, self.program());
+        let now = self.now;
         let person = self.person(member);
         person.spent -= points;
         if person.has_left() {
@@ -219,13 +269,8 @@ impl Model {
         }
         let (late, mut arriving): (Takings, Takings) =
             back.into_iter().partition(|(lot, _)| person.lot(*lot).is_over(now));
-        let late: i64 = late.iter().map(|(_, points)| points).sum();
-        if let Some(grace) = program.redemption.return_grace.filter(|_| late > 0) {
-            let lot = derive_id(now, command.as_bytes(), &[b"grace", id.uuid().as_bytes()]);
-            person.lots.push(Lot::new(lot, now, Some(grace.after(now, program.time_zone))));
-            arriving.push((lot, late));
-        }
-        person.arrive(&arriving)
+        arriving.extend(self.revive(member, id, &late));
+        self.person(member).arrive(&arriving)
     }
 
     pub(super) fn adjust(&mut self, asked: &Adjustment) -> Verdict {

@@ -1,6 +1,7 @@
 //! The sections that documents published earlier lack.
 
 use super::*;
+use crate::domain::time::Period;
 
 /// As they stand in [`DEMONSTRATION`].
 const LATER: [&str; 3] = ["redemption", "refunds", "transfers"];
@@ -32,8 +33,8 @@ fn empty_sections_have_the_defaults_and_stay_empty() {
     let toml = DEMONSTRATION.split("[redemption]").next().unwrap().to_owned() + "[redemption]\n[refunds]\n[transfers]";
     let document = ProgramDocument::from_toml(&toml).unwrap();
     let program = Program::compile(&document).unwrap();
-    let RedemptionRules { point_value, order_share, return_grace } = program.redemption;
-    assert_eq!((point_value, order_share, return_grace), (None, Decimal::ONE, None));
+    let RedemptionRules { point_value, order_share, return_grace, member_hold } = program.redemption;
+    assert_eq!((point_value, order_share, return_grace, member_hold), (None, Decimal::ONE, None, Period::HOUR));
     assert_eq!(program.refunds, RefundRules { policy: RefundPolicy::WithinBalance });
     let transfers = program.transfers.unwrap();
     assert_eq!((transfers.direct, transfers.offer_ttl.to_string()), (false, "7D".to_owned()));
@@ -50,7 +51,7 @@ fn the_later_sections_are_objects_of_known_fields() {
         }
     }
     let known = [
-        ("redemption", "point_value, order_share, return_grace"),
+        ("redemption", "point_value, order_share, return_grace, member_hold"),
         ("refunds", "policy"),
         ("transfers", "direct, offer_ttl, maximum_points, maximum_points_per_day"),
     ];
