@@ -1,5 +1,6 @@
 //! A member: wallet, lots, and what stands open, and the one rule by which entries change them.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
@@ -10,7 +11,7 @@ use super::account::{Account, Part};
 use super::entry::{MAX_POINTS, Posting};
 use super::fact::Fact;
 use super::ids::{MemberId, RedemptionId, TransferId};
-use super::lot::{Lot, NewLot, Taking};
+use super::lot::{self, Lot, NewLot, Taking};
 use super::order::OrderRecord;
 use super::redemption::Redemption;
 use super::time::Timestamp;
@@ -141,17 +142,15 @@ impl Member {
     pub fn soonest(&self, points: i64, skipped: Option<Uuid>) -> Vec<Taking> {
         let mut lots: Vec<&Lot> = self.lots.values().filter(|lot| lot.active > 0 && Some(lot.id) != skipped).collect();
         lots.sort_unstable_by(|one, other| one.spent_before(other));
-        let mut left = points;
-        let mut takings = Vec::new();
-        for lot in lots {
-            if left == 0 {
-                break;
-            }
-            let points = lot.active.min(left);
-            left -= points;
-            takings.push(Taking { lot: lot.id, points });
-        }
-        takings
+        lot::at_most(points, lots.into_iter().map(|lot| Taking { lot: lot.id, points: lot.active }))
+    }
+
+    /// `points` of the pending ones, or as many as there are, those that become active last first; of lots that become
+    /// active together the newer first. The statement that loads them sorts the same way.
+    pub fn latest_pending(&self, points: i64) -> Vec<Taking> {
+        let mut lots: Vec<&Lot> = self.lots.values().filter(|lot| lot.pending > 0).collect();
+        lots.sort_unstable_by_key(|lot| Reverse((lot.active_at, lot.id)));
+        lot::at_most(points, lots.into_iter().map(|lot| Taking { lot: lot.id, points: lot.pending }))
     }
 
     /// Applies an entry: creates its lots, moves its postings' points in the wallet and in the lots alike, and takes up

@@ -211,11 +211,7 @@ pub(super) fn release(member: &Member, takings: &[Taking], at: Timestamp) -> Res
 }
 
 // The postings by which held points go back because somebody gave them up, and the lots that they bring.
-fn give_up(
-    work: &Working<'_>,
-    id: RedemptionId,
-    takings: Vec<Taking>,
-) -> Result<(Vec<Posting>, Vec<NewLot>), Misfit> {
+fn give_up(work: &Working<'_>, id: RedemptionId, takings: Vec<Taking>) -> Result<(Vec<Posting>, Vec<NewLot>), Misfit> {
     let now = work.context().now;
     if work.context().own().is_some() {
         return Ok((release(&work.member, &takings, now)?, Vec::new()));
@@ -229,12 +225,7 @@ fn give_up(
 
 // The postings by which points of lots that have ended come back from `source`, under the programme's grace in a lot of
 // their own, and that lot. Without a grace, or where the member has left, they expire.
-fn revive(
-    work: &Working<'_>,
-    id: RedemptionId,
-    ended: &[Taking],
-    source: Account,
-) -> (Vec<Posting>, Vec<NewLot>) {
+fn revive(work: &Working<'_>, id: RedemptionId, ended: &[Taking], source: Account) -> (Vec<Posting>, Vec<NewLot>) {
     let context = work.context();
     let late: i64 = ended.iter().map(|taking| taking.points).sum();
     let grace = context.program().redemption.return_grace;

@@ -9,6 +9,7 @@ pub mod due;
 pub mod entries;
 pub mod export;
 pub mod export_file;
+pub mod keys;
 pub mod lots;
 pub mod members;
 pub mod orders;

@@ -85,9 +85,20 @@ pub fn rules() -> impl Strategy<Value = Rules> {
         select(vec![None, Some("1D")]),
         select(vec![Some((true, None)), Some((true, Some((60, 50)))), Some((false, Some((40, 70)))), None]),
     );
-    (earning, spending).prop_map(|((rate, rounding, pending, expiry), (policy, grace, value, share, member_hold, transfers))| {
-        Rules { rate, rounding, pending, expiry, policy, grace, value, share, member_hold, transfers }
-    })
+    (earning, spending).prop_map(
+        |((rate, rounding, pending, expiry), (policy, grace, value, share, member_hold, transfers))| Rules {
+            rate,
+            rounding,
+            pending,
+            expiry,
+            policy,
+            grace,
+            value,
+            share,
+            member_hold,
+            transfers,
+        },
+    )
 }
 
 /// A timestamp from its text.

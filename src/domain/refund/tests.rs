@@ -10,7 +10,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
-use crate::domain::adjustment::{self, Adjustment, Reason};
+use crate::domain::adjustment::{self, Adjustment, Reason, Side};
 use crate::domain::member::Member;
 use crate::domain::order::{self, Order};
 use crate::domain::program::{Program, ProgramBook, ProgramVersion};
@@ -111,7 +111,15 @@ impl Case {
     fn ordered(&self, programs: &ProgramBook) -> Option<Member> {
         let id = MemberId::new(1, Uuid::from_u128(7));
         let mut member = Member::new(id, day(0));
-        let gift = Adjustment { member_id: id, points: 500, reason: Reason::Goodwill, note: None };
+        let gift = Adjustment {
+            member_id: id,
+            points: 500,
+            account: Side::Active,
+            active_at: None,
+            expires_at: None,
+            reason: Reason::Goodwill,
+            note: None,
+        };
         let mut command = 0;
         let mut decide = |at, member: &mut Member, decide: &mut dyn FnMut(&mut Working<'_>) -> bool| {
             command += 1;
