@@ -75,7 +75,7 @@ fn load(database: &Database, ledger: &Ledger) -> Result<i32> {
         println!("loading 69 659 real orders of 23 570 customers …");
         let began = Instant::now();
         let report = import::orders(ledger, &database.url, Cursor::new(ORDERS), shift)?;
-        println!("{}", import::summary(&report, began.elapsed()));
+        println!("{}", report.said(began.elapsed()));
         // Only now: a service that is killed before posts what is missing at the next start.
         setup::set_demo_loaded(&mut owner)?;
         analyse(database)?;

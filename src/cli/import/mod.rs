@@ -1,324 +1,230 @@
-//! `accrue import orders`: a CSV file of orders through the posting path, many in flight.
+//! `accrue import`: a CSV file of orders, balances or refunds through the posting path, many lines in flight.
+//!
+//! A file is read twice: first every line for what is wrong with it and for who the customers are, then the lines that
+//! can be read, a chunk at a time, for what the ledger has of them already and what to send. The ledger decides, as it
+//! does for every caller. Each line has a key of its own, so a file can be imported again after any interruption, and
+//! after it grew.
 
-use std::collections::{HashMap, VecDeque};
+mod balances;
+mod customers;
+mod flight;
+mod orders;
+mod records;
+mod refunds;
+mod report;
+mod split;
+
 use std::fs::File;
-use std::io::{self, IsTerminal, Read, Seek};
+use std::io::{Read, Seek};
+use std::path::Path;
 use std::process::ExitCode;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
-use chrono::Days;
+use anyhow::{Context, Result};
+use chrono::{Days, NaiveDate};
 use chrono_tz::Tz;
-use csv::StringRecord;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use rust_decimal::Decimal;
-use serde_json::{Map, Value};
-use tokio::sync::oneshot::Receiver;
+use diesel::PgConnection;
 
+use self::flight::Flight;
+use self::records::{Columns, Record, Records};
+pub use self::report::Report;
 use super::args::{DatabaseArgs, ImportArgs, ImportWhat};
 use super::database::{Database, unreachable};
-use crate::domain::enrolment::Enrolment;
-use crate::domain::fields::{self, Fault};
-use crate::domain::ids::MemberId;
-use crate::domain::money::Currency;
-use crate::domain::order::Order;
-use crate::domain::program::ProgramBook;
+use crate::domain::fields::{self, Fault, Fields};
+use crate::domain::program::{Program, ProgramBook};
 use crate::domain::time::{self, Timestamp};
-use crate::ledger::{Answer, Command, Ledger, LedgerConfig, NoAnswer, Outcome, Priority, Request};
+use crate::ledger::{Command, Ledger, LedgerConfig};
 use crate::postgres::connect;
-use crate::read::members;
 
-/// Who posts imported orders, as entries name it.
+/// Who posts what is imported, as entries name it.
 const ACTOR: &str = "system:import";
 
-/// The columns of the file.
-const COLUMNS: [&str; 5] = ["order_id", "customer_id", "ordered_on", "items", "amount"];
-
-/// How long a command may wait in its queue.
-const PATIENCE: Duration = Duration::from_secs(3_600);
-
-/// How often progress is said where there is no terminal.
-const PLAIN_INTERVAL: Duration = Duration::from_secs(2);
-
-/// How many commands are under way at once.
-const IN_FLIGHT: usize = 4_096;
-
-/// How many rejected lines are shown; all are counted.
-const SHOWN: usize = 20;
-
-/// How often a command is sent again when the database is away.
-const MOST_TRIES: u32 = 10;
-
-/// What an import did.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// Orders posted by this run.
-    pub posted: u64,
-    /// Orders that an earlier run had posted.
-    pub known: u64,
-    /// Customers enrolled by this run.
-    pub enrolled: u64,
-    /// Lines that were rejected.
-    pub rejected: u64,
-    /// The first of them: line number and reason.
-    pub reasons: Vec<(u64, String)>,
-}
+/// How many lines are looked up at once.
+const CHUNK: usize = 1_000;
 
 /// Imports, says what was done, and exits 1 if lines were rejected.
 pub fn run(database: &DatabaseArgs, args: &ImportArgs) -> Result<ExitCode> {
-    let ImportWhat::Orders { file, program, shift_days } = &args.what;
+    let (file, program) = match &args.what {
+        ImportWhat::Orders { file, program, .. } | ImportWhat::Balances { file, program } => (file, program.as_deref()),
+        ImportWhat::Refunds { file, .. } => (file, None),
+    };
     let database = Database::beside(database)?;
-    database.seed_file(program.as_deref())?;
+    database.seed_file(program)?;
     let ledger = Ledger::open(LedgerConfig::new(&database.url))?;
-    let source = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let began = Instant::now();
-    let report = orders(&ledger, &database.url, source, *shift_days)?;
+    let (source, began) = (open(file)?, Instant::now());
+    let report = match &args.what {
+        ImportWhat::Orders { shift_days, .. } => orders(&ledger, &database.url, source, *shift_days)?,
+        ImportWhat::Balances { .. } => balances(&ledger, &database.url, source)?,
+        ImportWhat::Refunds { shift_days, .. } => refunds(&ledger, &database.url, source, *shift_days)?,
+    };
     ledger.close();
-    for (line, reason) in &report.reasons {
-        println!("line {line} rejected: {reason}");
-    }
-    if report.rejected > report.reasons.len() as u64 {
-        println!("… and {} more lines", report.rejected - report.reasons.len() as u64);
-    }
-    println!("{}", summary(&report, began.elapsed()));
+    println!("{}", report.said(began.elapsed()));
     Ok(if report.rejected == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
-}
-
-/// A line that says what an import did.
-pub fn summary(report: &Report, took: Duration) -> String {
-    let Report { posted, known, enrolled, rejected, .. } = report;
-    format!(
-        "{posted} orders posted, {known} were there already, {enrolled} customers enrolled, {rejected} lines rejected, \
-         in {:.1} s",
-        took.as_secs_f64()
-    )
 }
 
 /// Imports the orders in `source`, each moved forward by `shift_days`.
 ///
 /// Errors: the source cannot be read or has other columns; the ledger gives no answer for long. What was
 /// acknowledged by then is kept: run it again.
-pub fn orders(ledger: &Ledger, url: &str, mut source: impl Read + Seek, shift_days: i32) -> Result<Report> {
-    let programs = ledger.programs().book();
-    let reader = Rows { programs: &programs, shift: Days::new(u64::try_from(shift_days)?) };
-    let mut import = Import { ledger, report: Report::default(), in_flight: VecDeque::new() };
-    let (customers, lines) = import.customers(&reader, &mut source)?;
-    let bar = progress(lines);
-    let members = import.enrol(url, customers)?;
+pub fn orders(ledger: &Ledger, url: &str, source: impl Read + Seek, shift_days: i32) -> Result<Report> {
+    import(ledger, url, source, |calendar, now| Ok(orders::Orders::new(ledger, calendar.shifted(shift_days)?, now)))
+}
+
+/// Imports the balances in `source`: as [`orders`].
+pub fn balances(ledger: &Ledger, url: &str, source: impl Read + Seek) -> Result<Report> {
+    import(ledger, url, source, |calendar, _| Ok(balances::Balances::new(ledger, calendar)))
+}
+
+/// Imports the refunds in `source`: as [`orders`].
+pub fn refunds(ledger: &Ledger, url: &str, source: impl Read + Seek, shift_days: i32) -> Result<Report> {
+    import(ledger, url, source, |calendar, _| Ok(refunds::Refunds::new(calendar.shifted(shift_days)?)))
+}
+
+fn open(file: &Path) -> Result<File> {
+    File::open(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+/// What is imported: how its lines are read, and what becomes of them.
+trait Import {
+    /// The columns of the file.
+    const COLUMNS: Columns;
+    /// What its lines are, in the plural.
+    const LINES: &'static str;
+    /// A line that can be read.
+    type Row;
+
+    /// Reads a line.
+    fn read(&self, line: &mut Fields<'_>) -> Option<Self::Row>;
+
+    /// Takes note of a row before any is sent.
+    fn meet(&mut self, _row: Self::Row) {}
+
+    /// Looks up, once, what it has taken note of.
+    fn prepare(&mut self, _connection: &mut PgConnection) -> Result<()> {
+        Ok(())
+    }
+
+    /// Looks rows up, and says what to do with each.
+    fn resolve(&mut self, connection: &mut PgConnection, rows: Vec<Self::Row>) -> Result<Vec<Step>>;
+}
+
+/// What to do with a line.
+enum Step {
+    /// A command, under a key of the line unless it has a natural key.
+    Send(Option<String>, Box<Command>),
+    /// Nothing: an earlier run has done it.
+    Known,
+    /// Nothing, for a reason.
+    Reject(String),
+}
+
+impl Step {
+    fn send(key: Option<String>, command: Command) -> Self {
+        Self::Send(key, Box::new(command))
+    }
+}
+
+fn import<I: Import>(
+    ledger: &Ledger,
+    url: &str,
+    mut source: impl Read + Seek,
+    make: impl FnOnce(Calendar, Timestamp) -> Result<I>,
+) -> Result<Report> {
+    let mut connection = connect::plain(url).map_err(unreachable)?;
+    let now = ledger.clock().look(&mut connection)?.now;
+    let mut import = make(Calendar { programs: ledger.programs().book(), shift: Days::new(0) }, now)?;
+    let mut report = Report::new(I::LINES);
+    let lines = survey(&mut import, &mut source, &mut report)?;
+    import.prepare(&mut connection)?;
     source.rewind()?;
-    for row in csv::Reader::from_reader(&mut source).records() {
-        // What is wrong with a line was said when the customers were read.
-        let Ok(row) = row.map_err(|_| ()).and_then(|row| reader.read(&row).map_err(|_| ())) else { continue };
-        if let Some(member_id) = members.get(&row.customer_id) {
-            import.submit(row.line, Command::CompleteOrder(row.order(*member_id)))?;
+    let mut flight = Flight::new(ledger, url, report);
+    let bar = report::progress(lines, I::LINES);
+    let mut records = Records::open(&mut source, &I::COLUMNS)?;
+    loop {
+        let (numbers, rows) = chunk(&import, &mut records)?;
+        if rows.is_empty() {
+            break;
+        }
+        for (line, step) in numbers.into_iter().zip(import.resolve(&mut connection, rows)?) {
+            flight.take(line, step)?;
             bar.inc(1);
         }
     }
-    import.finish()?;
     bar.finish_and_clear();
-    Ok(import.report)
+    flight.land()
 }
 
-/// How the lines of the file are read.
-struct Rows<'a> {
-    programs: &'a ProgramBook,
+// Reads every line once, says what is wrong with it, and returns how many are to be sent.
+fn survey<I: Import>(import: &mut I, source: impl Read, report: &mut Report) -> Result<u64> {
+    let mut records = Records::open(source, &I::COLUMNS)?;
+    let mut good = 0;
+    while let Some(record) = records.next()? {
+        report.lines += record.lines;
+        match row(import, &record) {
+            Ok(row) => {
+                import.meet(row);
+                good += 1;
+            }
+            Err(reason) => report.reject(record.line, record.lines, reason),
+        }
+    }
+    report.blank = records.blank();
+    Ok(good)
+}
+
+// The next lines that can be read, with their numbers. What is wrong with the others was said before.
+fn chunk<I: Import, R: Read>(import: &I, records: &mut Records<R>) -> Result<(Vec<u64>, Vec<I::Row>)> {
+    let (mut numbers, mut rows) = (Vec::with_capacity(CHUNK), Vec::with_capacity(CHUNK));
+    while rows.len() < CHUNK
+        && let Some(record) = records.next()?
+    {
+        if let Ok(row) = row(import, &record) {
+            numbers.push(record.line);
+            rows.push(row);
+        }
+    }
+    Ok((numbers, rows))
+}
+
+fn row<I: Import>(import: &I, record: &Record) -> Result<I::Row, String> {
+    let fields = record.fields.as_ref().map_err(ToString::to_string)?;
+    fields::read(fields, |line| import.read(line)).map_err(|faults| listed(&faults))
+}
+
+fn listed(faults: &[Fault]) -> String {
+    faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// A text that names what is wrong with a field, as [`Fault`] does.
+fn fault(field: &str, wrong: fields::Wrong) -> String {
+    Fault { path: format!("/{field}"), code: wrong.code.to_owned(), message: wrong.message }.to_string()
+}
+
+/// What the days of a file mean.
+struct Calendar {
+    programs: Arc<ProgramBook>,
     shift: Days,
 }
 
-/// A line.
-struct Row {
-    line: u64,
-    order_id: String,
-    customer_id: String,
-    occurred_at: Timestamp,
-    currency: Currency,
-    amount: Decimal,
-}
-
-impl Rows<'_> {
-    fn read(&self, record: &StringRecord) -> Result<Row, Vec<Fault>> {
-        let fields: Map<String, Value> =
-            COLUMNS.iter().zip(record).map(|(name, text)| ((*name).to_owned(), text.into())).collect();
-        fields::read(&Value::Object(fields), |row| {
-            let order_id = row.required("order_id", Order::read_id);
-            let customer_id = row.required("customer_id", fields::string(1..=128));
-            let ordered_on = row.required("ordered_on", fields::date);
-            // How many articles it had is not kept: the ledger's items have an article each.
-            let items = row.required("items", fields::integer_in_text(0..=1_000_000));
-            let day = ordered_on.and_then(|day| day.checked_add_days(self.shift));
-            // Zone and currency of the day's own version: a version that is published later changes no line.
-            let program = &self.programs.at(time::local_midnight(day.unwrap_or_default(), Tz::UTC)).program;
-            let amount = row.required("amount", fields::amount(program.currency));
-            items?;
-            Some(Row {
-                line: record.position().map_or(0, csv::Position::line),
-                order_id: order_id?,
-                customer_id: customer_id?,
-                occurred_at: time::local_midnight(day?, program.time_zone),
-                currency: program.currency,
-                amount: amount?,
-            })
-        })
-    }
-}
-
-impl Row {
-    fn order(self, member_id: MemberId) -> Order {
-        Order {
-            order_id: self.order_id,
-            member_id,
-            occurred_at: self.occurred_at,
-            currency: self.currency,
-            amount: self.amount,
-            discount: None,
-            channel: None,
-            items: None,
-            redemption_ids: Vec::new(),
-        }
-    }
-}
-
-struct Import<'a> {
-    ledger: &'a Ledger,
-    report: Report,
-    in_flight: VecDeque<InFlight>,
-}
-
-/// A command under way: its line, what it is, and where its answer will be.
-struct InFlight {
-    line: u64,
-    command: Command,
-    answer: Receiver<Result<Answer, NoAnswer>>,
-}
-
-impl Import<'_> {
-    // Every customer with the time of the first order, and how many lines there are. Reports what is wrong with lines.
-    fn customers(&mut self, rows: &Rows<'_>, source: &mut impl Read) -> Result<(HashMap<String, Timestamp>, u64)> {
-        let mut reader = csv::Reader::from_reader(source);
-        if reader.headers().context("the file cannot be read as CSV")?.iter().ne(COLUMNS) {
-            bail!("the file must have the columns {}", COLUMNS.join(","));
-        }
-        let (mut customers, mut lines) = (HashMap::new(), 0);
-        for record in reader.records() {
-            lines += 1;
-            match record {
-                Ok(record) => match rows.read(&record) {
-                    Ok(row) => {
-                        let first = customers.entry(row.customer_id).or_insert(row.occurred_at);
-                        *first = row.occurred_at.min(*first);
-                    }
-                    Err(faults) => {
-                        let faults: Vec<String> = faults.iter().map(Fault::to_string).collect();
-                        self.reject(record.position().map_or(0, csv::Position::line), faults.join("; "));
-                    }
-                },
-                Err(error) if error.is_io_error() => bail!("the file cannot be read: {error}"),
-                Err(error) => self.reject(error.position().map_or(0, csv::Position::line), error.to_string()),
-            }
-        }
-        Ok((customers, lines))
+impl Calendar {
+    fn shifted(self, days: i32) -> Result<Self> {
+        Ok(Self { shift: Days::new(u64::try_from(days)?), ..self })
     }
 
-    // Enrols who is not a member yet, as of the first order, and returns the ids of all.
-    fn enrol(&mut self, url: &str, customers: HashMap<String, Timestamp>) -> Result<HashMap<String, MemberId>> {
-        let mut connection = connect::plain(url).map_err(unreachable)?;
-        let names: Vec<String> = customers.keys().cloned().collect();
-        let mut members = members::ids_of(&mut connection, &names)?;
-        let mut unknown: Vec<(String, Timestamp)> =
-            customers.into_iter().filter(|(name, _)| !members.contains_key(name)).collect();
-        unknown.sort_unstable_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
-        let names: Vec<String> = unknown.iter().map(|(name, _)| name.clone()).collect();
-        for (external_id, joined_at) in unknown {
-            let id = self.ledger.new_member_id(&external_id);
-            let enrolment = Enrolment { external_id, birthday: None, joined_at: Some(joined_at) };
-            self.submit(0, Command::Enrol(id, enrolment))?;
-        }
-        self.finish()?;
-        // An id made here may not be the one that was enrolled: another import may have been faster.
-        members.extend(members::ids_of(&mut connection, &names)?);
-        Ok(members)
+    /// The day, moved forward; none at the end of the calendar.
+    fn moved(&self, day: NaiveDate) -> Option<NaiveDate> {
+        day.checked_add_days(self.shift)
     }
 
-    fn submit(&mut self, line: u64, command: Command) -> Result<()> {
-        if self.in_flight.len() >= IN_FLIGHT {
-            self.settle_first()?;
-        }
-        let answer = self.send(command.clone())?;
-        self.in_flight.push_back(InFlight { line, command, answer });
-        Ok(())
+    /// The programme of a day. Zone and currency are those of the day's own version: a version that is published later
+    /// changes no line.
+    fn program(&self, day: NaiveDate) -> &Program {
+        &self.programs.at(time::local_midnight(day, Tz::UTC)).program
     }
 
-    fn finish(&mut self) -> Result<()> {
-        while !self.in_flight.is_empty() {
-            self.settle_first()?;
-        }
-        Ok(())
+    /// The instant at which a day begins where the programme is.
+    fn begins(&self, day: NaiveDate) -> Timestamp {
+        time::local_midnight(day, self.program(day).time_zone)
     }
-
-    fn settle_first(&mut self) -> Result<()> {
-        let Some(InFlight { line, command, mut answer }) = self.in_flight.pop_front() else { return Ok(()) };
-        for tries in 1.. {
-            match answer.blocking_recv().unwrap_or(Err(NoAnswer::Fault)) {
-                Ok(answer) => {
-                    self.count(line, &command, answer);
-                    break;
-                }
-                // Nothing is lost by sending a command again: its key is the order's, or the customer's, own.
-                Err(NoAnswer::Fault) => {
-                    self.reject(line, "an internal fault; the log says more".to_owned());
-                    break;
-                }
-                Err(no_answer) if tries >= MOST_TRIES => bail!("{no_answer}; run the import again to go on"),
-                Err(_) => {
-                    thread::sleep(Duration::from_secs(1));
-                    answer = self.send(command.clone())?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn send(&self, command: Command) -> Result<Receiver<Result<Answer, NoAnswer>>> {
-        let request = Request::new(ACTOR.to_owned(), None, Instant::now() + PATIENCE, command);
-        Ok(self.ledger.submit(request, Priority::Background)?)
-    }
-
-    fn count(&mut self, line: u64, command: &Command, answer: Answer) {
-        let report = &mut self.report;
-        match (answer.outcome, command) {
-            (Outcome::Refused(refusal), _) => self.reject(line, refusal.to_string()),
-            (Outcome::Done(_), Command::Enrol(..)) => report.enrolled += u64::from(!answer.replayed),
-            (Outcome::Done(_), _) if answer.replayed => report.known += 1,
-            (Outcome::Done(_), _) => report.posted += 1,
-        }
-    }
-
-    fn reject(&mut self, line: u64, reason: String) {
-        self.report.rejected += 1;
-        if self.report.reasons.len() < SHOWN {
-            self.report.reasons.push((line, reason));
-        }
-    }
-}
-
-// A bar on a terminal, a line every few seconds elsewhere.
-fn progress(lines: u64) -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        let bar = ProgressBar::with_draw_target(Some(lines), ProgressDrawTarget::hidden());
-        let shown = bar.clone();
-        thread::spawn(move || {
-            let mut last = 0;
-            while !shown.is_finished() {
-                thread::sleep(PLAIN_INTERVAL);
-                if !shown.is_finished() && shown.position() != last {
-                    last = shown.position();
-                    eprintln!("{last} of {lines} orders");
-                }
-            }
-        });
-        return bar;
-    }
-    let style = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len} orders, {per_sec}, {eta} left");
-    ProgressBar::new(lines).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
