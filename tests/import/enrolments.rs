@@ -39,7 +39,7 @@ fn a_customer_is_enrolled_only_together_with_an_order_that_is_taken() {
     let joined = "SELECT joined_at::text FROM member JOIN member_profile ON member = id WHERE external_id = 'cleo'";
     assert_eq!(sql::text(&mut app.owner(), joined), "2026-02-01 05:00:00+00");
     // Who is refused once can be taken later, and is enrolled then.
-    let report = imported(&app, &format!("{file}B-2,ben,2026-03-02,1,7.00\n"));
+    let report = imported(&app, format!("{file}B-2,ben,2026-03-02,1,7.00\n"));
     assert_eq!((sums(&report), report.enrolled), ([1, 3, 4, 8], 1), "{report:?}");
     assert_eq!(customers(&app), ["ana", "ben", "cleo"]);
 }
@@ -101,7 +101,7 @@ fn a_customer_whom_somebody_else_enrols_during_the_import_gets_the_order_all_the
     let busy = queue(&app.ledger, busy);
     wait_until_taken(&app.ledger);
     let report = thread::scope(|scope| {
-        let import = scope.spawn(|| imported(&app, &format!("{ORDERS}A-1,ana,2026-03-01,1,10.00\n")));
+        let import = scope.spawn(|| imported(&app, format!("{ORDERS}A-1,ana,2026-03-01,1,10.00\n")));
         wait_for("the import to have looked customers up", || app.ledger.queued().iter().any(|(_, n)| *n == 1));
         // A request is taken before what an import sends.
         let enrol = request("client:shop", None, enrol(id, "ana"));

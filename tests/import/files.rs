@@ -69,7 +69,7 @@ fn every_kind_of_damage_is_refused_in_its_line_and_no_other() {
 fn more_refused_lines_than_are_shown_are_counted() {
     let app = App::at(NOON);
     let lines: String = (0..30).map(|n| format!("A-{n},ana,2026-03-01,1,-1\n")).collect();
-    let report = imported(&app, &format!("{HEADER}\n{lines}A-30,\"ana\n\n"));
+    let report = imported(&app, format!("{HEADER}\n{lines}A-30,\"ana\n\n"));
     assert_eq!(sums(&report), [0, 0, 32, 32]);
     let said = report.said(std::time::Duration::ZERO);
     assert!(said.starts_with("line 2 rejected: /amount: ") && said.contains("… and 12 more lines\n"), "{said}");
