@@ -77,7 +77,7 @@ impl<'a> Flight<'a> {
     fn settle_first(&mut self) -> Result<()> {
         let Some(InFlight { line, key, mut command, mut answer }) = self.in_flight.pop_front() else { return Ok(()) };
         for tries in 1.. {
-            match answer.blocking_recv().unwrap_or(Err(NoAnswer::Fault)) {
+            match answer.blocking_recv().unwrap_or(Err(NoAnswer::OutcomeUnknown)) {
                 Ok(answered) => match self.enrolled_meanwhile(&command, &answered)? {
                     Some(instead) if tries < MOST_TRIES => command = instead,
                     _ => {
