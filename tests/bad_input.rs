@@ -200,6 +200,8 @@ fn bad_query_parameters_are_all_listed() {
             ("/v1/members".to_owned(), vec![("/external_id", "missing")]),
             ("/v1/members?external_id=".to_owned(), vec![("/external_id", "wrong_length")]),
             ("/v1/members?external_id=%00".to_owned(), vec![("/external_id", "wrong_form")]),
+            ("/v1/members?external_id=ana%20".to_owned(), vec![("/external_id", "surrounding_space")]),
+            ("/v1/members?external_id=%E2%80%8B".to_owned(), vec![("/external_id", "invisible")]),
             ("/v1/members?external_id=ana&name=x".to_owned(), vec![("/name", "unknown")]),
             (format!("{entries}?limit=0"), vec![("/limit", "out_of_range")]),
             (format!("{entries}?limit=201&cursor=x"), vec![("/limit", "out_of_range"), ("/cursor", "wrong_form")]),

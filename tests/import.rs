@@ -1,10 +1,17 @@
 //! The program itself: import, export, verify, token and serve, by what they print and how they exit.
 
-use std::fs;
+mod balances;
+mod enrolments;
+mod files;
+mod refunds;
 
+use std::fs;
+use std::io::Cursor;
+
+use accrue::cli::import::{self, Report};
 use serde_json::json;
 
-use crate::support::{Client, PROGRAM, Place, Running};
+use crate::support::{App, Client, PROGRAM, Place, Running};
 
 const ORDERS: &str = include_str!("data/cdnow_orders.csv");
 
@@ -20,6 +27,18 @@ fn place() -> Place {
 
 fn head(lines: usize) -> String {
     ORDERS.split_inclusive('\n').take(lines).collect()
+}
+
+// Imports orders into a ledger whose service runs beside.
+fn imported(app: &App, file: impl AsRef<[u8]>) -> Report {
+    import::orders(&app.ledger, &app.database.service_url(), Cursor::new(file.as_ref()), 0).unwrap()
+}
+
+// Posted, known and rejected lines, which are all that there are, and how many those are.
+fn sums(report: &Report) -> [u64; 4] {
+    let Report { posted, known, rejected, lines, .. } = *report;
+    assert_eq!(posted + known + rejected, lines, "{report:?}");
+    [posted, known, rejected, lines]
 }
 
 const IMPORT: [&str; 7] = ["import", "orders", "orders.csv", "--program", "program.toml", "--shift-days", SHIFT];

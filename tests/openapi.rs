@@ -300,6 +300,11 @@ fn refusals() -> Vec<Refusal> {
         Refusal::RedemptionStateConflict { state: text() },
         Refusal::RedemptionOfAnotherOrder { redemption_id: text() },
         Refusal::InsufficientPoints { available: 5 },
+        Refusal::InsufficientPendingPoints { available: 5 },
+        Refusal::ActiveInFuture,
+        Refusal::PendingNotInFuture,
+        Refusal::ExpiresInPast,
+        Refusal::ExpiresBeforeActive { expires_at: text() },
         Refusal::CaptureOverHeld { held: 5 },
         Refusal::RewardCapturedWhole { held: 5 },
         Refusal::RewardReturnedInUnits { unit: 5 },
@@ -354,6 +359,11 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::RedemptionStateConflict { .. }
             | Refusal::RedemptionOfAnotherOrder { .. }
             | Refusal::InsufficientPoints { .. }
+            | Refusal::InsufficientPendingPoints { .. }
+            | Refusal::ActiveInFuture
+            | Refusal::PendingNotInFuture
+            | Refusal::ExpiresInPast
+            | Refusal::ExpiresBeforeActive { .. }
             | Refusal::CaptureOverHeld { .. }
             | Refusal::RewardCapturedWhole { .. }
             | Refusal::RewardReturnedInUnits { .. }

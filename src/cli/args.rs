@@ -193,8 +193,9 @@ pub struct ImportArgs {
 /// What to import.
 #[derive(Subcommand)]
 pub enum ImportWhat {
-    /// Orders from a CSV file with the columns order_id, customer_id, ordered_on, items, amount. Customers who are
-    /// not members yet are enrolled as of their first order. Run it again after an interruption: nothing doubles.
+    /// Orders from a CSV file with the columns order_id, customer_id, ordered_on, items, amount. A customer who is no
+    /// member yet is enrolled with the first order that is taken, as of the earliest of its lines. Run it again after an
+    /// interruption, or when the file grew: nothing doubles.
     Orders {
         /// The file.
         #[arg(value_name = "FILE.csv")]
@@ -203,6 +204,31 @@ pub enum ImportWhat {
         #[arg(long, env = "ACCRUE_PROGRAM", value_name = "FILE")]
         program: Option<PathBuf>,
         /// Move every order forward by so many days.
+        #[arg(long, env = "ACCRUE_SHIFT_DAYS", default_value_t = 0, value_name = "DAYS",
+              value_parser = clap::value_parser!(i32).range(0..=100_000))]
+        shift_days: i32,
+    },
+    /// Balances of an older programme from a CSV file with the columns external_id and points, and if you like active_at,
+    /// expires_at, joined_at and note. Each line is a lot, and a customer may have several. Dates are days in the
+    /// programme's time zone: points are active from the day active_at, or at once, and expire when the day expires_at
+    /// begins, or as if they had been earned now. A customer who is no member yet is enrolled with the first line that is
+    /// taken, as of the earliest joined_at. Run it again after an interruption, or when the file grew: nothing doubles. A
+    /// line is known by external_id, points, active_at and expires_at; one in which they were changed is another lot.
+    Balances {
+        /// The file.
+        #[arg(value_name = "FILE.csv")]
+        file: PathBuf,
+        /// The programme document (TOML) for an empty database.
+        #[arg(long, env = "ACCRUE_PROGRAM", value_name = "FILE")]
+        program: Option<PathBuf>,
+    },
+    /// Refunds from a CSV file with the columns order_id, refund_id, refunded_on, amount, after the orders. Run it again
+    /// after an interruption, or when the file grew: nothing doubles.
+    Refunds {
+        /// The file.
+        #[arg(value_name = "FILE.csv")]
+        file: PathBuf,
+        /// Move every refund forward by so many days, as its orders were.
         #[arg(long, env = "ACCRUE_SHIFT_DAYS", default_value_t = 0, value_name = "DAYS",
               value_parser = clap::value_parser!(i32).range(0..=100_000))]
         shift_days: i32,

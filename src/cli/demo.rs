@@ -81,7 +81,7 @@ fn load(database: &Database, ledger: &Ledger) -> Result<i32> {
         say("loading 69 659 real orders of 23 570 customers …");
         let began = Instant::now();
         let report = import::orders(ledger, &database.url, Cursor::new(ORDERS), shift)?;
-        say(import::summary(&report, began.elapsed()));
+        say(report.said(began.elapsed()));
         // Only now: a service that is killed before posts what is missing at the next start.
         setup::set_demo_loaded(&mut owner)?;
         analyse(database)?;

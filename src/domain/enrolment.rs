@@ -17,7 +17,9 @@ use super::time::{self, Timestamp};
 #[derive(Clone, PartialEq, Serialize, utoipa::ToSchema)]
 #[schema(as = MemberRequest)]
 pub struct Enrolment {
-    /// The shop's id of the customer: the key under which the member is enrolled once. 1 to 128 characters.
+    /// The shop's id of the customer: the key under which the member is enrolled once. 1 to 128 characters in the Unicode
+    /// normalisation form C, compared byte for byte; without white space at the ends, control characters, and
+    /// characters that cannot be seen.
     #[schema(min_length = 1, max_length = 128, example = "customer-4711")]
     pub external_id: String,
     /// For birthday rules. Personal: it never enters the journal.

@@ -48,7 +48,8 @@ pub struct Fault {
     #[schema(example = "/earning/pending")]
     pub path: String,
     /// A stable name of the kind of fault: `missing`, `unknown`, `wrong_type`, `wrong_form`, `wrong_length`,
-    /// `out_of_range`, `not_one_of`, `negative`, `too_many_decimals`, `too_large`, `contradiction`.
+    /// `out_of_range`, `not_one_of`, `negative`, `too_many_decimals`, `too_large`, `contradiction`; of external ids
+    /// `surrounding_space`, `invisible`, `not_nfc`.
     #[schema(example = "out_of_range")]
     pub code: String,
     /// What is wrong, as a predicate of the place.

@@ -111,6 +111,11 @@ pub struct Taking {
     pub points: i64,
 }
 
+/// The first `points` of what `lots` have, or all of it.
+pub fn at_most(points: i64, lots: impl Iterator<Item = Taking>) -> Vec<Taking> {
+    split(&lots.collect::<Vec<_>>(), points).0
+}
+
 /// The first `points` of `takings`, and the rest.
 pub fn split(takings: &[Taking], points: i64) -> (Vec<Taking>, Vec<Taking>) {
     let (mut first, mut rest, mut left) = (Vec::new(), Vec::new(), points);
@@ -158,6 +163,9 @@ pub fn postings(takings: &[Taking], debit: Account, credit: Account) -> Vec<Post
 
 /// The account of a member's points that can be used.
 pub const ACTIVE: Account = Account::Member(Part::Active);
+
+/// The account of a member's points that become active later.
+pub const PENDING: Account = Account::Member(Part::Pending);
 
 /// The account of a member's points that are set aside.
 pub const HELD: Account = Account::Member(Part::Held);

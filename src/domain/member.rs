@@ -1,5 +1,6 @@
 //! A member: wallet, lots, and what stands open, and the one rule by which entries change them.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
@@ -145,8 +146,15 @@ impl Member {
         let there = self.lots.values().map(|lot| (lot, usable(lot)));
         let mut lots: Vec<(&Lot, i64)> = there.filter(|(_, usable)| *usable > 0).collect();
         lots.sort_unstable_by(|(one, _), (other, _)| one.spent_before(other));
-        let all: Vec<Taking> = lots.into_iter().map(|(lot, points)| Taking { lot: lot.id, points }).collect();
-        lot::split(&all, points).0
+        lot::at_most(points, lots.into_iter().map(|(lot, points)| Taking { lot: lot.id, points }))
+    }
+
+    /// `points` of the pending ones, or as many as there are, those that become active last first; of lots that become
+    /// active together the newer first. The statement that loads them sorts the same way.
+    pub fn latest_pending(&self, points: i64) -> Vec<Taking> {
+        let mut lots: Vec<&Lot> = self.lots.values().filter(|lot| lot.pending > 0).collect();
+        lots.sort_unstable_by_key(|lot| Reverse((lot.active_at, lot.id)));
+        lot::at_most(points, lots.into_iter().map(|lot| Taking { lot: lot.id, points: lot.pending }))
     }
 
     /// Applies an entry: creates its lots, moves its postings' points in the wallet and in the lots alike, and takes up

@@ -11,6 +11,7 @@ pub mod earning;
 pub mod enrolment;
 pub mod entry;
 pub mod export;
+pub mod external_id;
 pub mod fact;
 pub mod fields;
 pub mod ids;

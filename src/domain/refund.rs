@@ -264,11 +264,12 @@ fn due(order: &OrderRecord, program: &Program, refunded: Decimal) -> Result<i64,
 fn paid_by_points(order: &OrderRecord, refunded: Decimal) -> Decimal {
     let minor = |amount| money::in_minor(amount, order.currency);
     let share = minor(refunded).zip(minor(order.amount));
-    share.and_then(|(part, whole)| money::share(order.paid, part, whole, order.currency)).unwrap_or_default()
+    let paid = share.and_then(|(part, whole)| money::share(order.paid, part, whole, order.currency));
+    money::in_minor_units(paid.unwrap_or_default(), order.currency)
 }
 
-// What comes back of the points that paid the order, of all its redemptions the longest-lived first. Of each redemption
-// they come back in the reverse order of taking, which is the same order.
+// What comes back of the points that paid the order, of all its redemptions the longest-lived first, and of one lot those
+// that were taken last. Of each redemption they come back in the reverse order of taking, which is the same order.
 fn coming(work: &Working<'_>, order: &OrderRecord, refunded: Decimal) -> Result<Vec<(RedemptionId, Taking)>, Rejected> {
     let minor = |amount| money::in_minor(amount, order.currency).map(i128::from).ok_or(Refusal::PointsOverLimit);
     let (refunded, amount) = (minor(refunded)?, minor(order.amount)?);
@@ -277,7 +278,7 @@ fn coming(work: &Working<'_>, order: &OrderRecord, refunded: Decimal) -> Result<
     let share = (paid * refunded).checked_div(amount).unwrap_or(paid);
     let mut left = i64::try_from(share).map_err(|_| Refusal::PointsOverLimit)? - order.returned;
     let mut captured = Vec::new();
-    for id in &order.redemptions {
+    for id in order.redemptions.iter().rev() {
         let redemption = work.member.redemptions.get(id).ok_or(Misfit::NotLoaded("a redemption"))?;
         for taking in lot::from_the_end(&redemption.lots, redemption.returned, redemption.spent()) {
             captured.push((work.member.lots.get(&taking.lot).ok_or(Misfit::NotLoaded("a lot"))?, *id, taking.points));

@@ -82,6 +82,27 @@ pub enum Refusal {
         /// How many points are active.
         available: i64,
     },
+    /// The member has fewer pending points than this takes.
+    #[error("the member has {available} pending points, fewer than this takes")]
+    InsufficientPendingPoints {
+        /// How many points are pending.
+        available: i64,
+    },
+    /// Points would be added to the active ones that become active later.
+    #[error("active_at is in the future; add the points to the account pending")]
+    ActiveInFuture,
+    /// Points would be added to the pending ones that are active already.
+    #[error("active_at is not in the future; add the points to the account active")]
+    PendingNotInFuture,
+    /// Points would be added that have expired.
+    #[error("expires_at is not in the future; what has expired cannot be added")]
+    ExpiresInPast,
+    /// Points would be added that expire before they can be used.
+    #[error("the points would expire at {expires_at}, before they become active; give an expires_at after active_at")]
+    ExpiresBeforeActive {
+        /// When they would expire, RFC 3339 in UTC.
+        expires_at: String,
+    },
     /// More points would be captured than the hold has.
     #[error("only {held} points are held; capture as many at most")]
     CaptureOverHeld {
@@ -276,6 +297,11 @@ impl Refusal {
             Refusal::RedemptionStateConflict { .. } => "redemption_state_conflict",
             Refusal::RedemptionOfAnotherOrder { .. } => "redemption_of_another_order",
             Refusal::InsufficientPoints { .. } => "insufficient_points",
+            Refusal::InsufficientPendingPoints { .. } => "insufficient_pending_points",
+            Refusal::ActiveInFuture => "active_in_future",
+            Refusal::PendingNotInFuture => "pending_not_in_future",
+            Refusal::ExpiresInPast => "expires_in_past",
+            Refusal::ExpiresBeforeActive { .. } => "expires_before_active",
             Refusal::CaptureOverHeld { .. } => "capture_over_held",
             Refusal::HoldLapsed { .. } => "hold_lapsed",
             Refusal::MemberHoldTooLong { .. } => "member_hold_too_long",

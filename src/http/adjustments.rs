@@ -9,7 +9,7 @@ use super::input::{Body, IdempotencyKey, Query, Read};
 use super::page::{Page, PageParameters};
 use super::problem::{Problem, ProblemDocument};
 use super::{Service, created, json};
-use crate::domain::adjustment::{Adjustment, AdjustmentReply, Reason};
+use crate::domain::adjustment::{Adjustment, AdjustmentReply, Reason, Side};
 use crate::domain::entry::MAX_POINTS;
 use crate::domain::fields::{self, Fields, Wrong};
 use crate::domain::ids::MemberId;
@@ -27,8 +27,9 @@ pub struct Adjustments {
 
 /// Adjust a wallet
 ///
-/// Adds points, which are active at once, or takes active points away, soonest-expiring first. The entry says who did
-/// it and why.
+/// Adds points or takes them away: active ones, or those that are pending. Points that are added may keep the dates that
+/// they had elsewhere. Active points are taken soonest-expiring first, pending ones from those that become active last.
+/// The entry says who did it and why.
 #[utoipa::path(
     tag = "adjustments",
     request_body(content = Adjustment, example = json!({
@@ -42,9 +43,11 @@ pub struct Adjustments {
         (status = 400, description = "`idempotency_key_required`", body = ProblemDocument,
          content_type = "application/problem+json"),
         (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "`insufficient_points`, `member_closed`, `idempotency_key_conflict`",
+        (status = 409, description = "`insufficient_points`, `insufficient_pending_points`, `member_closed`, \
+          `idempotency_key_conflict`",
          body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, `points_over_limit`", body = ProblemDocument,
+        (status = 422, description = "`validation_failed`, `active_in_future`, `pending_not_in_future`, \
+          `expires_in_past`, `expires_before_active`, `points_over_limit`", body = ProblemDocument,
          content_type = "application/problem+json"),
         (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
@@ -107,9 +110,20 @@ impl Read for Adjustment {
     fn read(adjustment: &mut Fields<'_>) -> Option<Self> {
         let member_id = adjustment.required("member_id", fields::parsed);
         let points = adjustment.required("points", signed_points);
+        let account = adjustment.optional("account", fields::one_of(&Side::ALL)).unwrap_or_default();
+        let active_at = adjustment.optional("active_at", fields::timestamp);
+        let expires_at = adjustment.optional("expires_at", fields::timestamp);
         let reason = adjustment.required("reason", fields::one_of(&Reason::ALL));
         let note = adjustment.optional("note", fields::string(1..=500));
-        Some(Self { member_id: member_id?, points: points?, reason: reason?, note })
+        let (member_id, points, reason) = (member_id?, points?, reason?);
+        let read = Self { member_id, points, account, active_at, expires_at, reason, note };
+        for (field, wrong) in read.contradictions() {
+            // What is there and cannot be read was said already.
+            if wrong.code != "missing" || !adjustment.has(field) {
+                adjustment.fault(field, wrong);
+            }
+        }
+        Some(read)
     }
 }
 

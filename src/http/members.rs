@@ -9,6 +9,7 @@ use super::openapi::Changed;
 use super::problem::{Problem, ProblemDocument};
 use super::{Service, created_in, json, polled};
 use crate::domain::enrolment::{Enrolment, MemberReply, ProfileChange};
+use crate::domain::external_id;
 use crate::domain::fields::{self, Fields};
 use crate::ledger::{Answer, Command};
 use crate::read::members::{self, WalletReply};
@@ -176,13 +177,13 @@ pub struct ByExternalId(String);
 
 impl Read for ByExternalId {
     fn read(query: &mut Fields<'_>) -> Option<Self> {
-        query.required("external_id", fields::string(1..=128)).map(Self)
+        query.required("external_id", external_id::read).map(Self)
     }
 }
 
 impl Read for Enrolment {
     fn read(member: &mut Fields<'_>) -> Option<Self> {
-        let external_id = member.required("external_id", fields::string(1..=128));
+        let external_id = member.required("external_id", external_id::read);
         let birthday = member.optional("birthday", fields::date);
         let joined_at = member.optional("joined_at", fields::timestamp);
         Some(Self { external_id: external_id?, birthday, joined_at })

@@ -11,6 +11,7 @@ use super::page::{Page, PageParameters};
 use super::problem::{Problem, ProblemDocument};
 use super::{Service, created_in, done, polled};
 use crate::domain::entry::MAX_POINTS;
+use crate::domain::external_id;
 use crate::domain::fields::{self, Fields, Wrong};
 use crate::domain::ids::{MemberId, TransferId};
 use crate::domain::refusal::Refusal;
@@ -313,7 +314,7 @@ impl Read for Offer {
         });
         let to_external_id = offer.optional("to_external_id", |id| {
             named += 1;
-            fields::string(1..=128)(id)
+            external_id::read(id)
         });
         let points = offer.required("points", fields::integer(1..=MAX_POINTS));
         let message = offer.optional("message", fields::string(1..=200));

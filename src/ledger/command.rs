@@ -33,6 +33,9 @@ pub enum Command {
     RefundOrder(RefundRequest),
     /// A new member under an id made for it. Its natural key is the external id.
     Enrol(MemberId, Enrolment),
+    /// An order or an adjustment of a customer who is enrolled with it: both or neither. To whom has been enrolled under
+    /// its id by then, it is that order or adjustment and no more; its keys are theirs.
+    EnrolWith(Enrolment, First),
     /// New personal data of a member.
     ChangeProfile(MemberId, ProfileChange),
     /// A member is suspended, resumed, closed or erased.
@@ -65,6 +68,33 @@ pub enum Command {
     Publish(Arc<Program>, Timestamp),
 }
 
+/// What a customer may be enrolled with.
+#[derive(Debug, Clone)]
+pub enum First {
+    /// An order.
+    Order(Order),
+    /// An adjustment.
+    Adjustment(Adjustment),
+}
+
+impl First {
+    /// The id under which the customer is enrolled, or was.
+    pub fn member_id(&self) -> MemberId {
+        match self {
+            First::Order(order) => order.member_id,
+            First::Adjustment(adjustment) => adjustment.member_id,
+        }
+    }
+
+    /// The same of a member who is enrolled already.
+    pub fn of_member(self, member_id: MemberId) -> Command {
+        match self {
+            First::Order(order) => Command::CompleteOrder(Order { member_id, ..order }),
+            First::Adjustment(adjustment) => Command::Adjust(Adjustment { member_id, ..adjustment }),
+        }
+    }
+}
+
 impl Command {
     /// The journal whose lane decides it.
     pub fn journal(&self) -> JournalId {
@@ -72,6 +102,7 @@ impl Command {
             Command::CompleteOrder(order) => order.member_id.journal(),
             Command::RefundOrder(refund) => refund.member_id.journal(),
             Command::Enrol(id, _) | Command::ChangeProfile(id, _) | Command::ChangeMembership(id, _) => id.journal(),
+            Command::EnrolWith(_, first) => first.member_id().journal(),
             Command::Settle(id) => id.journal(),
             Command::Redeem(request) => request.member_id.journal(),
             Command::Capture(id, _) | Command::Void(id) | Command::Return(id, _) => id.journal(),
@@ -106,9 +137,9 @@ impl Command {
 
     // SHA-256 of the canonical form of what is asked: the same for the same request, however it was spelt. An id that
     // was made for the command is not asked for; a member that a change is meant for is.
-    fn hash(&self) -> [u8; 32] {
+    pub(super) fn hash(&self) -> [u8; 32] {
         let asked = match self {
-            Command::CompleteOrder(order) => serde_json::to_value(order),
+            Command::CompleteOrder(order) | Command::EnrolWith(_, First::Order(order)) => serde_json::to_value(order),
             Command::RefundOrder(refund) => serde_json::to_value((&refund.order_id, refund)),
             Command::Enrol(_, enrolment) => serde_json::to_value(enrolment),
             Command::ChangeProfile(id, change) => serde_json::to_value((id, change)),
@@ -124,7 +155,9 @@ impl Command {
             Command::Donate(request) => serde_json::to_value(request),
             Command::Transfer(request) => serde_json::to_value(request),
             Command::AnswerTransfer(id, _, reply) => serde_json::to_value((id, reply)),
-            Command::Adjust(adjustment) => serde_json::to_value(adjustment),
+            Command::Adjust(adjustment) | Command::EnrolWith(_, First::Adjustment(adjustment)) => {
+                serde_json::to_value(adjustment)
+            }
             Command::DefineReward(request) => serde_json::to_value(request),
             Command::ChangeReward(id, patch) => serde_json::to_value((id, patch)),
             Command::DefineCause(terms) => serde_json::to_value(terms),
@@ -140,7 +173,7 @@ impl Command {
     /// The operation that idempotency keys belong to.
     pub fn operation(&self) -> &'static str {
         match self {
-            Command::CompleteOrder(_) => "order.complete",
+            Command::CompleteOrder(_) | Command::EnrolWith(_, First::Order(_)) => "order.complete",
             Command::RefundOrder(_) => "order.refund",
             Command::Enrol(..) => "member.enrol",
             Command::ChangeProfile(..) => "member.change",
@@ -157,7 +190,7 @@ impl Command {
             Command::AnswerTransfer(_, _, Reply::Accept) => "transfer.accept",
             Command::AnswerTransfer(_, _, Reply::Decline) => "transfer.decline",
             Command::AnswerTransfer(_, _, Reply::Cancel) => "transfer.cancel",
-            Command::Adjust(_) => "points.adjust",
+            Command::Adjust(_) | Command::EnrolWith(_, First::Adjustment(_)) => "points.adjust",
             Command::DefineReward(_) => "reward.define",
             Command::ChangeReward(..) => "reward.change",
             Command::DefineCause(_) => "cause.define",
@@ -168,7 +201,13 @@ impl Command {
 
     /// Has it a key of its own: an order's id, a refund's, a customer's?
     pub fn has_natural_key(&self) -> bool {
-        matches!(self, Command::CompleteOrder(_) | Command::RefundOrder(_) | Command::Enrol(..))
+        matches!(
+            self,
+            Command::CompleteOrder(_)
+                | Command::EnrolWith(_, First::Order(_))
+                | Command::RefundOrder(_)
+                | Command::Enrol(..)
+        )
     }
 
     /// The member about whom a key of this command holds something personal: its answer `outcome` (who the customer is),
@@ -179,10 +218,14 @@ impl Command {
             (Command::ChangeMembership(id, change), Outcome::Done(_)) => {
                 Some(*id).filter(|_| *change != membership::Change::Erase)
             }
-            (Command::CompleteOrder(order), _) => Some(order.member_id).filter(|_| order.items.is_some()),
+            (Command::CompleteOrder(order) | Command::EnrolWith(_, First::Order(order)), _) => {
+                Some(order.member_id).filter(|_| order.items.is_some())
+            }
             (Command::RefundOrder(refund), _) => Some(refund.member_id).filter(|_| refund.items.is_some()),
             (Command::Transfer(request), _) => Some(request.from_member_id).filter(|_| request.message.is_some()),
-            (Command::Adjust(adjustment), _) => Some(adjustment.member_id).filter(|_| adjustment.note.is_some()),
+            (Command::Adjust(adjustment) | Command::EnrolWith(_, First::Adjustment(adjustment)), _) => {
+                Some(adjustment.member_id).filter(|_| adjustment.note.is_some())
+            }
             _ => None,
         }
     }
@@ -207,6 +250,8 @@ pub struct Request {
     pub actor: String,
     /// The caller's idempotency key; commands without a natural key must have one.
     pub key: Option<String>,
+    /// Is the key taken by success alone, as a natural key is? Else a refusal is remembered under it.
+    pub natural: bool,
     /// SHA-256 of the canonical form of what was asked, to tell a repetition from another request.
     pub hash: [u8; 32],
     /// A command still queued at this time is dropped.
@@ -218,7 +263,12 @@ pub struct Request {
 impl Request {
     /// A request by `actor` under `key`, made now, that waits until `deadline` at most.
     pub fn new(actor: String, key: Option<String>, deadline: Instant, command: Command) -> Self {
-        Self { id: Uuid::now_v7(), actor, key, hash: command.hash(), deadline, command }
+        Self { id: Uuid::now_v7(), actor, key, natural: false, hash: command.hash(), deadline, command }
+    }
+
+    /// With a key that names what is asked, as the line of a file does: taken by success alone.
+    pub fn with_natural_key(self, key: String) -> Self {
+        Self { key: Some(key), natural: true, ..self }
     }
 
     /// The key in full, if the caller gave one.

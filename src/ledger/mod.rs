@@ -27,7 +27,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-pub use self::command::{Answer, Command, NoAnswer, Outcome, Request};
+pub use self::command::{Answer, Command, First, NoAnswer, Outcome, Request};
 use self::health::Health;
 use self::lane::{Job, Lane};
 pub use self::programs::Programs;
@@ -128,6 +128,11 @@ impl Ledger {
     /// What the database is for.
     pub fn mode(&self) -> Mode {
         self.shared.mode
+    }
+
+    /// The programme's clock.
+    pub fn clock(&self) -> &Clock {
+        &self.shared.config.clock
     }
 
     /// The programme's versions, as last read.

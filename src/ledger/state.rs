@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::command::{Answer, Command, Key, NoAnswer, Outcome, Request};
+use super::command::{Answer, Command, First, Key, NoAnswer, Outcome, Request};
 use crate::domain::decide::{Context, Working};
 use crate::domain::donation::{Cause, Donation};
 use crate::domain::enrolment::Profile;
@@ -190,7 +190,9 @@ impl<'a> Batch<'a> {
                 (Answer { outcome, replayed: false }, member)
             }
         };
-        if let Some(key) = key.filter(|_| !answer.outcome.can_heal(&request.command)) {
+        let refused = matches!(answer.outcome, Outcome::Refused(_));
+        let forgets = answer.outcome.can_heal(&request.command) || refused && request.natural;
+        if let Some(key) = key.filter(|_| !forgets) {
             let (hash, outcome) = (request.hash.to_vec(), answer.outcome.clone());
             let remembered = Remembered { hash, member, outcome };
             self.state.keys.insert(key.clone(), remembered.clone());
@@ -230,7 +232,7 @@ impl<'a> Batch<'a> {
     // something personal: of an enrolment not the one that it names, whose id was made anew.
     fn remembered(&self, request: &Request) -> Option<(Answer, Option<MemberId>)> {
         let (remembered, conflict) = match &request.command {
-            Command::CompleteOrder(order) => {
+            Command::CompleteOrder(order) | Command::EnrolWith(_, First::Order(order)) => {
                 let conflict = Refusal::OrderConflict { order_id: order.order_id.clone() };
                 (self.state.orders.get(&order.order_id)?, conflict)
             }
@@ -254,6 +256,7 @@ impl<'a> Batch<'a> {
             Command::CompleteOrder(order) => self.complete_order(request, order),
             Command::RefundOrder(refund) => self.refund_order(request, refund),
             Command::Enrol(id, enrolment) => self.enrol(request, *id, enrolment),
+            Command::EnrolWith(enrolment, first) => self.enrol_with(request, enrolment, first),
             Command::ChangeProfile(id, change) => self.change_profile(request, *id, change),
             Command::ChangeMembership(id, change) => self.change_membership(request, *id, *change),
             Command::Redeem(redemption) => self.redeem(request, redemption),

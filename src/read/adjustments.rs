@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{ReadError, members};
-use crate::domain::adjustment::Reason;
+use crate::domain::adjustment::{Reason, Side};
 use crate::domain::entry::Kind;
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::time::{self, Timestamp};
@@ -26,6 +26,8 @@ pub struct AdjustmentView {
     pub member_id: MemberId,
     /// How many points were added (above zero) or taken (below).
     pub points: i64,
+    /// In which part of the wallet.
+    pub account: Side,
     /// Why.
     pub reason: Reason,
     /// What else the operator said; null if that was nothing, or the member has been erased.
@@ -61,6 +63,9 @@ type AdjustmentRow = (i64, Option<Uuid>, String, DateTime<Utc>, String, Option<S
 #[derive(Deserialize)]
 struct Stated {
     points: i64,
+    /// Entries of before there was a choice do not say it.
+    #[serde(default)]
+    account: Side,
     reason: Reason,
 }
 
@@ -68,9 +73,9 @@ fn view(member_id: MemberId, row: AdjustmentRow) -> Result<AdjustmentView, ReadE
     let (seq, command, actor, adjusted_at, payload, note) = row;
     let (journal, fault) = (member_id.journal(), "an adjustment that cannot be read");
     let unreadable = || ReadError::CorruptEntry { journal, seq, fault };
-    let Stated { points, reason } = serde_json::from_str(&payload).map_err(|_| unreadable())?;
+    let Stated { points, account, reason } = serde_json::from_str(&payload).map_err(|_| unreadable())?;
     let id = command.ok_or_else(unreadable)?;
-    Ok(AdjustmentView { id, seq, member_id, points, reason, note, actor, adjusted_at })
+    Ok(AdjustmentView { id, seq, member_id, points, account, reason, note, actor, adjusted_at })
 }
 
 statement! {
@@ -87,4 +92,15 @@ statement! {
      FROM entry AS e
      WHERE e.member = $1 AND e.seq < $4 AND e.kind = $3
      ORDER BY e.member DESC, e.seq DESC LIMIT $5"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_of_before_there_was_a_choice_are_of_active_points() {
+        let before: Stated = serde_json::from_str(r#"{"balance":{},"points":5,"reason":"other"}"#).unwrap();
+        assert_eq!((before.points, before.account, before.reason), (5, Side::Active, Reason::Other));
+    }
 }

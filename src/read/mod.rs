@@ -10,6 +10,7 @@ pub mod entries;
 pub mod export;
 pub mod export_file;
 pub mod future;
+pub mod keys;
 pub mod lots;
 pub mod members;
 pub mod orders;

@@ -13,13 +13,16 @@ mod spending;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use accrue::domain::donation::CauseTerms;
+use accrue::domain::enrolment::Enrolment;
 use accrue::domain::ids::{JournalId, MemberId, RedemptionId, TransferId};
+use accrue::domain::order::Order;
 use accrue::domain::program::Program;
 use accrue::domain::reward::{RewardPatch, RewardTerms};
 use accrue::domain::time::Timestamp;
-use accrue::ledger::{Command, Request};
+use accrue::ledger::{Command, First, Request};
 use uuid::Uuid;
 
 use self::keys::Seen;
@@ -216,23 +219,25 @@ impl Model {
 
     fn run(&mut self, request: &Request) -> Verdict {
         match &request.command {
-            Command::CompleteOrder(order) => {
-                self.order(order)?;
-                let known = self.orders.insert(order.order_id.clone(), (order.member_id.journal(), request.hash));
-                // Of another journal: whatever else there is to refuse comes first.
-                if known.is_some() {
-                    return Err("order_conflict");
-                }
-            }
+            Command::CompleteOrder(order) => self.complete(order, request.hash)?,
             Command::RefundOrder(refund) => {
                 self.refund(refund)?;
                 let key = (refund.order_id.clone(), refund.refund_id.clone());
                 let personal = refund.items.is_some().then_some(refund.member_id);
                 self.refunds.insert(key, Seen { hash: request.hash, code: "done", personal });
             }
-            Command::Enrol(id, enrolment) => {
-                self.enrol(*id, enrolment);
-                self.customers.insert(enrolment.external_id.clone(), request.hash);
+            Command::Enrol(id, enrolment) => self.join(*id, enrolment),
+            Command::EnrolWith(enrolment, first) => {
+                if !self.people.contains_key(&first.member_id()) {
+                    if self.customers.contains_key(&enrolment.external_id) {
+                        return Err("external_id_conflict");
+                    }
+                    self.join(first.member_id(), enrolment);
+                }
+                match first {
+                    First::Order(order) => self.complete(order, request.hash)?,
+                    First::Adjustment(asked) => self.adjust(asked)?,
+                }
             }
             Command::ChangeProfile(id, change) => self.change_profile(*id, change)?,
             Command::ChangeMembership(id, change) => self.change_membership(*id, *change)?,
@@ -256,6 +261,20 @@ impl Model {
             Command::Publish(..) => unreachable!("worlds are given their programmes when they begin"),
         }
         Ok(())
+    }
+
+    fn complete(&mut self, order: &Order, hash: [u8; 32]) -> Verdict {
+        self.order(order)?;
+        let known = self.orders.insert(order.order_id.clone(), (order.member_id.journal(), hash));
+        // Of another journal: whatever else there is to refuse comes first.
+        if known.is_some() { Err("order_conflict") } else { Ok(()) }
+    }
+
+    // Enrolled in whatever way, a customer is known by the enrolment alone.
+    fn join(&mut self, id: MemberId, enrolment: &Enrolment) {
+        self.enrol(id, enrolment);
+        let alone = Request::new(String::new(), None, Instant::now(), Command::Enrol(id, enrolment.clone()));
+        self.customers.insert(enrolment.external_id.clone(), alone.hash);
     }
 
     fn program_at(&self, at: Timestamp) -> Arc<Program> {
@@ -345,10 +364,13 @@ impl Person {
         self.lots.iter().map(|lot| lot.active).sum()
     }
 
+    pub fn pending(&self) -> i64 {
+        self.lots.iter().map(|lot| lot.pending).sum()
+    }
+
     fn wallet(&self) -> Wallet {
         let Person { status, debt, earned, spent, .. } = *self;
-        let pending = self.lots.iter().map(|lot| lot.pending).sum();
         let held = self.lots.iter().map(|lot| lot.held).sum();
-        Wallet { status, active: self.active(), pending, held, debt, earned, spent }
+        Wallet { status, active: self.active(), pending: self.pending(), held, debt, earned, spent }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use accrue::domain::adjustment::{Adjustment, Reason};
+use accrue::domain::adjustment::{Adjustment, Reason, Side};
 use accrue::domain::donation::{CauseTerms, DonationRequest};
 use accrue::domain::enrolment::{Enrolment, ProfileChange};
 use accrue::domain::ids::{MemberId, RedemptionId, TransferId};
@@ -16,14 +16,14 @@ use accrue::domain::refund::RefundRequest;
 use accrue::domain::reward::{RewardKind, RewardLimit, RewardPatch, RewardRequest, RewardTerms};
 use accrue::domain::time::Timestamp;
 use accrue::domain::transfer::{Reply, TransferRequest};
-use accrue::ledger::{Command, Request};
+use accrue::ledger::{Command, First, Request};
 use chrono::TimeDelta;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::model::{Expected, MOST, Model, Spending, Wallet};
 use super::rules::{BEGINNING, CHANGE, instant};
-use super::steps::{Act, Step, Sum, Wait, World};
+use super::steps::{Act, Joins, Step, Sum, Wait, World};
 
 /// A request, and what must come of it.
 pub struct Planned {
@@ -157,13 +157,13 @@ impl Planner<'_> {
 
     fn command(&mut self, act: &Act) -> Command {
         match *act {
-            Act::Order { member, number, cents, age, items, ref paid_with, euros } => {
+            Act::Order { member, number, cents, age, items, ref paid_with, euros, joins } => {
                 // Two of the one article.
                 let half = money(i64::from(cents / 2));
                 let amount = if items { half * Decimal::TWO } else { money(cents.into()) };
                 let (sku, quantity) = ("umbrella".to_owned(), 2.into());
                 let item = Item { sku, category: None, quantity, unit_price: Some(half), amount: None };
-                Command::CompleteOrder(Order {
+                let order = Order {
                     order_id: order_id(number),
                     member_id: self.member(member),
                     occurred_at: self.model.now + ages(age),
@@ -173,7 +173,8 @@ impl Planner<'_> {
                     channel: None,
                     items: items.then(|| vec![item]),
                     redemption_ids: paid_with.iter().map(|n| self.paying(member, &order_id(number), *n)).collect(),
-                })
+                };
+                self.joining(member, joins, First::Order(order))
             }
             Act::Refund { order, number, sum, items, by } => {
                 let sale = pick(&self.model.sales, order);
@@ -225,10 +226,16 @@ impl Planner<'_> {
                 let reply = [Reply::Accept, Reply::Accept, Reply::Decline, Reply::Cancel][usize::from(reply)];
                 Command::AnswerTransfer(id, by.map_or(receiver, |by| self.member(by)), reply)
             }
-            Act::Adjust { member, sum, down } => {
-                let (member_id, points) = self.points(member, sum);
+            Act::Adjust { member, sum, down, pending, begins, ends, joins } => {
+                let account = if pending { Side::Pending } else { Side::Active };
+                let (member_id, points) = self.points_of(member, sum, account);
                 let points = if down { -points } else { points };
-                Command::Adjust(Adjustment { member_id, points, reason: Reason::Other, note: None })
+                // What is taken has no dates: the way in refuses them.
+                let at = |n: Option<u8>| n.filter(|_| !down).map(|n| self.model.now + dates(n));
+                let (active_at, expires_at) = (at(begins), at(ends));
+                let reason = Reason::Other;
+                let asked = Adjustment { member_id, points, account, active_at, expires_at, reason, note: None };
+                self.joining(member, joins, First::Adjustment(asked))
             }
             Act::Membership { member, change } => {
                 let change = [Change::Suspend, Change::Resume, Change::Close, Change::Erase][usize::from(change)];
@@ -265,6 +272,24 @@ impl Planner<'_> {
         Command::Enrol(member, Enrolment { external_id, birthday: None, joined_at: None })
     }
 
+    // Something of a member, or of a customer who is enrolled with it.
+    fn joining(&mut self, member: u8, joins: Option<Joins>, first: First) -> Command {
+        let member_id = first.member_id();
+        let Some(joins) = joins else { return first.of_member(member_id) };
+        let Command::Enrol(new, enrolment) = self.enrolment(usize::from(member) % self.journals.len()) else {
+            unreachable!("it is an enrolment")
+        };
+        let id = match joins {
+            Joins::Anew => new,
+            Joins::Again => member_id,
+        };
+        let first = match first {
+            First::Order(order) => First::Order(Order { member_id: id, ..order }),
+            First::Adjustment(asked) => First::Adjustment(Adjustment { member_id: id, ..asked }),
+        };
+        Command::EnrolWith(enrolment, first)
+    }
+
     fn member(&self, n: u8) -> MemberId {
         let place = usize::from(n) % self.journals.len();
         member_id(self.journals, place, self.enrolled.get(&place).copied().unwrap_or_default())
@@ -272,9 +297,17 @@ impl Planner<'_> {
 
     // A member and so many points, measured by those that are active now.
     fn points(&self, member: u8, sum: Sum) -> (MemberId, i64) {
+        self.points_of(member, sum, Side::Active)
+    }
+
+    // The same, measured by those that are on one side.
+    fn points_of(&self, member: u8, sum: Sum, side: Side) -> (MemberId, i64) {
         let member = self.member(member);
-        let active = self.model.settled().people.get(&member).map_or(0, |person| person.active());
-        (member, self::sum(sum, active))
+        let there = self.model.settled().people.get(&member).map_or(0, |person| match side {
+            Side::Active => person.active(),
+            Side::Pending => person.pending(),
+        });
+        (member, self::sum(sum, there))
     }
 
     fn redemption(&self, n: u8) -> RedemptionId {
@@ -332,6 +365,10 @@ fn ages(age: u8) -> TimeDelta {
         TimeDelta::minutes(5),
         TimeDelta::minutes(6),
     ][usize::from(age)]
+}
+
+fn dates(date: u8) -> TimeDelta {
+    [-30, 0, 1, 14, 40, 400].map(TimeDelta::days)[usize::from(date)]
 }
 
 fn holds(hold: u8) -> TimeDelta {

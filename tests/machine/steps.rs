@@ -48,6 +48,15 @@ pub enum Sum {
     Absurd,
 }
 
+/// Under which id a customer is enrolled with something.
+#[derive(Debug, Clone, Copy)]
+pub enum Joins {
+    /// A new one.
+    Anew,
+    /// That of the customer's member.
+    Again,
+}
+
 #[derive(Debug, Clone)]
 pub enum Act {
     Order {
@@ -58,6 +67,7 @@ pub enum Act {
         items: bool,
         paid_with: Vec<u8>,
         euros: bool,
+        joins: Option<Joins>,
     },
     Refund {
         order: u8,
@@ -117,6 +127,10 @@ pub enum Act {
         member: u8,
         sum: Sum,
         down: bool,
+        pending: bool,
+        begins: Option<u8>,
+        ends: Option<u8>,
+        joins: Option<Joins>,
     },
     Membership {
         member: u8,
@@ -195,18 +209,21 @@ fn act(repeats: u32) -> impl Strategy<Value = Act> {
     };
     let part = || weighted(0.5, prop_oneof![(1..40_u16).prop_map(Sum::Some), (1..=8_u8).prop_map(Sum::Part)]);
     let paying = prop_oneof![5 => Just(Vec::new()), 3 => vec(any::<u8>(), 1..3)];
-    let order = (member.clone(), 0..24_u8, cents(), 0..8_u8, weighted(0.2, Just(())), paying, weighted(0.01, Just(())))
-        .prop_map(|(member, number, cents, age, items, paid_with, euros)| {
+    let joins = || weighted(0.15, select(vec![Joins::Anew, Joins::Again]));
+    let odd = (weighted(0.2, Just(())), weighted(0.01, Just(())), joins());
+    let order = (member.clone(), 0..24_u8, cents(), 0..8_u8, paying, odd).prop_map(
+        |(member, number, cents, age, paid_with, (items, euros, joins))| {
             let (items, euros) = (items.is_some(), euros.is_some());
-            Act::Order { member, number, cents, age, items, paid_with, euros }
-        });
+            Act::Order { member, number, cents, age, items, paid_with, euros, joins }
+        },
+    );
     let refund = (place, 0..12_u8, sum(), weighted(0.15, 1..3_u8), weighted(0.04, member.clone()))
         .prop_map(|(order, number, sum, items, by)| Act::Refund { order, number, sum, items, by });
     let own = || proptest::bool::weighted(0.3);
     let pay = (member.clone(), sum(), weighted(0.4, 0..24_u8), weighted(0.2, cents()), hold(), own()).prop_map(
         |(member, sum, order, order_cents, hold, own)| Act::Pay { member, sum, order, order_cents, hold, own },
     );
-    let buy = (member.clone(), 0..4_u8, 1..3_u8, hold(), own())
+    let buy = (member.clone(), 0..4_u8, 1..4_u8, hold(), own())
         .prop_map(|(member, reward, quantity, hold, own)| Act::Buy { member, reward, quantity, hold, own });
     let (number, stranger) = (weighted(0.3, 0..24_u8), weighted(0.1, member.clone()));
     let on_redemption = (place, part(), 0..6_u8, number, own(), stranger).prop_map(
@@ -230,8 +247,18 @@ fn act(repeats: u32) -> impl Strategy<Value = Act> {
         reply,
         by,
     });
-    let adjust =
-        (member.clone(), sum(), any::<bool>()).prop_map(|(member, sum, down)| Act::Adjust { member, sum, down });
+    let date = || weighted(0.5, 0..6_u8);
+    let adjust = (member.clone(), sum(), any::<bool>(), any::<bool>(), date(), date(), joins()).prop_map(
+        |(member, sum, down, pending, begins, ends, joins)| Act::Adjust {
+            member,
+            sum,
+            down,
+            pending,
+            begins,
+            ends,
+            joins,
+        },
+    );
     let membership = (member.clone(), select(vec![0, 0, 1, 1, 1, 1, 2, 3]))
         .prop_map(|(member, change)| Act::Membership { member, change });
     let profile = (member.clone(), 0..2_u8).prop_map(|(member, tag)| Act::Profile { member, tag });

@@ -20,6 +20,10 @@ fn bad_transfers_are_refused_with_every_fault_and_leave_nothing() {
         (json!({ "points": 1.5 }), vec![("/points", "out_of_range")]),
         (json!({ "to_member_id": "x" }), vec![("/to_member_id", "wrong_form")]),
         (json!({ "to_external_id": "two-1" }), vec![("/to_member_id", "contradiction")]),
+        (
+            json!({ "to_external_id": "two-1 " }),
+            vec![("/to_external_id", "surrounding_space"), ("/to_member_id", "contradiction")],
+        ),
         (json!({ "message": "" }), vec![("/message", "wrong_length")]),
         (json!({ "message": "x".repeat(201) }), vec![("/message", "wrong_length")]),
         (json!({ "message": "a\u{0}" }), vec![("/message", "wrong_form")]),

@@ -11,7 +11,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
-use crate::domain::adjustment::{self, Adjustment, Reason};
+use crate::domain::adjustment::{self, Adjustment, Reason, Side};
 use crate::domain::member::{Lifetime, Member};
 use crate::domain::order::{self, Order};
 use crate::domain::program::{Program, ProgramBook, ProgramVersion};
@@ -227,7 +227,15 @@ impl Case {
             done
         };
         for (points, age) in &self.gifts {
-            let gift = Adjustment { member_id: id, points: *points, reason: Reason::Goodwill, note: None };
+            let gift = Adjustment {
+                member_id: id,
+                points: *points,
+                account: Side::Active,
+                active_at: None,
+                expires_at: None,
+                reason: Reason::Goodwill,
+                note: None,
+            };
             decide(day(-age), &mut member, &mut |work| adjustment::adjust(work, &gift).is_ok());
         }
         for points in &self.paid {

@@ -1,7 +1,7 @@
 //! Lots: all that are due, those that open redemptions, transfers and orders name, and of the others as many as are
 //! asked for, soonest-expiring first. A wallet of ten thousand lots costs what one of ten does.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -41,7 +41,9 @@ pub fn load(
     if !all.is_empty() {
         put(state, LoadAll { journal, members: all }.load(connection)?)?;
     }
-    spendable(connection, journal, now, needs, state)?;
+    for (asked, order) in [(&needs.points, Order::SoonestToEnd), (&needs.pending, Order::LatestToBegin)] {
+        as_many_as_asked(connection, (journal, now), asked, order, state)?;
+    }
     beyond(connection, journal, state)?;
     Ok(cut)
 }
@@ -110,29 +112,46 @@ fn named(
     put(state, LoadLots { journal, ids }.load(connection)?)
 }
 
-// For members of whom points are asked: the soonest-expiring lots, until there are enough. What is due by now is loaded
-// already, and so are the lots that commands of the batch may give points back to.
-fn spendable(
+/// Which lots of a member are looked at first.
+#[derive(Clone, Copy)]
+enum Order {
+    /// Of the active ones.
+    SoonestToEnd,
+    /// Of the pending ones.
+    LatestToBegin,
+}
+
+// For members of whom points are asked: their lots in the order of taking, until there are enough. What is due by now is
+// loaded already, and so are the lots that commands of the batch may give points back to.
+fn as_many_as_asked(
     connection: &mut PgConnection,
-    journal: JournalId,
-    now: Timestamp,
-    needs: &Needs,
+    (journal, now): (JournalId, Timestamp),
+    asked: &BTreeMap<MemberId, i64>,
+    order: Order,
     state: &mut State,
 ) -> Result<(), Failure> {
-    let asked = needs.points.iter().filter(|(id, _)| id.journal() == journal && state.members.contains_key(id));
+    let asked = asked.iter().filter(|(id, _)| id.journal() == journal && state.members.contains_key(id));
     let mut asked: Vec<(MemberId, i64)> = asked.map(|(id, points)| (*id, *points)).collect();
     let mut most = FIRST_LOOK;
     while !asked.is_empty() {
         let members = asked.iter().map(|(id, _)| id.uuid()).collect();
-        let rows: Vec<LotRow> = LoadSpendable { journal, members, now, most }.load(connection)?;
+        let rows: Vec<LotRow> = match order {
+            Order::SoonestToEnd => LoadSpendable { journal, members, now, most }.load(connection)?,
+            Order::LatestToBegin => LoadPending { journal, members, now, most }.load(connection)?,
+        };
         let mut found: HashMap<Uuid, (i64, i64)> = HashMap::new();
         for row in &rows {
-            let (count, active) = found.entry(row.1).or_default();
-            (*count, *active) = (*count + 1, *active + row.4);
+            let Lot { pending, active, .. } = lot(row);
+            let (count, points) = found.entry(row.1).or_default();
+            let here = match order {
+                Order::SoonestToEnd => active,
+                Order::LatestToBegin => pending,
+            };
+            (*count, *points) = (*count + 1, *points + here);
         }
-        asked.retain(|(id, points)| {
-            let (count, active) = found.get(&id.uuid()).copied().unwrap_or_default();
-            active < *points && count >= most
+        asked.retain(|(id, wanted)| {
+            let (count, points) = found.get(&id.uuid()).copied().unwrap_or_default();
+            points < *wanted && count >= most
         });
         put(state, rows)?;
         most = most.saturating_mul(LOOK_FURTHER);
@@ -235,6 +254,24 @@ statement! {
          SELECT * FROM lot
          WHERE member = wanted.member AND active > 0 AND (expires_at > $3 OR expires_at IS NULL)
          ORDER BY member, expires_at, id LIMIT $4
+     ) AS l
+     WHERE l.journal = $1"
+}
+
+statement! {
+    // The index has the order of activation; what is due by now is at its beginning, and is not reached.
+    LoadPending {
+        journal: JournalId => SmallInt,
+        members: Vec<Uuid> => Array<SqlUuid>,
+        now: Timestamp => Timestamptz,
+        most: i64 => BigInt,
+    } -> LotColumns,
+    "SELECT l.id, l.member, l.earned, l.pending, l.active, l.held, l.active_at, l.expires_at
+     FROM UNNEST($2) AS wanted (member)
+     CROSS JOIN LATERAL (
+         SELECT * FROM lot
+         WHERE member = wanted.member AND pending > 0 AND active_at > $3
+         ORDER BY member DESC, active_at DESC, id DESC LIMIT $4
      ) AS l
      WHERE l.journal = $1"
 }

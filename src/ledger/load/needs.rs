@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::super::command::{Command, Key, Request};
+use super::super::command::{Command, First, Key, Request};
+use crate::domain::adjustment::{Adjustment, Side};
 use crate::domain::ids::{MemberId, RedemptionId, TransferId};
 use crate::domain::membership::Change;
-use crate::domain::order::OrderRecord;
+use crate::domain::order::{Order, OrderRecord};
 use crate::domain::redemption::Purpose;
 use crate::domain::reward::Reward;
 
@@ -20,6 +21,8 @@ pub struct Needs {
     pub profiles: BTreeSet<MemberId>,
     /// How many active points may be taken of a member.
     pub points: BTreeMap<MemberId, i64>,
+    /// How many pending points may be taken of a member.
+    pub pending: BTreeMap<MemberId, i64>,
     /// Members with all their points.
     pub all_points: BTreeSet<MemberId>,
     /// Orders that may have been posted.
@@ -63,11 +66,7 @@ impl Needs {
 
     fn add(&mut self, command: &Command) {
         match command {
-            Command::CompleteOrder(order) => {
-                self.members.insert(order.member_id);
-                self.orders.insert(order.order_id.clone());
-                self.redemptions.extend(&order.redemption_ids);
-            }
+            Command::CompleteOrder(order) => self.complete(order),
             Command::RefundOrder(refund) => {
                 self.members.insert(refund.member_id);
                 self.refunds.insert((refund.order_id.clone(), refund.refund_id.clone()));
@@ -75,6 +74,13 @@ impl Needs {
             }
             Command::Enrol(_, enrolment) => {
                 self.external_ids.insert(enrolment.external_id.clone());
+            }
+            Command::EnrolWith(enrolment, first) => {
+                self.external_ids.insert(enrolment.external_id.clone());
+                match first {
+                    First::Order(order) => self.complete(order),
+                    First::Adjustment(adjustment) => self.adjust(adjustment),
+                }
             }
             Command::ChangeProfile(id, _) => {
                 self.members.insert(*id);
@@ -90,7 +96,7 @@ impl Needs {
             Command::Redeem(request) => {
                 self.members.insert(request.member_id);
                 match &request.purpose {
-                    Purpose::Order { points, .. } => self.take(request.member_id, *points),
+                    Purpose::Order { points, .. } => add(&mut self.points, request.member_id, *points),
                     Purpose::Reward { reward_id, quantity } => {
                         self.rewards.insert(*reward_id);
                         let asked = self.redeemers.entry((request.member_id, *reward_id)).or_default();
@@ -104,21 +110,18 @@ impl Needs {
             Command::Donate(request) => {
                 self.members.insert(request.member_id);
                 self.causes.insert(request.cause_id);
-                self.take(request.member_id, request.points);
+                add(&mut self.points, request.member_id, request.points);
             }
             Command::Transfer(request) => {
                 self.members.extend([request.from_member_id, request.to_member_id]);
                 self.givers.insert(request.from_member_id);
-                self.take(request.from_member_id, request.points);
+                add(&mut self.points, request.from_member_id, request.points);
             }
             Command::AnswerTransfer(id, receiver, _) => {
                 self.transfers.insert(*id);
                 self.members.insert(*receiver);
             }
-            Command::Adjust(adjustment) => {
-                self.members.insert(adjustment.member_id);
-                self.take(adjustment.member_id, adjustment.points.saturating_neg().max(0));
-            }
+            Command::Adjust(adjustment) => self.adjust(adjustment),
             Command::ChangeReward(id, _) => {
                 self.rewards.insert(*id);
             }
@@ -129,9 +132,29 @@ impl Needs {
         }
     }
 
+    fn complete(&mut self, order: &Order) {
+        self.members.insert(order.member_id);
+        self.orders.insert(order.order_id.clone());
+        self.redemptions.extend(&order.redemption_ids);
+    }
+
+    fn adjust(&mut self, adjustment: &Adjustment) {
+        self.members.insert(adjustment.member_id);
+        let taken = adjustment.points.saturating_neg();
+        match adjustment.account {
+            Side::Active => add(&mut self.points, adjustment.member_id, taken),
+            Side::Pending => add(&mut self.pending, adjustment.member_id, taken),
+        }
+    }
+
     /// Once it is known what an order earned: what a refund of it may take, and the redemptions that paid it.
     pub fn add_order(&mut self, member: MemberId, order: &OrderRecord) {
-        self.take(member, order.points - order.reversal.covered + order.reversal.debt);
+        let taken = order.points - order.reversal.covered + order.reversal.debt;
+        add(&mut self.points, member, taken);
+        // What it takes from the order's own lot, an adjustment of the same batch cannot.
+        if self.pending.contains_key(&member) {
+            add(&mut self.pending, member, taken);
+        }
         self.redemptions.extend(&order.redemptions);
     }
 
@@ -140,14 +163,14 @@ impl Needs {
         let asked = self.redeemers.iter().filter(|((_, id), _)| *id == reward.id);
         let asked: Vec<(MemberId, i64)> = asked.map(|((member, _), quantity)| (*member, *quantity)).collect();
         for (member, quantity) in asked {
-            self.take(member, reward.terms.points.saturating_mul(quantity));
+            add(&mut self.points, member, reward.terms.points.saturating_mul(quantity));
         }
     }
+}
 
-    fn take(&mut self, member: MemberId, points: i64) {
-        if points > 0 {
-            let asked = self.points.entry(member).or_default();
-            *asked = asked.saturating_add(points);
-        }
+fn add(asked: &mut BTreeMap<MemberId, i64>, member: MemberId, points: i64) {
+    if points > 0 {
+        let sum = asked.entry(member).or_default();
+        *sum = sum.saturating_add(points);
     }
 }

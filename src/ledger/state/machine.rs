@@ -19,13 +19,14 @@ use crate::domain::member::Member;
 use crate::domain::membership::Change;
 use crate::domain::program::{ProgramBook, ProgramVersion};
 use crate::domain::time::{self, Timestamp};
-use crate::ledger::{Command, Outcome};
+use crate::ledger::{Command, First, Outcome};
 
 #[path = "../../../tests/machine/mod.rs"]
 mod naive;
 
 /// Every refusal that the model knows.
-const ANSWERS: [&str; 43] = [
+const ANSWERS: [&str; 49] = [
+    "active_in_future",
     "amount_over_limit",
     "capture_over_held",
     "cause_not_found",
@@ -33,9 +34,13 @@ const ANSWERS: [&str; 43] = [
     "currency_mismatch",
     "direct_transfer_not_allowed",
     "done",
+    "expires_before_active",
+    "expires_in_past",
+    "external_id_conflict",
     "hold_lapsed",
     "hold_of_shop",
     "idempotency_key_conflict",
+    "insufficient_pending_points",
     "insufficient_points",
     "member_closed",
     "member_hold_too_long",
@@ -46,6 +51,7 @@ const ANSWERS: [&str; 43] = [
     "order_without_items",
     "over_order_share",
     "paid_over_amount",
+    "pending_not_in_future",
     "points_over_limit",
     "points_without_value",
     "points_worth_nothing",
@@ -142,7 +148,7 @@ impl Memory {
 
     fn decide(&mut self, planned: &Planned) -> Expected {
         let (mut state, changes) = (std::mem::take(&mut self.state), std::mem::take(&mut self.changes));
-        if let Command::CompleteOrder(order) = &planned.request.command {
+        if let Command::CompleteOrder(order) | Command::EnrolWith(_, First::Order(order)) = &planned.request.command {
             keep_apart(&mut state, &changes, order.member_id.journal());
         }
         let next_seqs = BTreeMap::from([(0, 1), (1, 1), (2, 1)]);

@@ -1,6 +1,6 @@
 //! Commands about members: each takes what the state knows, asks the rules, and takes up what they decide.
 
-use super::super::command::{Command, Outcome, Request};
+use super::super::command::{Command, First, Outcome, Request};
 use super::{Batch, NewMember, NewOrder, NewRefund, Note, Remembered, body};
 use crate::domain::adjustment::{self, Adjustment};
 use crate::domain::decide::Working;
@@ -18,7 +18,16 @@ use crate::domain::transfer::{self, Parcel, Reply, TransferReply, TransferReques
 
 impl<'a> Batch<'a> {
     pub(super) fn complete_order(&mut self, request: &'a Request, order: &Order) -> Result<String, Rejected> {
-        let mut work = self.work_on(request, order.member_id)?;
+        let work = self.work_on(request, order.member_id)?;
+        self.complete_order_of(work, request, order)
+    }
+
+    fn complete_order_of(
+        &mut self,
+        mut work: Working<'a>,
+        request: &'a Request,
+        order: &Order,
+    ) -> Result<String, Rejected> {
         let completed = order::complete(&mut work, order)?;
         // Asked last: other journals are only looked into for what would be done, so that the answer is the same
         // whatever else is in the batch. Another journal's order is another member's, and so never this one again.
@@ -59,11 +68,44 @@ impl<'a> Batch<'a> {
         let (work, profile) = enrolment::enrol(id, enrolment, self.context(request))?;
         let response = body(&MemberReply::of(&work.member, Some(&profile)));
         self.keep(work)?;
-        self.state.profiles.insert(id, profile.clone());
-        let remembered = Remembered { member: Some(id), ..done(request, &response) };
-        self.state.enrolments.insert(enrolment.external_id.clone(), remembered);
-        self.changes.enrolled.push(NewMember { id, profile, hash: request.hash, response: response.clone() });
+        self.note_enrolment(NewMember { id, profile, hash: request.hash, response: response.clone() });
         Ok(response)
+    }
+
+    pub(super) fn enrol_with(
+        &mut self,
+        request: &'a Request,
+        enrolment: &Enrolment,
+        first: &First,
+    ) -> Result<String, Rejected> {
+        let id = first.member_id();
+        if self.state.members.contains_key(&id) {
+            return match first {
+                First::Order(order) => self.complete_order(request, order),
+                First::Adjustment(adjustment) => self.adjust(request, adjustment),
+            };
+        }
+        if self.state.enrolments.contains_key(&enrolment.external_id) {
+            return Err(Refusal::ExternalIdConflict.into());
+        }
+        let (work, profile) = enrolment::enrol(id, enrolment, self.context(request))?;
+        let enrolled = body(&MemberReply::of(&work.member, Some(&profile)));
+        // What is refused here takes the enrolment with it: nothing is kept yet.
+        let response = match first {
+            First::Order(order) => self.complete_order_of(work, request, order)?,
+            First::Adjustment(adjustment) => self.adjust_of(work, adjustment)?,
+        };
+        let hash = Command::Enrol(id, enrolment.clone()).hash();
+        self.note_enrolment(NewMember { id, profile, hash, response: enrolled });
+        Ok(response)
+    }
+
+    fn note_enrolment(&mut self, new: NewMember) {
+        self.state.profiles.insert(new.id, new.profile.clone());
+        let (hash, outcome) = (new.hash.to_vec(), Outcome::Done(new.response.clone()));
+        let remembered = Remembered { hash, outcome, member: Some(new.id) };
+        self.state.enrolments.insert(new.profile.external_id.clone(), remembered);
+        self.changes.enrolled.push(new);
     }
 
     pub(super) fn change_profile(
@@ -196,7 +238,11 @@ impl<'a> Batch<'a> {
     }
 
     pub(super) fn adjust(&mut self, request: &'a Request, asked: &Adjustment) -> Result<String, Rejected> {
-        let mut work = self.work_on(request, asked.member_id)?;
+        let work = self.work_on(request, asked.member_id)?;
+        self.adjust_of(work, asked)
+    }
+
+    fn adjust_of(&mut self, mut work: Working<'a>, asked: &Adjustment) -> Result<String, Rejected> {
         let reply = adjustment::adjust(&mut work, asked)?;
         self.keep(work)?;
         if let Some(body) = asked.note.clone() {

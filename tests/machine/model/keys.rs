@@ -2,7 +2,7 @@
 
 use accrue::domain::ids::MemberId;
 use accrue::domain::membership::Change;
-use accrue::ledger::{Command, Request};
+use accrue::ledger::{Command, First, Request};
 
 use super::{Expected, Model, Person};
 
@@ -31,7 +31,13 @@ pub struct Seen {
 
 /// Is an answer with this code remembered under a key? Beside a natural key, what can heal is decided anew.
 pub fn is_remembered(command: &Command, code: &str) -> bool {
-    let natural = matches!(command, Command::CompleteOrder(_) | Command::RefundOrder(_) | Command::Enrol(..));
+    let natural = matches!(
+        command,
+        Command::CompleteOrder(_)
+            | Command::EnrolWith(_, First::Order(_))
+            | Command::RefundOrder(_)
+            | Command::Enrol(..)
+    );
     !(natural && HEALS.contains(&code))
 }
 
@@ -40,7 +46,7 @@ impl Model {
     pub(super) fn known(&self, request: &Request) -> Option<Expected> {
         let done = |hash: [u8; 32]| Seen { hash, code: "done", personal: None };
         match &request.command {
-            Command::CompleteOrder(order) => {
+            Command::CompleteOrder(order) | Command::EnrolWith(_, First::Order(order)) => {
                 let known = self.orders.get(&order.order_id);
                 let known = known.filter(|(journal, _)| *journal == order.member_id.journal());
                 known.map(|(_, hash)| done(*hash).again(&request.hash, "order_conflict"))
@@ -67,7 +73,9 @@ impl Model {
             }
             Command::ChangeProfile(id, _) if code == "done" => Some(*id),
             Command::ChangeMembership(id, change) if code == "done" && *change != Change::Erase => Some(*id),
-            Command::CompleteOrder(order) => order.items.as_ref().map(|_| order.member_id),
+            Command::CompleteOrder(order) | Command::EnrolWith(_, First::Order(order)) => {
+                order.items.as_ref().map(|_| order.member_id)
+            }
             Command::RefundOrder(refund) => refund.items.as_ref().map(|_| refund.member_id),
             _ => None,
         }

@@ -60,7 +60,7 @@ impl Model {
         let share = if sale.amount == 0 { paid } else { paid * sale.refunded / sale.amount };
         let mut left = i64::try_from(share).expect("a part of it") - sale.returned;
         let mut there = Vec::new();
-        for id in &sale.redemptions {
+        for id in sale.redemptions.iter().rev() {
             let n = self.spending(*id).expect("it paid");
             let backwards: Takings = self.spendings[n].takings.iter().rev().copied().collect();
             for (lot, points) in part(&backwards, self.spendings[n].returned).1 {

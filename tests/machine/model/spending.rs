@@ -1,6 +1,6 @@
 //! Time and spending, naively: what falls due, redemptions, adjustments.
 
-use accrue::domain::adjustment::Adjustment;
+use accrue::domain::adjustment::{Adjustment, Side};
 use accrue::domain::entry::derive_id;
 use accrue::domain::ids::{MemberId, RedemptionId};
 use accrue::domain::redemption::{CaptureRequest, Purpose, RedemptionRequest};
@@ -310,13 +310,33 @@ impl Model {
         if person.has_left() {
             return Err("member_closed");
         }
-        if asked.points < 0 {
-            return person.take(-asked.points).map(|_| ());
+        match (asked.points < 0, asked.account) {
+            (true, Side::Active) => return person.take(-asked.points).map(|_| ()),
+            (true, Side::Pending) => return person.take_pending(-asked.points),
+            (false, _) => {}
         }
-        let lot = derive_id(now, command.as_bytes(), &[b"lot"]);
-        let expires_at = program.earning.expiry.map(|expiry| expiry.after(now, program.time_zone));
-        person.lots.push(Lot::new(lot, now, expires_at));
-        person.arrive(&[(lot, asked.points)])
+        let active_at = asked.active_at.unwrap_or(now);
+        match asked.account {
+            Side::Active if active_at > now => return Err("active_in_future"),
+            Side::Pending if active_at <= now => return Err("pending_not_in_future"),
+            _ => {}
+        }
+        let as_if_earned_now = program.earning.expiry.map(|expiry| expiry.after(now, program.time_zone));
+        let mut lot = Lot::new(derive_id(now, command.as_bytes(), &[b"lot"]), active_at, as_if_earned_now);
+        lot.expires_at = asked.expires_at.or(lot.expires_at);
+        if lot.is_over(now) {
+            return Err("expires_in_past");
+        }
+        if lot.is_over(active_at) {
+            return Err("expires_before_active");
+        }
+        let id = lot.id;
+        person.lots.push(lot);
+        if asked.account == Side::Pending {
+            person.lot(id).pending = asked.points;
+            return person.fits();
+        }
+        person.arrive(&[(id, asked.points)])
     }
 
     pub(super) fn spending(&self, id: RedemptionId) -> Result<usize, &'static str> {
@@ -355,6 +375,22 @@ impl Person {
             return Err("insufficient_points");
         }
         Ok(self.take_at_most(points))
+    }
+
+    /// Takes pending points, those that become active last first.
+    pub(super) fn take_pending(&mut self, points: i64) -> Verdict {
+        if self.pending() < points {
+            return Err("insufficient_pending_points");
+        }
+        let mut left = points;
+        while left > 0 {
+            let pending = self.lots.iter_mut().filter(|lot| lot.pending > 0);
+            let lot = pending.max_by_key(|lot| (lot.active_at, lot.id)).expect("there are enough");
+            let points = left.min(lot.pending);
+            lot.pending -= points;
+            left -= points;
+        }
+        Ok(())
     }
 
     /// As [`Self::take`], or as many as there are.
