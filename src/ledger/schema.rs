@@ -34,8 +34,4 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(
-    ledger,
-    member_profile,
-    program_version,
-);
+diesel::allow_tables_to_appear_in_same_query!(ledger, member_profile, program_version,);

@@ -104,6 +104,11 @@ impl Running {
         let program = program.to_str().expect("a path in UTF-8");
         let mut command = place.command(&["serve", "--listen", "127.0.0.1:0", "--program", program]);
         command.args(more);
+        Self::start(command)
+    }
+
+    /// Starts a service by this command and waits until it listens.
+    pub fn start(mut command: Command) -> Self {
         let mut process = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the program can be run");
         let mut stderr = BufReader::new(process.stderr.take().expect("it is piped"));
         let (mut said, mut line) = (String::new(), String::new());
