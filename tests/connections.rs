@@ -36,9 +36,9 @@ fn peers() -> Vec<(&'static str, Vec<u8>, &'static [u8])> {
         ("nothing", Vec::new(), b""),
         ("half a head", b"GET /livez HTTP/1.1\r\nhost: x\r\n".to_vec(), b""),
         ("a dripped head", b"GET /livez HTTP/1.1\r\nx: ".to_vec(), b"x"),
-        ("nothing after an answer", LIVEZ.to_vec(), b""),
         ("empty lines after an answer", LIVEZ.to_vec(), b"\r\n"),
         ("half a second head", [LIVEZ, b"GET /livez HTTP/1.1\r\n"].concat(), b""),
+        ("half a third head", [LIVEZ, LIVEZ, b"G"].concat(), b""),
         ("a dripped second head", [LIVEZ, b"GET /livez HTTP/1.1\r\nx: "].concat(), b"x"),
         ("no body for what needs none", chunked("GET /livez", None), b""),
         ("no body of a length for what needs none", sized("GET /livez", None), b""),
@@ -58,7 +58,8 @@ fn peers() -> Vec<(&'static str, Vec<u8>, &'static [u8])> {
 
 #[test]
 fn a_connection_ends_whatever_its_peer_leaves_out_or_drips() {
-    let (idle, arrival) = (Duration::from_millis(500), Duration::from_millis(500));
+    // Longer than the test waits: half a request is not idleness.
+    let (idle, arrival) = (Duration::from_secs(3_600), Duration::from_millis(500));
     let app = App::reached(Serving { bounds: Bounds { idle, arrival, ..Bounds::default() }, ..Serving::default() });
     thread::scope(|scope| {
         for (name, first, drip) in peers() {
@@ -74,6 +75,15 @@ fn a_connection_ends_whatever_its_peer_leaves_out_or_drips() {
             });
         }
     });
+}
+
+#[test]
+fn a_connection_ends_when_its_peer_asks_no_more() {
+    let bounds = Bounds { idle: Duration::from_millis(300), ..Bounds::default() };
+    let app = App::reached(Serving { bounds, ..Serving::default() });
+    let mut connection = app.connect();
+    connection.send(LIVEZ);
+    connection.closed();
 }
 
 #[test]

@@ -133,9 +133,11 @@ pub struct Watch {
     bounds: Bounds,
     /// Is a request being answered?
     answering: Cell<bool>,
-    /// Has its body still to arrive?
-    body_due: Cell<bool>,
-    /// Has nothing arrived since the last answer?
+    /// Its body.
+    body: Cell<Body>,
+    /// Does what arrived last end where a head can end?
+    whole: Cell<bool>,
+    /// Has nothing arrived of the next request?
     idle: Cell<bool>,
     /// Since when the present wait lasts, if nothing is being answered.
     since: Cell<Instant>,
@@ -145,12 +147,22 @@ pub struct Watch {
     task: RefCell<Option<Waker>>,
 }
 
+/// The body of the request that is being answered, or was last.
+#[derive(Clone, Copy, Default)]
+enum Body {
+    #[default]
+    None,
+    Due,
+    Arrived,
+}
+
 impl Watch {
     fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
             answering: Cell::default(),
-            body_due: Cell::default(),
+            body: Cell::default(),
+            whole: Cell::default(),
             idle: Cell::default(),
             since: Cell::new(Instant::now()),
             stalled_since: Cell::default(),
@@ -166,7 +178,7 @@ impl Watch {
 
     /// The body of the request that is being answered has arrived.
     pub fn body_arrived(&self) {
-        self.body_due.set(false);
+        self.body.set(Body::Arrived);
     }
 
     // Since when the connection waits for its peer, and until when it may.
@@ -178,7 +190,8 @@ impl Watch {
         (!self.answering.get()).then(|| (self.since.get(), self.since.get() + bound))
     }
 
-    fn received(&self) {
+    fn received(&self, bytes: &[u8]) {
+        self.whole.set(bytes.ends_with(b"\r\n\r\n"));
         if !self.answering.get() && self.idle.replace(false) {
             self.since.set(Instant::now());
         }
@@ -292,7 +305,7 @@ impl AsyncRead for Stream {
         let before = into.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, into);
         if into.filled().len() > before {
-            self.watch.received();
+            self.watch.received(&into.filled()[before..]);
         }
         read
     }
@@ -337,7 +350,8 @@ impl Answering {
         let headers = request.headers();
         let empty = headers.get(header::CONTENT_LENGTH).is_none_or(|length| length.as_bytes() == b"0");
         watch.answering.set(true);
-        watch.body_due.set(!empty || headers.contains_key(header::TRANSFER_ENCODING));
+        let none = empty && !headers.contains_key(header::TRANSFER_ENCODING);
+        watch.body.set(if none { Body::None } else { Body::Due });
         Self(Rc::clone(watch))
     }
 }
@@ -347,8 +361,13 @@ impl Drop for Answering {
         let Self(watch) = self;
         watch.answering.set(false);
         watch.since.set(Instant::now());
-        // What is left of the body is waited for as a request is.
-        watch.idle.set(!watch.body_due.get());
+        watch.idle.set(match watch.body.get() {
+            // Half a head may have come along with this request.
+            Body::None => watch.whole.get(),
+            // What is left of the body is waited for as a request is.
+            Body::Due => false,
+            Body::Arrived => true,
+        });
     }
 }
 
