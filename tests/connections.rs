@@ -67,9 +67,8 @@ fn a_connection_ends_whatever_its_peer_leaves_out_or_drips() {
             scope.spawn(move || {
                 println!("{name}");
                 connection.send(&first);
-                // Without anything to drip the end is waited for; with it, dripping goes on until nobody takes it.
-                while !drip.is_empty() && connection.send(drip) {
-                    thread::sleep(Duration::from_millis(20));
+                if !drip.is_empty() {
+                    wait_for("nobody to take what is dripped", || !connection.send(drip));
                 }
                 connection.closed();
             });
@@ -127,7 +126,10 @@ fn flood(n: usize, open: impl Fn() -> Raw) -> Vec<Raw> {
 #[test]
 fn a_flood_of_connections_locks_nobody_out() {
     files(4_096);
-    let app = App::reached(Serving { connections: 64, ..Serving::default() });
+    // Nothing ends by itself while the test runs.
+    let hour = Duration::from_secs(3_600);
+    let bounds = Bounds { idle: hour, arrival: hour, stalled: hour };
+    let app = App::reached(Serving { connections: 64, bounds, ..Serving::default() });
     let member = app.enrol("ana");
     let mut flooding = Vec::new();
     for n in 0..22 {
@@ -166,7 +168,7 @@ fn connections_leave_the_database_its_descriptors() {
     let place = Place::new();
     let program = place.file("program.toml", PROGRAM);
     let serve = ["serve", "--listen", "127.0.0.1:0", "--program", program.to_str().unwrap()];
-    let service = Running::start(with_files(&place.command(&serve), 256));
+    let service = Running::start(with_files(&place.command(&serve), 160));
     let token = place.run(&["token", "--as", "operator"]).expect(0).out.trim().to_owned();
     let operator = || Client::new(service.base.clone(), Some(token.clone()));
     let address = service.base.trim_start_matches("http://").parse().unwrap();

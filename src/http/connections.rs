@@ -148,11 +148,12 @@ pub struct Watch {
 }
 
 /// The body of the request that is being answered, or was last.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Body {
     #[default]
     None,
     Due,
+    Awaited,
     Arrived,
 }
 
@@ -176,6 +177,13 @@ impl Watch {
         self.bounds.arrival
     }
 
+    /// The request that is being answered can go on when its body has arrived, and not before.
+    pub fn await_body(&self) {
+        self.since.set(Instant::now());
+        self.idle.set(false);
+        self.body.set(Body::Awaited);
+    }
+
     /// The body of the request that is being answered has arrived.
     pub fn body_arrived(&self) {
         self.body.set(Body::Arrived);
@@ -187,7 +195,8 @@ impl Watch {
             return Some((since, since + self.bounds.stalled));
         }
         let bound = if self.idle.get() { self.bounds.idle } else { self.bounds.arrival + GRACE };
-        (!self.answering.get()).then(|| (self.since.get(), self.since.get() + bound))
+        let waits = !self.answering.get() || self.body.get() == Body::Awaited;
+        waits.then(|| (self.since.get(), self.since.get() + bound))
     }
 
     fn received(&self, bytes: &[u8]) {
@@ -365,7 +374,7 @@ impl Drop for Answering {
             // Half a head may have come along with this request.
             Body::None => watch.whole.get(),
             // What is left of the body is waited for as a request is.
-            Body::Due => false,
+            Body::Due | Body::Awaited => false,
             Body::Arrived => true,
         });
     }

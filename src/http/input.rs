@@ -92,6 +92,9 @@ async fn arrived(
     watch: Option<&Watch>,
 ) -> Result<Bytes, Problem> {
     let bound = watch.map_or_else(|| Bounds::default().arrival, Watch::arrival);
+    if let Some(watch) = watch {
+        watch.await_body();
+    }
     let bytes = tokio::time::timeout(bound, bytes).await.map_err(|_| {
         Problem::new("body_timeout", format!("a body must arrive within {} seconds", bound.as_secs_f32()))
     })?;
