@@ -61,6 +61,8 @@
 //! * The connection is lost, even at COMMIT: the same batch is tried again on a new one. The head's lock waits for the
 //!   lost backend, and then each command's key shows whether it took effect. If that cannot be found out, the caller is
 //!   told `outcome_unknown`, and sending the same request again finds out.
+//! * A peer says no more, or reads no more: its connection ends. Where many do, the longest wait ends first, so that
+//!   others are answered all the same.
 //! * A timeout, or a database that stays away: 503, nothing done. A full queue: 503, at once.
 //! * A journal whose last entry lies more than a minute ahead of the clock, because that jumped or someone changed it: 503,
 //!   nothing done, and the service is not ready. Reads show the present, by the clock ([`postgres::clock::Clock::present`]).

@@ -83,7 +83,7 @@ fn a_members_token_reaches_that_member_alone() {
                 // Other members look exactly like unknown ones, and like what is no id at all.
                 let unknown = call(&client(&every_scope), row, &nobody());
                 unknown.assert_problem(404, "member_not_found");
-                for stranger in [other.as_str(), "x", "ME", "%6de", "..%2Fme"] {
+                for stranger in [other.as_str(), "x", "ME", "%256de", "..%2Fme"] {
                     let answer = call(&client(&every_scope), row, stranger);
                     assert_eq!((answer.status, &answer.text), (404, &unknown.text), "{stranger}: {answer:?}");
                 }
@@ -92,6 +92,36 @@ fn a_members_token_reaches_that_member_alone() {
             }
         }
     }
+}
+
+#[test]
+fn an_address_in_percent_encoding_is_that_address() {
+    let app = App::sandbox();
+    let (anyone, id) = (app.client(None), app.enrol("ana"));
+    let member = app.member(&id);
+    for row in ACCESS {
+        // The second letter of each part in percent-encoding.
+        let encoded = |part: &str| match part.split_at_checked(2) {
+            Some((begin, rest)) if !part.starts_with('{') => {
+                format!("{}%{:02x}{rest}", &begin[..1], begin.as_bytes()[1])
+            }
+            _ => part.to_owned(),
+        };
+        let path: Vec<String> = row.path.split('/').map(encoded).collect();
+        let row = Access { path: path.join("/").leak(), ..*row };
+        for (client, id) in [(&anyone, id.as_str()), (&member, "%6de"), (&member, "me"), (&app.operator(), &id)] {
+            let plain =
+                Access { path: ACCESS.iter().find(|plain| decoded(row.path) == plain.path).unwrap().path, ..row };
+            let (answer, expected) = (call(client, &row, id), call(client, &plain, &id.replace("%6d", "m")));
+            assert_eq!((answer.status, answer.code()), (expected.status, expected.code()), "{row:?} as {id}");
+        }
+    }
+    let wrong = anyone.send("DELETE", "/l%69vez", &[], None);
+    wrong.assert_problem(405, "method_not_allowed");
+}
+
+fn decoded(path: &str) -> String {
+    percent_encoding::percent_decode_str(path).decode_utf8().unwrap().into_owned()
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What bad input gets: a code, a sentence, every fault, and no trace in the ledger.
 
+use accrue::http::access::ACCESS;
 use accrue::http::input::MAX_BODY;
 use serde_json::{Value, json};
 
@@ -190,6 +191,30 @@ fn a_body_is_limited_and_must_be_json() {
     }
     assert_eq!(app.rows(), before, "a refusal left a trace");
     assert_eq!(post(&[("content-type", "Application/JSON; charset=utf-8")], &padded(MAX_BODY)).status, 201);
+}
+
+#[test]
+fn a_body_is_never_unpacked() {
+    let app = App::sandbox();
+    let (operator, id, before) = (app.operator(), app.enrol("ana"), app.rows());
+    let packed = ["gzip", "x-gzip", "GZIP", "deflate", "br", "zstd", "compress", "aes128gcm", "gzip, gzip", "*", ""];
+    for row in ACCESS.iter().filter(|row| row.method != "GET") {
+        let path = row.path.replace("{id}", &id);
+        let send = |encodings: &[&str]| {
+            let encodings = encodings.iter().map(|encoding| ("content-encoding", *encoding));
+            let headers: Vec<_> = encodings.chain([("idempotency-key", "k-1")]).collect();
+            operator.send(row.method, &path, &headers, Some("{\"surprise\":1}"))
+        };
+        for encoding in packed {
+            let answer = send(&[encoding]);
+            answer.assert_problem(415, "content_encoding_unsupported");
+            assert_eq!(answer.headers["accept-encoding"], "identity");
+        }
+        send(&["identity", "gzip"]).assert_problem(415, "content_encoding_unsupported");
+        send(&["identity, gzip"]).assert_problem(415, "content_encoding_unsupported");
+        send(&["Identity"]).assert_problem(422, "validation_failed");
+    }
+    assert_eq!(app.rows(), before, "a refusal left a trace");
 }
 
 #[test]

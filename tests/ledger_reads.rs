@@ -1,10 +1,16 @@
 //! What finance audits: journals, pages of entries, exports; and what keeps the service running.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use accrue::http::{ServiceConfig, access};
 use accrue::read::verify;
+use diesel::connection::SimpleConnection;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::support::{App, Client, instant};
+use crate::support::{App, Client, Raw, Serving, instant, token, wait_for};
 
 // A ledger with both journals in use, settlements, zero orders and a second version of the programme.
 fn lived_in() -> App {
@@ -245,4 +251,65 @@ fn the_documentation_page_needs_nothing_from_elsewhere() {
         assert_eq!(asset.status, 200, "{reference}");
     }
     assert!(anyone.get("/docs/swagger-initializer.js").text.contains("/openapi.yaml"));
+}
+
+#[test]
+fn an_export_that_is_read_slowly_gives_way_to_another() {
+    const ENTRIES: usize = 40_000;
+    let allowed = ServiceConfig { export_patience: Duration::from_secs(3), ..ServiceConfig::default() };
+    let app = App::reached(Serving { allowed, ..Serving::default() });
+    app.enrol("ana");
+    // More than the buffers on the way hold. Exports do not look whether the chain is right.
+    let copies = format!(
+        "INSERT INTO entry SELECT seq + n, effective_at, recorded_at, id, member, command, program_version, journal, v,
+                                  kind, actor, payload, hash
+         FROM entry, generate_series(1, {ENTRIES}) n WHERE (journal, seq) = (SELECT journal, max(seq) FROM entry
+                                                            WHERE journal > 0 GROUP BY journal LIMIT 1);
+         UPDATE journal SET next_seq = (SELECT max(seq) + 1 FROM entry WHERE entry.journal = journal.id)
+         WHERE id = (SELECT journal FROM entry WHERE seq > {ENTRIES} LIMIT 1)"
+    );
+    app.owner().batch_execute(&copies).unwrap();
+    let request = format!(
+        "GET /v1/ledger/export HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {}\r\n\r\n",
+        token("finance", access::FINANCE_SCOPES, None)
+    );
+    let enough = AtomicBool::new(false);
+    let slow = |mut connection: Raw| {
+        let mut read = Vec::new();
+        // Never so slow that nothing is taken for the whole time.
+        while !enough.load(Ordering::SeqCst) {
+            read.extend(connection.some(16 * 1024));
+            thread::sleep(Duration::from_millis(10));
+        }
+        loop {
+            match connection.some(1 << 20) {
+                rest if rest.is_empty() => break read,
+                rest => read.extend(rest),
+            }
+        }
+    };
+    let export = thread::scope(|scope| {
+        let slow: Vec<_> = (0..2)
+            .map(|_| {
+                let mut connection = app.connect();
+                connection.send(request.as_bytes());
+                scope.spawn(|| slow(connection))
+            })
+            .collect();
+        wait_for("both places to be taken", || app.finance().get("/v1/ledger/export").status == 503);
+        let mut export = app.finance().get("/v1/ledger/export");
+        wait_for("a place", || {
+            if export.status != 200 {
+                export.assert_problem(503, "busy");
+                export = app.finance().get("/v1/ledger/export");
+            }
+            export.status == 200
+        });
+        enough.store(true, Ordering::SeqCst);
+        let whole = slow.into_iter().map(|thread| thread.join().unwrap().ends_with(b"0\r\n\r\n"));
+        assert_ne!(whole.filter(|whole| *whole).count(), 2, "one of the two gave way, and it shows");
+        export
+    });
+    assert!(export.text.lines().count() > ENTRIES, "the third is whole");
+    app.stop();
 }

@@ -127,6 +127,32 @@ pub struct ListenArgs {
     /// How often what fell due by time is written down: 5s, 1m, at least a second. Balances are right without it.
     #[arg(long, env = "ACCRUE_SWEEP_INTERVAL", default_value = "5s", value_name = "TIME", value_parser = span)]
     pub sweep_interval: Duration,
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+/// What callers may ask of it.
+#[derive(ClapArgs)]
+pub struct LimitArgs {
+    /// How many connections there may be; fewer if the limit on open files (ulimit -Hn) asks for that. When nearly
+    /// all are taken, the one that waits longest for its peer makes room for a new one.
+    #[arg(long, env = "ACCRUE_CONNECTIONS", default_value_t = 4096, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(16..=1_000_000))]
+    pub connections: u32,
+    /// How many calls a member's token may make in a minute; 0 for any number.
+    #[arg(long, env = "ACCRUE_MEMBER_CALLS", default_value_t = 600, value_name = "N")]
+    pub member_calls: u32,
+    /// How many receivers of transfers a member's token may name by the shop's id of the customer in an hour, and so
+    /// find out whether they are members; 0 for any number.
+    #[arg(long, env = "ACCRUE_RECEIVER_LOOKUPS", default_value_t = 10, value_name = "N")]
+    pub receiver_lookups: u32,
+    /// How many tokens that were not issued for this service one address may send in a minute, before it is told to
+    /// wait; 0 for any number. Good tokens from that address, which may be a proxy's, pass all the same.
+    #[arg(long, env = "ACCRUE_FAILED_TOKENS", default_value_t = 60, value_name = "N")]
+    pub failed_tokens: u32,
+    /// How long an export may wait for a slow reader, in all, before it makes room for another export: 30s, 1m.
+    #[arg(long, env = "ACCRUE_EXPORT_PATIENCE", default_value = "1m", value_name = "TIME", value_parser = span)]
+    pub export_patience: Duration,
 }
 
 /// Whose tokens.

@@ -4,6 +4,7 @@ mod args;
 mod config_file;
 mod database;
 mod demo;
+mod descriptors;
 mod export;
 pub mod import;
 mod logs;

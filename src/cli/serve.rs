@@ -9,11 +9,11 @@ use anyhow::{Context, Result};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::args::{DatabaseArgs, KeyArgs, ListenArgs, ServeArgs};
+use super::args::{DatabaseArgs, KeyArgs, LimitArgs, ListenArgs, ServeArgs};
 use super::database::Database;
-use super::token;
+use super::{descriptors, token};
 use crate::http::auth::{self, AuthConfig, Authenticator};
-use crate::http::{self, Running, ServerConfig, Service};
+use crate::http::{self, Bounds, LimitsConfig, Running, ServerConfig, Service, ServiceConfig};
 use crate::jobs::Sweeper;
 use crate::ledger::{Ledger, LedgerConfig, Mode};
 use crate::postgres::clock::Clock;
@@ -79,9 +79,14 @@ pub fn run_until_stopped(
     let upkeep = metrics.clone();
     let sweeper = Sweeper::start(Arc::clone(&ledger), url.to_owned(), Clock::database(), args.sweep_interval)
         .context("the sweeper cannot be started")?;
-    let service = Service::new(Arc::clone(&ledger), reader, authenticator, metrics, url.to_owned());
+    let service =
+        Service::new(Arc::clone(&ledger), reader, authenticator, metrics, url.to_owned(), allowed(&args.limits));
     let workers = args.workers.map_or_else(|| thread::available_parallelism().map_or(2, usize::from), usize::from);
-    let config = ServerConfig { listener, workers };
+    // Each lane and each reader has a connection to the database, and the threads of the server have a few besides.
+    let readers = usize::try_from(args.readers)?;
+    let others = ledger.queued().len() + readers + 4 * workers;
+    let connections = descriptors::for_connections(args.limits.connections, others)?;
+    let config = ServerConfig { listener, workers, connections, bounds: Bounds::default() };
     let ran = actix_web::rt::System::new().block_on(async {
         // Before anything is answered: whoever has an answer may ask it to stop.
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -114,6 +119,11 @@ pub fn run_until_stopped(
     drop(sweeper);
     ledger.close();
     ran
+}
+
+fn allowed(args: &LimitArgs) -> ServiceConfig {
+    let LimitArgs { member_calls, receiver_lookups, failed_tokens, export_patience, .. } = *args;
+    ServiceConfig { limits: LimitsConfig { member_calls, receiver_lookups, failed_tokens }, export_patience }
 }
 
 /// The tokens that the arguments accept.

@@ -125,13 +125,19 @@ pub fn methods(path: &str) -> Option<String> {
     (!methods.is_empty()).then(|| methods.join(", ").replace("GET", "GET, HEAD"))
 }
 
+/// The address as its handler names it; none if there is no such address. The router reads the path decoded, and so
+/// does this.
+pub fn pattern(request: &HttpRequest) -> Option<String> {
+    request.resource_map().match_pattern(request.match_info().as_str())
+}
+
 /// Checks every request against the table before its handler sees it.
 pub async fn check(
     service: web::Data<Service>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let pattern = request.match_pattern();
+    let pattern = pattern(request.request());
     let row = pattern.as_deref().and_then(|path| {
         ACCESS.iter().find(|access| access.path == path && access.method == request.method().as_str())
     });
@@ -147,8 +153,14 @@ pub async fn check(
 
 fn authorise(service: &Service, access: &Access, request: &ServiceRequest) -> Result<Authorised, Problem> {
     let values = request.headers().get_all(header::AUTHORIZATION).map(header::HeaderValue::as_bytes);
-    let caller = service.authenticator.authenticate_headers(values)?;
-    let member = allowed(&caller, access.need, member_in(access.path, request.path()))?;
+    let caller = service.authenticator.authenticate_headers(values).map_err(|refusal| {
+        let peer = request.peer_addr().map(|peer| peer.ip());
+        service.limits.refused_token(refusal, peer)
+    })?;
+    if let Subject::Member(member) = caller.subject {
+        service.limits.member_call(member)?;
+    }
+    let member = allowed(&caller, access.need, member_in(access.path, request.match_info().as_str()))?;
     Ok(Authorised { caller, member })
 }
 

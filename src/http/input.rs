@@ -2,15 +2,16 @@
 
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
-use std::time::Duration;
+use std::rc::Rc;
 
 use actix_web::dev::Payload;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{self, Bytes};
 use actix_web::{FromRequest, HttpRequest};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
+use super::connections::{Bounds, Watch};
 use super::problem::Problem;
 use super::strict_json;
 use crate::domain::fields::{self, Fault, Fields, Wrong};
@@ -18,9 +19,6 @@ use crate::domain::money::{self, Currency, MoneyFault};
 
 /// The largest body that is read: an order of as many items as there may be fits, with room for long names.
 pub const MAX_BODY: usize = 1024 * 1024;
-
-/// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Something that is read from a JSON object.
 pub trait Read: Sized {
@@ -39,6 +37,9 @@ impl<T: Read + 'static> FromRequest for Body<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        if !request.headers().get_all(header::CONTENT_ENCODING).all(is_identity) {
+            return Box::pin(ready(Err(Problem::content_encoding_unsupported())));
+        }
         let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let is_json = media_type.is_some_and(|value| {
             value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
@@ -49,8 +50,9 @@ impl<T: Read + 'static> FromRequest for Body<T> {
             return Box::pin(ready(Err(wrong_type())));
         }
         let bytes = Bytes::from_request(request, payload);
+        let watch = request.conn_data::<Rc<Watch>>().cloned();
         Box::pin(async move {
-            let bytes = arrived(bytes).await?;
+            let bytes = arrived(bytes, watch.as_deref()).await?;
             if T::MAY_BE_LEFT_OUT && bytes.is_empty() {
                 return fields::read(&json!({}), T::read).map(Body).map_err(Problem::validation);
             }
@@ -80,10 +82,25 @@ impl Read for Nothing {
     }
 }
 
-async fn arrived(bytes: impl Future<Output = Result<Bytes, actix_web::Error>>) -> Result<Bytes, Problem> {
-    let bytes = tokio::time::timeout(BODY_TIMEOUT, bytes).await.map_err(|_| {
-        Problem::new("body_timeout", format!("a body must arrive within {} seconds", BODY_TIMEOUT.as_secs()))
+// What is packed is refused before it is looked at: a few bytes can stand for very many.
+fn is_identity(encoding: &HeaderValue) -> bool {
+    encoding.to_str().is_ok_and(|encoding| encoding.trim().eq_ignore_ascii_case("identity"))
+}
+
+async fn arrived(
+    bytes: impl Future<Output = Result<Bytes, actix_web::Error>>,
+    watch: Option<&Watch>,
+) -> Result<Bytes, Problem> {
+    let bound = watch.map_or_else(|| Bounds::default().arrival, Watch::arrival);
+    if let Some(watch) = watch {
+        watch.await_body();
+    }
+    let bytes = tokio::time::timeout(bound, bytes).await.map_err(|_| {
+        Problem::new("body_timeout", format!("a body must arrive within {} seconds", bound.as_secs_f32()))
     })?;
+    if let Some(watch) = watch.filter(|_| bytes.is_ok()) {
+        watch.body_arrived();
+    }
     bytes.map_err(|error| match error.as_response_error().status_code().as_u16() {
         413 => Problem::new("body_too_large", format!("a body may have at most {MAX_BODY} bytes")),
         _ => Problem::new("malformed_json", "the body could not be read to its end"),

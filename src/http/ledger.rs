@@ -1,7 +1,5 @@
 //! `/v1/ledger`: what finance audits.
 
-use std::time::Duration;
-
 use actix_web::http::header;
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, get, web};
@@ -33,9 +31,6 @@ enum Part {
     Text(Bytes),
     End,
 }
-
-/// How long an export waits for its reader to take the next part.
-const STALLED: Duration = Duration::from_secs(60);
 
 /// The journals.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -119,7 +114,8 @@ pub async fn get_ledger_entries(
 ///
 /// Every entry in the order (journal, seq), streamed. Each NDJSON line is the canonical entry with its `hash`; take
 /// the hash out, put the 32 bytes of the hash before it in front, and SHA-256 gives it again. An answer that ends
-/// early is an error of the transfer, never a shorter ledger.
+/// early is an error of the transfer, never a shorter ledger. An export that is read slowly ends early when another is
+/// asked for: read it as fast as it comes, or take the entries page by page.
 #[utoipa::path(
     tag = "ledger",
     params(
@@ -146,7 +142,7 @@ pub async fn get_export(
     if let Some(journal) = journal {
         journal_exists(&service, journal).await?;
     }
-    let Ok(permit) = service.exports.clone().try_acquire_owned() else {
+    let Some(running) = service.exports.begin() else {
         return Err(Problem::new("busy", "as many exports as may run are running; try again when one has ended"));
     };
     let url = service.database_url.clone();
@@ -154,24 +150,24 @@ pub async fn get_export(
     let (parts, received) = mpsc::channel::<Result<Part, ReadError>>(EXPORT_BUFFER);
     // A long export has a connection of its own, so that the readers' pool stays free.
     tokio::task::spawn_blocking(move || {
-        let _permit = permit;
         let write = || -> Result<(), ReadError> {
             let mut connection = connect::auditor(&url).map_err(|_| ReadError::Unavailable)?;
             let mut export = Export::begin(&mut connection, format, journal)?;
             while let Some(part) = export.next(&mut connection)? {
-                // Whoever stops reading must not keep a place for ever.
-                if runtime.block_on(parts.send_timeout(Ok(Part::Text(part.into())), STALLED)).is_err() {
+                // Whoever reads slowly must not keep a place for ever; the end that it then misses tells it so.
+                let handed_over = runtime.block_on(running.hand_over(parts.send(Ok(Part::Text(part.into())))));
+                if !matches!(handed_over, Some(Ok(()))) {
                     return Ok(());
                 }
             }
-            let _ = runtime.block_on(parts.send_timeout(Ok(Part::End), STALLED));
+            runtime.block_on(running.hand_over(parts.send(Ok(Part::End))));
             Ok(())
         };
         if let Err(error) = write() {
             if let Some(left_out) = seldom::due("export_failed") {
                 tracing::warn!(error = &error as &dyn std::error::Error, left_out, "an export failed");
             }
-            let _ = parts.blocking_send(Err(error));
+            runtime.block_on(running.hand_over(parts.send(Err(error))));
         }
     });
     let mut received = received;

@@ -4,9 +4,13 @@ pub mod access;
 mod adjustments;
 pub mod auth;
 mod causes;
+mod connections;
 mod donations;
+mod exports;
+mod headers;
 pub mod input;
 mod ledger;
+mod limits;
 mod lots;
 mod members;
 mod memberships;
@@ -24,6 +28,7 @@ mod server;
 mod statements;
 mod strict_json;
 mod transfers;
+mod unparsed;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,10 +40,13 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
 
 use self::access::Authorised;
 use self::auth::Authenticator;
+pub use self::connections::Bounds;
+use self::exports::Exports;
+use self::limits::Limits;
+pub use self::limits::LimitsConfig;
 pub use self::openapi::{document, document_yaml};
 use self::problem::Problem;
 pub use self::server::{Running, ServerConfig, start};
@@ -67,9 +75,24 @@ pub struct Service {
     pub metrics: PrometheusHandle,
     /// The service role's database, for exports.
     pub database_url: String,
-    /// How many exports may still begin.
-    pub exports: Arc<Semaphore>,
+    exports: Arc<Exports>,
+    limits: Limits,
     openapi_yaml: String,
+}
+
+/// What a service allows its callers.
+#[derive(Debug, Clone, Copy)]
+pub struct ServiceConfig {
+    /// How often something may be asked.
+    pub limits: LimitsConfig,
+    /// How long an export may wait for its reader, in all, and keep its place when another asks for one.
+    pub export_patience: Duration,
+}
+
+impl Default for ServiceConfig {
+    fn default() -> Self {
+        Self { limits: LimitsConfig::default(), export_patience: Duration::from_secs(60) }
+    }
 }
 
 impl Service {
@@ -80,10 +103,10 @@ impl Service {
         authenticator: Arc<Authenticator>,
         metrics: PrometheusHandle,
         database_url: String,
+        config: ServiceConfig,
     ) -> Self {
-        const EXPORTS: usize = 2;
-        let (exports, openapi_yaml) = (Arc::new(Semaphore::new(EXPORTS)), document_yaml());
-        Self { ledger, reader, authenticator, metrics, database_url, exports, openapi_yaml }
+        let (exports, limits) = (Exports::new(config.export_patience), Limits::new(config.limits));
+        Self { ledger, reader, authenticator, metrics, database_url, exports, limits, openapi_yaml: document_yaml() }
     }
 
     async fn decide(&self, caller: &Authorised, key: Option<String>, command: Command) -> Result<Answer, Problem> {

@@ -138,7 +138,8 @@ What was answered before is answered again, with `Idempotency-Replayed: true`. S
 `Idempotency-Key`, for good; when its reason is gone, ask under a new key. A key of the call's own is taken by success \
 alone, and beside one a refusal that can heal (such as `member_not_found`, `member_suspended`, `occurred_in_future`) is \
 not remembered at all: send the same order, refund or enrolment again. Another body under a used key is refused with \
-409. Refusals of the form or of the token (400, 401, 403, 413, 415, `validation_failed`) and 503 leave nothing behind.
+409. Refusals of the form or of the token (400, 401, 403, 413, 415, `validation_failed`), 429 and 503 leave nothing \
+behind.
 
 ## Pages
 
@@ -159,6 +160,19 @@ A client's token reaches what its scopes open. A member's token, with the scope 
 spends for that member alone: it reads its profile, wallet, entries, lots, redemptions, donations and transfers, and \
 the rewards and causes; it redeems, donates, gives and answers offers, and voids the holds that it made itself for no \
 order. Whatever is another member's looks like what is not there.
+
+## Limits
+
+A member's token may make so many calls in a minute, and name so many receivers by `to_external_id` in an hour, since \
+every answer to that tells whether there is such a customer. An address may send so many tokens in a minute that were \
+not issued for this service; a good token from the same address passes all the same. Beyond that the answer is 429, \
+with `Retry-After` in seconds. Clients' tokens have no limit.
+
+Bodies are sent as they are: any `Content-Encoding` but `identity` is refused with 415. A request must arrive whole \
+within 10 seconds; a connection that breaks these bounds, or does not read its answer, is closed.
+
+Answers lie in no cache (`Cache-Control: no-store`). To poll, keep the last answer and its `ETag`, and send that as \
+`If-None-Match`.
 
 ## Problems
 

@@ -1,14 +1,16 @@
 //! What a client is told when it does not get what it asked for: RFC 9457 documents with stable codes.
 
 use std::fmt;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::auth::AuthRefusal;
+use super::headers;
 use crate::domain::fields::Fault;
 use crate::domain::refusal::Refusal;
 use crate::ledger::NoAnswer;
@@ -18,6 +20,7 @@ use crate::read::ReadError;
 /// Every code, its status and its title. Codes never change their meaning; the table only grows.
 pub const PROBLEMS: &[(&str, u16, &str)] = &[
     ("malformed_json", 400, "The body is not JSON"),
+    ("malformed_request", 400, "No HTTP request"),
     ("invalid_parameter", 400, "A parameter of the address or a header is wrong"),
     ("idempotency_key_required", 400, "This call needs an Idempotency-Key"),
     ("authorization_repeated", 401, "More than one Authorization header"),
@@ -48,6 +51,7 @@ pub const PROBLEMS: &[(&str, u16, &str)] = &[
     ("receiver_not_found", 404, "Nobody to receive the points"),
     ("journal_not_found", 404, "No such journal"),
     ("method_not_allowed", 405, "This address does not take this method"),
+    ("request_timeout", 408, "The request did not arrive in time"),
     ("body_timeout", 408, "The body did not arrive in time"),
     ("order_conflict", 409, "The order was posted before with other content"),
     ("external_id_conflict", 409, "The customer was enrolled before with other content"),
@@ -70,6 +74,7 @@ pub const PROBLEMS: &[(&str, u16, &str)] = &[
     ("member_closed", 409, "The membership is closed"),
     ("body_too_large", 413, "The body is too large"),
     ("unsupported_media_type", 415, "The body must be JSON"),
+    ("content_encoding_unsupported", 415, "The body must not be compressed"),
     ("validation_failed", 422, "Fields are missing, unknown or wrong"),
     ("currency_mismatch", 422, "Another currency than the programme's"),
     ("amount_over_limit", 422, "The amount is over the programme's limit"),
@@ -103,6 +108,10 @@ pub const PROBLEMS: &[(&str, u16, &str)] = &[
     ("transfer_over_limit", 422, "More points than one transfer may have"),
     ("clock_backwards", 422, "The clock goes forward only"),
     ("clock_too_far", 422, "The clock does not go that far"),
+    ("too_many_calls", 429, "More calls than a member may make"),
+    ("too_many_lookups", 429, "More receivers by external id than a member may name"),
+    ("too_many_failed_tokens", 429, "Too many tokens that were not issued"),
+    ("head_too_large", 431, "The address and the headers are too long"),
     ("internal", 500, "An internal fault"),
     ("busy", 503, "Too much to do"),
     ("expired_in_queue", 503, "Waited too long"),
@@ -163,7 +172,7 @@ struct Parts {
     code: Code,
     document: ProblemDocument,
     replayed: bool,
-    allow: Option<String>,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 /// A problem document (RFC 9457).
@@ -207,7 +216,7 @@ impl Problem {
             errors: Vec::new(),
             facts: Map::new(),
         };
-        Self(Box::new(Parts { code: Code(code), document, replayed: false, allow: None }))
+        Self(Box::new(Parts { code: Code(code), document, replayed: false, header: None }))
     }
 
     /// What the client is sent.
@@ -249,7 +258,23 @@ impl Problem {
     pub fn method_not_allowed(allow: String) -> Self {
         let detail = format!("this address takes {allow}");
         let mut problem = Self::new("method_not_allowed", detail);
-        problem.0.allow = Some(allow);
+        problem.0.header = HeaderValue::try_from(allow).ok().map(|allow| (header::ALLOW, allow));
+        problem
+    }
+
+    /// A body that would have to be unpacked before it could be read.
+    pub fn content_encoding_unsupported() -> Self {
+        let detail = "send the body as it is, without Content-Encoding";
+        let mut problem = Self::new("content_encoding_unsupported", detail);
+        problem.0.header = Some((header::ACCEPT_ENCODING, HeaderValue::from_static("identity")));
+        problem
+    }
+
+    /// More of something than a time may have; there is room for one more after `wait`.
+    pub fn too_many(code: &str, detail: &str, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + 1;
+        let mut problem = Self::new(code, format!("{detail}; the next is possible in {seconds} seconds"));
+        problem.0.header = Some((header::RETRY_AFTER, seconds.into()));
         problem
     }
 
@@ -261,6 +286,11 @@ impl Problem {
     /// An order that was never posted with success.
     pub fn order_not_found() -> Self {
         Self::refused(&Refusal::OrderNotFound, false)
+    }
+
+    /// The document's text.
+    pub fn text(&self) -> String {
+        serde_json::to_string(&self.0.document).unwrap_or_default()
     }
 
     fn with_errors(mut self, errors: Vec<Fault>) -> Self {
@@ -331,7 +361,7 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
         response.extensions_mut().insert(self.0.code);
-        response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
+        response.insert_header((header::CONTENT_TYPE, headers::PROBLEM));
         match self.0.document.status {
             401 => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
@@ -344,9 +374,9 @@ impl ResponseError for Problem {
         if self.0.replayed {
             response.insert_header((super::IDEMPOTENCY_REPLAYED, "true"));
         }
-        if let Some(allow) = self.0.allow.as_deref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
-            response.insert_header((header::ALLOW, allow));
+        if let Some(header) = self.0.header.clone() {
+            response.insert_header(header);
         }
-        response.body(serde_json::to_string(&self.0.document).unwrap_or_default())
+        response.body(self.text())
     }
 }

@@ -4,28 +4,34 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
+use actix_http::HttpService;
+use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, map_config};
 use actix_web::body::MessageBody;
-use actix_web::dev::{Server, ServerHandle, ServiceRequest, ServiceResponse};
+use actix_web::dev::{AppConfig, Server, ServerHandle, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::{App, Error, HttpMessage, HttpRequest, HttpServer, web};
+use actix_web::{App, Error, HttpMessage, HttpRequest, web};
 use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder, TracingLogger};
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use super::connections::{Bounds, Connections};
 use super::problem::{Code, Problem};
 use super::{
-    Service, access, adjustments, causes, donations, input, ledger, lots, members, memberships, operations, orders,
-    programs, redemptions, refunds, rewards, sandbox, statements, transfers,
+    Service, access, adjustments, causes, connections, donations, headers, input, ledger, lots, members, memberships,
+    operations, orders, programs, redemptions, refunds, rewards, sandbox, statements, transfers,
 };
 use crate::ledger::Mode;
 use crate::process::seldom;
 
 /// How long open requests may take when the server stops.
 const DRAIN: u64 = 30;
+
+/// How long a connection may take to close once its last answer is written.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// How the server listens.
 #[derive(Debug)]
@@ -34,6 +40,10 @@ pub struct ServerConfig {
     pub listener: TcpListener,
     /// How many threads take requests.
     pub workers: usize,
+    /// How many connections there may be. Each takes a descriptor.
+    pub connections: usize,
+    /// How long each may keep the service waiting.
+    pub bounds: Bounds,
 }
 
 /// A server that listens.
@@ -56,32 +66,60 @@ pub fn start(service: Service, config: ServerConfig) -> io::Result<Running> {
         Mode::Sandbox => sandbox_routes,
         Mode::Production => |_| {},
     };
-    let server = HttpServer::new(move || {
-        let docs = Config::from("/openapi.yaml").validator_url("none");
-        App::new()
-            .into_utoipa_app()
-            .app_data(service.clone())
-            .app_data(web::PayloadConfig::new(input::MAX_BODY))
-            .configure(routes)
-            .configure(of_mode)
-            .map(|app| {
-                app.service(web::redirect("/docs", "/docs/"))
-                    .service(SwaggerUi::new("/docs/{_:.*}").config(docs))
-                    .default_service(web::to(nothing_here))
-                    .wrap(from_fn(access::check))
-                    .wrap(from_fn(observe))
-                    .wrap(TracingLogger::<Spans>::new())
+    let ServerConfig { listener, workers, connections, bounds } = config;
+    let each = (connections / workers).max(2);
+    let builder = Server::build().workers(workers).max_concurrent_connections(each);
+    let builder = builder.shutdown_timeout(DRAIN).disable_signals();
+    let stopping = builder.graceful_shutdown_signal();
+    // Each worker calls this once, on its own thread.
+    let serve = move || {
+        let (app, stopping) = (app(service.clone(), of_mode), stopping.clone());
+        let app = app.into_factory().map_err(|error: Error| error.error_response());
+        let http = HttpService::build()
+            .keep_alive(bounds.idle)
+            .client_request_timeout(bounds.arrival)
+            .client_disconnect_timeout(GOODBYE)
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
             })
-            .into_app()
-    })
-    .workers(config.workers)
-    .shutdown_timeout(DRAIN)
-    .disable_signals()
-    .client_request_timeout(Duration::from_secs(10))
-    .keep_alive(Duration::from_secs(75))
-    .listen(config.listener)?
-    .run();
+            .on_connect_ext(connections::introduce)
+            .finish(map_config(app, |()| AppConfig::default()));
+        connections::watched(http, Connections::new(each, bounds))
+    };
+    let server = builder.listen("http", listener, serve)?.run();
     Ok(Running { address, handle: server.handle(), server })
+}
+
+fn app(
+    service: web::Data<Service>,
+    of_mode: fn(&mut ServiceConfig<'_>),
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    let docs = Config::from("/openapi.yaml").validator_url("none");
+    App::new()
+        .into_utoipa_app()
+        .app_data(service)
+        .app_data(web::PayloadConfig::new(input::MAX_BODY))
+        .configure(routes)
+        .configure(of_mode)
+        .map(|app| {
+            app.service(web::redirect("/docs", "/docs/"))
+                .service(SwaggerUi::new("/docs/{_:.*}").config(docs))
+                .default_service(web::to(nothing_here))
+                .wrap(from_fn(access::check))
+                .wrap(from_fn(observe))
+                .wrap(TracingLogger::<Spans>::new())
+                .wrap(from_fn(connections::answer))
+        })
+        .into_app()
 }
 
 /// Every route of the API, but for those of a sandbox.
@@ -143,13 +181,13 @@ pub fn sandbox_routes(config: &mut ServiceConfig<'_>) {
 
 // Handlers are found by address and method together; what is left over is told apart here.
 async fn nothing_here(request: HttpRequest) -> Result<&'static str, Problem> {
-    match request.match_pattern().and_then(|path| access::methods(&path)) {
+    match access::pattern(&request).and_then(|path| access::methods(&path)) {
         Some(allow) => Err(Problem::method_not_allowed(allow)),
         None => Err(Problem::new("not_found", "there is nothing at this address; /docs lists the addresses")),
     }
 }
 
-// Counts and times every request by its route, and gives every answer the request's id.
+// Counts and times every request by its route, and gives every answer the request's id and what browsers are told.
 async fn observe(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -162,12 +200,14 @@ async fn observe(
     // A method that nobody has heard of must not become a series of its own.
     let known = matches!(request.method().as_str(), "GET" | "POST" | "PATCH" | "PUT" | "DELETE" | "OPTIONS");
     let method = if known { request.method().as_str().to_owned() } else { "other".to_owned() };
-    let route = request.match_pattern().unwrap_or_else(|| "none".to_owned());
+    let route = access::pattern(request.request()).unwrap_or_else(|| "none".to_owned());
+    let path = request.match_info().as_str().to_owned();
     let id = request.extensions().get::<RequestId>().copied();
     let mut response = next.call(request).await?;
     if let Some(id) = id.and_then(|id| HeaderValue::from_str(&id.to_string()).ok()) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
     }
+    headers::add(response.headers_mut(), &path);
     let status = response.status().as_str().to_owned();
     let labels = [("method", method), ("route", route), ("status", status)];
     metrics::counter!("accrue_http_requests_total", &labels).increment(1);
@@ -181,7 +221,7 @@ struct Spans;
 impl RootSpanBuilder for Spans {
     fn on_request_start(request: &ServiceRequest) -> Span {
         let id = request.extensions().get::<RequestId>().map(ToString::to_string).unwrap_or_default();
-        let route = request.match_pattern().unwrap_or_else(|| "none".to_owned());
+        let route = access::pattern(request.request()).unwrap_or_else(|| "none".to_owned());
         let status = tracing::field::Empty;
         tracing::info_span!("request", request_id = %id, method = %request.method(), route, status)
     }

@@ -84,6 +84,9 @@ pub struct Transfers {
         (status = 422, description = "`validation_failed`, `transfer_to_oneself`, `transfers_not_allowed`, \
          `direct_transfer_not_allowed`, `transfer_over_limit`, `points_over_limit`", body = ProblemDocument,
          content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_lookups`: see Limits", body = ProblemDocument,
+         content_type = "application/problem+json",
+         headers(("Retry-After" = String, description = "In how many seconds to try again"))),
         (status = "default", description = "Another problem", body = ProblemDocument,
          content_type = "application/problem+json"),
     ),
@@ -99,6 +102,9 @@ pub async fn post_transfer(
     let (Body(offer), key) = (body, key.required()?);
     let Offer { from_member_id, to_member_id, to_external_id, points, message, direct } = offer;
     let from_member_id = caller.resolve(from_member_id, "from_member_id")?;
+    if let (Some(member), Some(_)) = (caller.own(), &to_external_id) {
+        service.limits.receiver_lookup(member)?;
+    }
     let to_member_id = match to_external_id {
         Some(external_id) => service.reader.run(move |connection| members::id_of(connection, &external_id)).await?,
         None => to_member_id,

@@ -4,6 +4,7 @@ mod client;
 mod database;
 mod points;
 mod program;
+mod raw;
 pub mod sql;
 
 use std::net::{SocketAddr, TcpListener};
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 use accrue::domain::ids::MemberId;
 use accrue::domain::time::{self, Timestamp};
 use accrue::http::auth::{AuthConfig, Authenticator, DevelopmentKey, Scopes, TokenClaims};
-use accrue::http::{self, ServerConfig, Service, access};
+use accrue::http::{self, Bounds, ServerConfig, Service, ServiceConfig, access};
 use accrue::ledger::{Ledger, LedgerConfig};
 use accrue::postgres::clock::Clock;
 use accrue::read::{Reader, verify};
@@ -27,6 +28,7 @@ pub use self::client::{Answer, Client, at_once};
 pub use self::database::Database;
 pub use self::points::{balances, fund, kinds, nobody, two_journals, wallet};
 pub use self::program::{Place, Running, Stderr, signal};
+pub use self::raw::Raw;
 
 /// The programme of the tests: a point for a dollar, pending for 14 days, good until the end of the month twelve
 /// months later, in New York.
@@ -58,6 +60,25 @@ impl Pair {
         }
         assert_eq!(database.undone(), 0, "a batch did not wait for its head");
         database.audit();
+    }
+}
+
+/// How a service is reached, and what it allows.
+pub struct Serving {
+    /// Whose tokens it takes.
+    pub keys: AuthConfig,
+    /// What callers may ask.
+    pub allowed: ServiceConfig,
+    /// How many connections there may be.
+    pub connections: usize,
+    /// How long each may wait for its peer.
+    pub bounds: Bounds,
+}
+
+impl Default for Serving {
+    fn default() -> Self {
+        let keys = AuthConfig { development_key: Some(key().clone()), ..AuthConfig::default() };
+        Self { keys, allowed: ServiceConfig::default(), connections: 512, bounds: Bounds::default() }
     }
 }
 
@@ -96,34 +117,46 @@ impl App {
 
     /// A service on a database that exists.
     pub fn on(database: Database, clock: Clock, configure: impl FnOnce(&mut LedgerConfig)) -> Self {
-        let keys = AuthConfig { development_key: Some(key().clone()), ..AuthConfig::default() };
-        Self::serving(database, clock, configure, keys)
+        Self::serving(database, clock, configure, Serving::default())
     }
 
     /// A service that takes tokens of these keys and no others.
     pub fn trusting(keys: AuthConfig) -> Self {
-        Self::serving(Database::new(), Clock::database(), |_| {}, keys)
+        Self::reached(Serving { keys, ..Serving::default() })
     }
 
-    fn serving(database: Database, clock: Clock, configure: impl FnOnce(&mut LedgerConfig), keys: AuthConfig) -> Self {
+    /// A service that is reached in another way than others.
+    pub fn reached(serving: Serving) -> Self {
+        Self::serving(Database::new(), Clock::database(), |_| {}, serving)
+    }
+
+    fn serving(database: Database, clock: Clock, configure: impl FnOnce(&mut LedgerConfig), serving: Serving) -> Self {
+        let Serving { keys, allowed, connections, bounds } = serving;
         let mut config = LedgerConfig { clock: clock.clone(), ..LedgerConfig::new(database.service_url()) };
         configure(&mut config);
         let ledger = Arc::new(Ledger::open(config).expect("the ledger opens"));
         let reader = Reader::new(&database.service_url(), clock.clone(), 4);
         let authenticator = Arc::new(Authenticator::new(keys).expect("the keys are usable"));
         let metrics = PrometheusBuilder::new().build_recorder().handle();
-        let service = Service::new(Arc::clone(&ledger), reader, authenticator, metrics, database.service_url());
+        let service =
+            Service::new(Arc::clone(&ledger), reader, authenticator, metrics, database.service_url(), allowed);
         let (sender, started) = mpsc::channel();
         let thread = thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
-                let running = http::start(service, ServerConfig { listener, workers: 2 }).expect("it can be used");
+                let config = ServerConfig { listener, workers: 2, connections, bounds };
+                let running = http::start(service, config).expect("it can be used");
                 sender.send((running.address, running.handle)).expect("the test waits");
                 running.server.await.expect("the server runs");
             });
         });
         let (address, handle) = started.recv().expect("the server starts");
         Self { database, ledger, clock, address, stop: Some((handle, thread)) }
+    }
+
+    /// A connection of which every byte is the test's.
+    pub fn connect(&self) -> Raw {
+        Raw::new(self.address)
     }
 
     /// `http://host:port`

@@ -133,6 +133,11 @@ impl Running {
         let program = program.to_str().expect("a path in UTF-8");
         let mut command = place.command(&["serve", "--listen", "127.0.0.1:0", "--program", program]);
         command.args(more);
+        Self::start(end, command)
+    }
+
+    /// Starts a service by this command, with this on the other end of its standard error, and waits until it listens.
+    pub fn start(end: Stderr, mut command: Command) -> Self {
         let mut process = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the program can be run");
         let mut stderr = BufReader::new(process.stderr.take().expect("it is piped"));
         let (mut text, mut line) = (String::new(), String::new());

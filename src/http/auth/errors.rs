@@ -74,6 +74,31 @@ pub enum AuthRefusal {
 }
 
 impl AuthRefusal {
+    /// Does it refuse a token that no issuer made for this service? Not one that was good once or for others, and not
+    /// a request without a token.
+    pub fn is_guess(self) -> bool {
+        match self {
+            AuthRefusal::SeveralHeaders
+            | AuthRefusal::NotBearer
+            | AuthRefusal::TooLong
+            | AuthRefusal::Malformed
+            | AuthRefusal::CriticalHeader
+            | AuthRefusal::UnknownKey
+            | AuthRefusal::AlgorithmNotAllowed
+            | AuthRefusal::BadSignature => true,
+            AuthRefusal::Missing
+            | AuthRefusal::KeysAwaited
+            | AuthRefusal::Expired
+            | AuthRefusal::NotYetValid
+            | AuthRefusal::WrongIssuer
+            | AuthRefusal::WrongAudience
+            | AuthRefusal::MissingClaim(_)
+            | AuthRefusal::InvalidClaim(_)
+            | AuthRefusal::BadSubject
+            | AuthRefusal::BadMember => false,
+        }
+    }
+
     /// A stable name for programs.
     pub fn code(self) -> &'static str {
         match self {

@@ -1,0 +1,223 @@
+//! Peers that open connections and say no more, or listen no more: each connection ends, and others are answered.
+
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use accrue::http::Bounds;
+use accrue::http::access::all_scopes;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde_json::json;
+
+use crate::support::{App, Client, NOON, PROGRAM, Place, Raw, Running, Serving, Stderr, sql, token, wait_for};
+
+const LIVEZ: &[u8] = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
+
+// A request whose body does not come to its end.
+fn begun(request: &str, authorization: Option<&str>) -> Vec<u8> {
+    let authorization = authorization.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+    format!("{request} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{authorization}").into_bytes()
+}
+
+fn chunked(request: &str, authorization: Option<&str>) -> Vec<u8> {
+    [&begun(request, authorization)[..], b"transfer-encoding: chunked\r\n\r\n"].concat()
+}
+
+fn sized(request: &str, authorization: Option<&str>) -> Vec<u8> {
+    [&begun(request, authorization)[..], b"content-length: 100\r\n\r\n"].concat()
+}
+
+// What a peer sends first, and what it then sends again and again.
+fn peers() -> Vec<(&'static str, Vec<u8>, &'static [u8])> {
+    let operator = token("operator", &all_scopes().join(" "), None);
+    let good = Some(operator.as_str());
+    vec![
+        ("nothing", Vec::new(), b""),
+        ("half a head", b"GET /livez HTTP/1.1\r\nhost: x\r\n".to_vec(), b""),
+        ("a dripped head", b"GET /livez HTTP/1.1\r\nx: ".to_vec(), b"x"),
+        ("empty lines after an answer", LIVEZ.to_vec(), b"\r\n"),
+        ("half a second head", [LIVEZ, b"GET /livez HTTP/1.1\r\n"].concat(), b""),
+        ("half a third head", [LIVEZ, LIVEZ, b"G"].concat(), b""),
+        ("a dripped second head", [LIVEZ, b"GET /livez HTTP/1.1\r\nx: "].concat(), b"x"),
+        ("no body for what needs none", chunked("GET /livez", None), b""),
+        ("no body of a length for what needs none", sized("GET /livez", None), b""),
+        ("a dripped body for what needs none", chunked("GET /livez", None), b"1\r\nx\r\n"),
+        ("a dripped size of a chunk", chunked("GET /livez", None), b"0"),
+        ("no body behind a refused token", chunked("POST /v1/orders", Some("x")), b""),
+        ("no body of a length behind a refused token", sized("POST /v1/orders", Some("x")), b""),
+        ("a dripped body behind a refused token", chunked("POST /v1/orders", Some("x")), b"1\r\nx\r\n"),
+        ("no body at no address", chunked("POST /v2", None), b""),
+        ("no body for another method", chunked("DELETE /livez", None), b""),
+        ("no body, and 408", chunked("POST /v1/orders", good), b""),
+        ("no body of a length, and 408", sized("POST /v1/orders", good), b""),
+        ("a dripped body, and 408", chunked("POST /v1/orders", good), b"1\r\n \r\n"),
+        ("a dripped body over a limit", chunked("PATCH /v1/members/me", good), b"1\r\n \r\n"),
+    ]
+}
+
+#[test]
+fn a_connection_ends_whatever_its_peer_leaves_out_or_drips() {
+    // Longer than the test waits: half a request is not idleness.
+    let (idle, arrival) = (Duration::from_secs(3_600), Duration::from_millis(500));
+    let app = App::reached(Serving { bounds: Bounds { idle, arrival, ..Bounds::default() }, ..Serving::default() });
+    thread::scope(|scope| {
+        for (name, first, drip) in peers() {
+            let mut connection = app.connect();
+            scope.spawn(move || {
+                println!("{name}");
+                connection.send(&first);
+                if !drip.is_empty() {
+                    wait_for("nobody to take what is dripped", || !connection.send(drip));
+                }
+                connection.closed();
+            });
+        }
+    });
+}
+
+#[test]
+fn a_connection_ends_when_its_peer_asks_no_more() {
+    let bounds = Bounds { idle: Duration::from_millis(300), ..Bounds::default() };
+    let app = App::reached(Serving { bounds, ..Serving::default() });
+    let mut connection = app.connect();
+    connection.send(LIVEZ);
+    connection.closed();
+}
+
+#[test]
+fn a_connection_ends_when_its_peer_takes_nothing_of_its_answers() {
+    let bounds = Bounds { stalled: Duration::from_millis(300), ..Bounds::default() };
+    let app = App::reached(Serving { bounds, ..Serving::default() });
+    let mut connection = app.connect();
+    let script = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\n\r\n".repeat(16);
+    wait_for("the connection to be closed", || !connection.send(&script));
+}
+
+#[test]
+fn a_request_that_arrives_slowly_but_in_time_is_answered() {
+    let app = App::start();
+    let mut connection = app.connect();
+    for byte in LIVEZ.iter().chain(LIVEZ) {
+        assert!(connection.send(&[*byte]));
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!((connection.answer().status, connection.answer().status), (200, 200));
+    // What was answered early can still be sent to its end, and another request after it.
+    let mut connection = app.connect();
+    connection.send(&chunked("GET /livez", None));
+    assert_eq!(connection.answer().status, 200);
+    connection.send(b"1\r\nx\r\n0\r\n\r\n");
+    connection.send(LIVEZ);
+    assert_eq!(connection.answer().status, 200);
+}
+
+// Opens `n` connections of all kinds, and keeps them.
+fn flood(n: usize, open: impl Fn() -> Raw) -> Vec<Raw> {
+    let kinds = peers();
+    let open = |(_, first, _): &(_, Vec<u8>, _)| {
+        let mut connection = open();
+        connection.send(first);
+        connection
+    };
+    kinds.iter().cycle().take(n).map(open).collect()
+}
+
+#[test]
+fn a_flood_of_connections_locks_nobody_out() {
+    files(4_096);
+    // Nothing ends by itself while the test runs.
+    let hour = Duration::from_secs(3_600);
+    let bounds = Bounds { idle: hour, arrival: hour, stalled: hour };
+    let app = App::reached(Serving { connections: 64, bounds, ..Serving::default() });
+    let member = app.enrol("ana");
+    let mut flooding = Vec::new();
+    for n in 0..22 {
+        flooding.extend(flood(50, || app.connect()));
+        app.earn(&member, &format!("A-{n}"), NOON, "5");
+        assert_eq!(app.client(None).get("/livez").status, 200);
+    }
+    assert_eq!(flooding.len(), 1_100);
+}
+
+#[test]
+fn a_request_that_is_being_answered_does_not_give_way_to_a_flood() {
+    files(4_096);
+    let app = App::reached(Serving { connections: 64, ..Serving::default() });
+    let member = app.enrol("ana");
+    let (held, answered) = (app.database.hold_heads(), AtomicBool::new(false));
+    thread::scope(|scope| {
+        let asked = scope.spawn(|| {
+            app.earn(&member, "A-1", NOON, "5");
+            answered.store(true, Ordering::SeqCst);
+        });
+        let waits = "SELECT count(*) FROM pg_stat_activity
+                     WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        wait_for("the order to wait for its head", || sql::number(&mut app.owner(), waits) > 0);
+        let flooding = flood(200, || app.connect());
+        assert!(!answered.load(Ordering::SeqCst));
+        drop(held);
+        asked.join().unwrap();
+        drop(flooding);
+    });
+}
+
+#[test]
+fn connections_leave_the_database_its_descriptors() {
+    files(4_096);
+    let place = Place::new();
+    let program = place.file("program.toml", PROGRAM);
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--program", program.to_str().unwrap()];
+    let service = Running::start(Stderr::Read, with_files(&place.command(&serve), 160));
+    let token = place.run(&["token", "--as", "operator"]).expect(0).out.trim().to_owned();
+    let operator = || Client::new(service.base.clone(), Some(token.clone()));
+    let address = service.base.trim_start_matches("http://").parse().unwrap();
+    let flooding = flood(600, || Raw::new(address));
+    // The readers have not connected yet: that takes descriptors that are still there.
+    let member = operator().post("/v1/members", &json!({ "external_id": "ana" }));
+    assert_eq!(member.status, 201, "{member:?}");
+    let id = member.body["id"].as_str().unwrap();
+    let wallet = operator().get(&format!("/v1/members/{id}/wallet"));
+    assert_eq!(wallet.status, 200, "{wallet:?}");
+    let export = operator().get("/v1/ledger/export");
+    assert_eq!(export.status, 200, "{export:?}");
+    assert_eq!(operator().get("/readyz").status, 200);
+    drop(flooding);
+    assert_eq!(service.terminate(), Some(0));
+}
+
+#[test]
+fn too_few_descriptors_are_refused_at_start() {
+    let place = Place::new();
+    let program = place.file("program.toml", PROGRAM);
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--program", program.to_str().unwrap()];
+    let output = with_files(&place.command(&serve), 90).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("open files are too few"), "{said}");
+}
+
+// The command, which may open so many files and not one more.
+fn with_files(command: &Command, most: u32) -> Command {
+    let mut limited = Command::new("sh");
+    limited.arg("-c").arg(format!("ulimit -n {most}; exec \"$0\" \"$@\"")).arg(command.get_program());
+    limited.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        limited.current_dir(folder);
+    }
+    limited
+}
+
+// Lets the test itself open so many files.
+fn files(wanted: u64) {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_some_and(|current| current < wanted) {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }).expect("the limit can be raised");
+    }
+}
