@@ -5,11 +5,12 @@ mod folders;
 mod leftovers;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use accrue::postgres::cluster::{Access, Cluster, ClusterConfig, ClusterError, Durability, resolve_data_dir};
@@ -218,9 +219,15 @@ impl Service {
             .args(["--exact", "cluster::service", "--ignored", "--nocapture"])
             .env("TEST_DATA_DIR", data_dir)
             .current_dir("/")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap()
+            .stdout(Stdio::piped());
+        // A copy of the binary is busy for as long as a process that another thread has just forked still holds it open
+        // for writing.
+        loop {
+            match command.spawn() {
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => thread::sleep(Duration::from_millis(10)),
+                started => return started.unwrap(),
+            }
+        }
     }
 }
 

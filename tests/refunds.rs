@@ -1,7 +1,10 @@
 //! Orders are refunded: their points are reversed, and the points that paid them come back.
 
+mod claims;
+mod expired;
 mod items;
 mod policies;
+mod set_off;
 mod splits;
 
 use serde_json::{Value, json};
@@ -28,7 +31,11 @@ fn a_refund_says_what_it_did_and_what_remains() {
     let refunded = refund(&app, "A-1", "R-1", "10.5");
     let expected = json!({
         "refund_id": "R-1", "order_id": "A-1", "member_id": member, "amount": "10.50",
-        "points_reversed": { "pending": 11, "active": 0, "debt": 0, "waived": 0 }, "points_returned": 0,
+        "occurred_at": "2026-03-10T12:00:00.000000Z", "paid_out": "10.50",
+        "returned": { "points": 0, "value": "0.00", "usable": 0 },
+        "points_reversed": {
+            "pending": 11, "active": 0, "set_off": 0, "debt": 0, "claimed": 0, "expired": 0, "waived": 0,
+        },
         "remaining": { "amount": "18.83", "points": 18 },
         "wallet": { "active": 0, "debt": 0, "held": 0, "pending": 18 },
     });
@@ -91,7 +98,8 @@ fn the_refunds_of_an_order_are_listed_from_the_newest() {
     let expected = json!({
         "refunds": [{
             "refund_id": "R-1", "amount": "10.00", "items": items, "points_reversed": first.body["points_reversed"],
-            "points_returned": 0, "refunded_at": "2026-03-10T12:00:00.000000Z",
+            "paid_out": "10.00", "returned": { "points": 0, "value": "0.00", "usable": 0 },
+            "occurred_at": "2026-03-10T12:00:00.000000Z", "refunded_at": "2026-03-10T12:00:00.000000Z",
         }],
         "next_cursor": null,
     });

@@ -83,7 +83,7 @@ fn lots_are_listed_from_the_newest_to_the_oldest_with_what_is_left_in_them() {
     let earned: Vec<i64> = lots.iter().map(|lot| lot["earned"].as_i64().unwrap()).collect();
     assert_eq!(earned, [3, 14, 13, 12, 11, 10]);
     let newest = json!({
-        "id": lots[0]["id"], "earned": 3, "pending": 3, "active": 0, "held": 0,
+        "id": lots[0]["id"], "earned": 3, "pending": 3, "active": 0, "held": 0, "expired": 0,
         "active_at": "2026-03-24T11:00:00.000000Z", "expires_at": "2027-04-01T04:00:00.000000Z",
     });
     assert_eq!(lots[0], newest);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{NOON, change, hold, redeem};
-use crate::support::{Answer, App, sql};
+use crate::support::{Answer, App, instant, sql};
 
 // A member with 5000 active points, which are worth fifty dollars.
 fn rich_member(app: &App, external_id: &str) -> String {
@@ -114,7 +114,7 @@ fn what_came_back_before_the_order_neither_paid_it_nor_comes_back_with_its_refun
     let posted = order(&app, &member, "A-1", "100.00", &[&spent.body["id"]]);
     assert_eq!(posted.body["paid"], json!({ "points": 100, "value": "1.00" }), "{posted:?}");
     let refund = |id: &str, amount: &str| {
-        checkout.post("/v1/orders/A-1/refunds", &json!({ "refund_id": id, "amount": amount })).body["points_returned"]
+        checkout.post("/v1/orders/A-1/refunds", &json!({ "refund_id": id, "amount": amount })).body["returned"]["points"]
             .as_i64()
     };
     assert_eq!(refund("R-1", "10.00"), Some(10));
@@ -123,9 +123,10 @@ fn what_came_back_before_the_order_neither_paid_it_nor_comes_back_with_its_refun
 
 #[test]
 fn an_order_can_be_paid_with_points_to_its_last_cent_where_the_programme_has_it_so() {
-    let app = App::at(NOON);
+    let app = App::at("2026-01-01T12:00:00Z");
+    app.publish("2026-01-01T12:01:00Z", |document| document["redemption"]["order_share"] = json!("1"));
+    app.clock.set(instant(NOON));
     let (checkout, member) = (app.checkout(), rich_member(&app, "ana"));
-    app.publish("2026-03-10T12:05:00Z", |document| document["redemption"]["order_share"] = json!("1"));
     let held = hold(&checkout, &member, 2000, "15m");
     let posted = order(&app, &member, "A-1", "20.00", &[&held.body["id"]]);
     assert_eq!((posted.status, &posted.body["earned"]["points"]), (201, &json!(0)), "{posted:?}");
@@ -185,4 +186,20 @@ fn a_key_of_a_capture_tells_its_order_from_another() {
     let form = format!(r#"["{}",20]"#, held.body["id"].as_str().unwrap());
     let known = format!("SELECT count(*) FROM idempotency WHERE request_hash = sha256(convert_to('{form}', 'UTF8'))");
     assert_eq!(sql::number(&mut app.owner(), &known), 1);
+}
+
+#[test]
+fn an_order_is_judged_by_the_share_of_its_own_time() {
+    let app = App::at(NOON);
+    let member = rich_member(&app, "ana");
+    let before = redeem_for(&app, &member, "A-1", 500);
+    let after = redeem_for(&app, &member, "A-2", 500);
+    app.publish("2026-03-10T12:05:00Z", |document| document["redemption"]["order_share"] = json!("0.2"));
+    let posted = order(&app, &member, "A-1", "10.00", &[&before.body["id"]]);
+    assert_eq!((posted.status, &posted.body["paid"]["points"]), (201, &json!(500)), "{posted:?}");
+    let mut late = app.order(&member, "A-2", "2026-03-10T12:05:00Z", "10.00");
+    late["redemption_ids"] = json!([after.body["id"]]);
+    let refused = app.checkout().post("/v1/orders", &late);
+    refused.assert_problem(422, "over_order_share");
+    assert_eq!(refused.body["maximum"], "2.00");
 }

@@ -126,7 +126,7 @@ fn points_that_were_given_for_an_order_of_nothing_come_back_with_it() {
     order["redemption_ids"] = json!([spent.body["id"]]);
     assert_eq!(checkout.post("/v1/orders", &order).status, 201);
     assert_eq!(app.points(&member), [60, 0, 0, 0]);
-    assert_eq!(refund(&app, "A-1", "R-1", "0.00").body["points_returned"], 40);
+    assert_eq!(refund(&app, "A-1", "R-1", "0.00").body["returned"]["points"], 40);
     assert_eq!(app.points(&member), [100, 0, 0, 0]);
 }
 

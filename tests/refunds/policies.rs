@@ -5,10 +5,11 @@ use serde_json::json;
 use super::{NOON, refund, reversed};
 use crate::support::{App, instant};
 
-// A service whose programme has this refund policy from a minute past noon.
-fn with_policy(policy: &str) -> App {
-    let app = App::at(NOON);
-    app.publish("2026-03-10T12:01:00Z", |document| document["refunds"]["policy"] = json!(policy));
+// A service at noon whose programme has had this refund policy for months.
+pub fn with_policy(policy: &str) -> App {
+    let app = App::at("2026-01-01T12:00:00Z");
+    app.publish("2026-01-01T12:01:00Z", |document| document["refunds"]["policy"] = json!(policy));
+    app.clock.set(instant(NOON));
     app
 }
 
@@ -34,10 +35,10 @@ fn only_pending_takes_what_is_pending_of_the_order_and_waives_the_rest() {
     assert_eq!(reversed(&refund(&app, "C-1", "R-1", "10.00")), [10, 0, 0, 0]);
     assert_eq!(reversed(&refund(&app, "A-1", "R-1", "40.00")), [0, 0, 0, 40]);
     assert_eq!(app.points(&member), [150, 20, 0, 0]);
-    // What was waived is waived for good, though the policy changes.
+    // The policy is that of the order's time, whatever it is now: no debt comes on earlier purchases.
     app.publish("2026-03-10T12:02:00Z", |document| document["refunds"]["policy"] = json!("unlimited"));
-    assert_eq!(reversed(&refund(&app, "A-1", "R-2", "10.00")), [0, 10, 0, 0]);
-    assert_eq!(app.points(&member), [140, 20, 0, 0]);
+    assert_eq!(reversed(&refund(&app, "A-1", "R-2", "10.00")), [0, 0, 0, 50]);
+    assert_eq!(app.points(&member), [150, 20, 0, 0]);
 }
 
 #[test]

@@ -56,12 +56,15 @@ fn points_that_paid_come_back_for_the_share_refunded() {
     assert_eq!(app.points(&member), [0, 15, 0, 0]);
     let half = refund(&app, "ana-1", "R-1", "10.00");
     // 7.50 of the 15.00 that earned are kept: 7 points.
-    assert_eq!((reversed(&half), &half.body["points_returned"]), ([8, 0, 0, 0], &json!(250)));
+    assert_eq!(reversed(&half), [8, 0, 0, 0]);
+    // A quarter of the order was paid with points: of ten dollars back, 7.50 are money.
+    let back = json!({ "points": 250, "value": "2.50", "usable": 250 });
+    assert_eq!((&half.body["paid_out"], &half.body["returned"]), (&json!("7.50"), &back));
     assert_eq!(app.points(&member), [250, 7, 0, 0]);
     let redemption = app.checkout().get(&format!("/v1/redemptions/{}", held.as_str().unwrap())).body;
     assert_eq!((&redemption["status"], &redemption["returned"]), (&json!("captured"), &json!(250)));
     let rest = refund(&app, "ana-1", "R-2", "10.00");
-    assert_eq!((reversed(&rest), &rest.body["points_returned"]), ([7, 0, 0, 0], &json!(250)));
+    assert_eq!((reversed(&rest), &rest.body["returned"]["points"]), ([7, 0, 0, 0], &json!(250)));
     assert_eq!(rest.body["remaining"], json!({ "amount": "0.00", "points": 0 }));
     assert_eq!(app.points(&member), [500, 0, 0, 0]);
     // To their own lot, with its own end.
@@ -76,7 +79,7 @@ fn points_come_back_cumulatively_however_an_order_is_split() {
     let mut back = 0;
     for n in 1..=100 {
         let part = refund(&app, "ana-1", &format!("R-{n}"), "0.10");
-        back += part.body["points_returned"].as_i64().unwrap();
+        back += part.body["returned"]["points"].as_i64().unwrap();
         assert_eq!(back, 333 * n / 100, "{part:?}");
     }
     assert_eq!(app.points(&member), [333, 0, 0, 0]);
@@ -89,8 +92,8 @@ fn refunds_and_returns_share_one_cap() {
     let address = format!("/v1/redemptions/{}/return", held.as_str().unwrap());
     assert_eq!(app.checkout().ask(&address, &json!({ "points": 400 })).status, 200);
     let half = refund(&app, "ana-1", "R-1", "5.00");
-    assert_eq!(half.body["points_returned"], 100, "{half:?}");
-    assert_eq!(refund(&app, "ana-1", "R-2", "5.00").body["points_returned"], 0);
+    assert_eq!(half.body["returned"]["points"], 100, "{half:?}");
+    assert_eq!(refund(&app, "ana-1", "R-2", "5.00").body["returned"]["points"], 0);
     assert_eq!(app.points(&member), [500, 0, 0, 0]);
     app.checkout().ask(&address, &json!({})).assert_problem(409, "redemption_state_conflict");
 }
@@ -109,9 +112,9 @@ fn several_redemptions_come_back_the_last_first() {
     order["redemption_ids"] = json!([first, second]);
     assert_eq!(checkout.post("/v1/orders", &order).status, 201);
     let returned = |id: &str| checkout.get(&format!("/v1/redemptions/{id}")).body["returned"].clone();
-    assert_eq!(refund(&app, "A-1", "R-1", "5.00").body["points_returned"], 150);
+    assert_eq!(refund(&app, "A-1", "R-1", "5.00").body["returned"]["points"], 150);
     assert_eq!((returned(&first), returned(&second)), (json!(0), json!(150)));
-    assert_eq!(refund(&app, "A-1", "R-2", "5.00").body["points_returned"], 150);
+    assert_eq!(refund(&app, "A-1", "R-2", "5.00").body["returned"]["points"], 150);
     assert_eq!((returned(&first), returned(&second)), (json!(100), json!(200)));
     assert_eq!(app.points(&member), [1000, 0, 0, 0]);
 }

@@ -266,7 +266,7 @@ statement! {
         now: Timestamp => Timestamptz,
         most: i64 => BigInt,
     } -> LotColumns,
-    "SELECT l.id, l.member, l.earned, l.pending, l.active, l.held, l.active_at, l.expires_at
+    "SELECT l.id, l.member, l.earned, l.pending, l.active, l.held, l.expired, l.active_at, l.expires_at
      FROM UNNEST($2) AS wanted (member)
      CROSS JOIN LATERAL (
          SELECT * FROM lot

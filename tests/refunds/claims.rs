@@ -1,0 +1,99 @@
+//! Points in a hold or an open offer do not escape a refund: what they would have covered is claimed.
+
+use serde_json::{Value, json};
+
+use super::policies::with_policy;
+use super::{refund, reversed};
+use crate::support::{Answer, App, instant};
+
+// A member with 100 active points of the order "A-1".
+fn member(app: &App) -> String {
+    let member = app.enrol("ana");
+    app.earn(&member, "A-1", "2026-02-10T12:00:00Z", "100");
+    member
+}
+
+fn hold(app: &App, member: &str, points: i64, ttl: &str) -> Answer {
+    let body = json!({ "member_id": member, "points": points, "hold": { "ttl": ttl } });
+    let held = app.checkout().ask("/v1/redemptions", &body);
+    assert_eq!(held.status, 201, "{held:?}");
+    held
+}
+
+fn claimed(refunded: &Answer) -> Value {
+    assert_eq!(refunded.status, 201, "{refunded:?}");
+    refunded.body["points_reversed"]["claimed"].clone()
+}
+
+#[test]
+fn an_offer_that_comes_back_pays_what_a_refund_made_due() {
+    for answer in ["cancel", "decline", "lapse"] {
+        let app = with_policy("within_balance");
+        let (member, friend) = (member(&app), app.enrol("ben"));
+        let (giver, receiver) = (app.member(&member), app.member(&friend));
+        let offer = giver.ask("/v1/transfers", &json!({ "to_member_id": friend, "points": 100 }));
+        assert_eq!(offer.status, 201, "{offer:?}");
+        assert_eq!(claimed(&refund(&app, "A-1", "R-1", "100.00")), 100);
+        assert_eq!(app.points(&member), [0, 0, 100, 0]);
+        match answer {
+            "lapse" => app.clock.set(instant("2026-03-18T12:00:00Z")),
+            answer => {
+                let address = format!("/v1/transfers/{}/{answer}", offer.body["id"].as_str().unwrap());
+                let asked = if answer == "decline" { &receiver } else { &giver }.ask(&address, &json!({}));
+                assert_eq!(asked.status, 200, "{asked:?}");
+            }
+        }
+        assert_eq!(app.points(&member), [0; 4], "{answer}");
+    }
+}
+
+#[test]
+fn a_hold_that_comes_back_pays_first_and_the_rest_is_the_members() {
+    for policy in ["within_balance", "unlimited"] {
+        for lapses in [true, false] {
+            let app = with_policy(policy);
+            let member = member(&app);
+            let held = hold(&app, &member, 100, "30d");
+            // In parts as at once.
+            refund(&app, "A-1", "R-1", "30.00");
+            refund(&app, "A-1", "R-2", "40.00");
+            if lapses {
+                app.clock.set(instant("2026-04-10T12:00:00Z"));
+            } else {
+                assert_eq!(app.checkout().ask(&format!("{}/void", held.headers["location"]), &json!({})).status, 200);
+            }
+            assert_eq!(app.points(&member), [30, 0, 0, 0], "{policy}, lapses: {lapses}");
+        }
+    }
+}
+
+#[test]
+fn what_is_captured_lets_its_claim_go_and_the_next_refund_asks_again() {
+    let app = with_policy("within_balance");
+    let member = member(&app);
+    let held = hold(&app, &member, 100, "15m");
+    let half = refund(&app, "A-1", "R-1", "50.00");
+    assert_eq!((reversed(&half), claimed(&half)), ([0; 4], json!(50)));
+    let capture = format!("{}/capture", held.headers["location"]);
+    // 80 are spent; of the 20 that come back none is the member's.
+    assert_eq!(app.checkout().ask(&capture, &json!({ "points": 80 })).status, 200);
+    assert_eq!(app.points(&member), [0; 4]);
+    app.earn(&member, "B-1", "2026-02-10T12:00:00Z", "60");
+    // 30 of the first refund were let go, and 20 are due now.
+    let next = refund(&app, "A-1", "R-2", "20.00");
+    assert_eq!((reversed(&next), claimed(&next)), ([0, 50, 0, 0], json!(0)));
+    assert_eq!(app.points(&member), [10, 0, 0, 0]);
+}
+
+#[test]
+fn a_claim_is_no_more_than_what_is_held() {
+    let app = with_policy("within_balance");
+    let member = member(&app);
+    let held = hold(&app, &member, 40, "15m");
+    let body = json!({ "member_id": member, "points": 60 });
+    assert_eq!(app.checkout().ask("/v1/redemptions", &body).status, 201);
+    let refunded = refund(&app, "A-1", "R-1", "100.00");
+    assert_eq!((reversed(&refunded), claimed(&refunded)), ([0, 0, 0, 60], json!(40)));
+    assert_eq!(app.checkout().ask(&format!("{}/void", held.headers["location"]), &json!({})).status, 200);
+    assert_eq!(app.points(&member), [0; 4]);
+}

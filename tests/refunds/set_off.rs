@@ -1,0 +1,69 @@
+//! What a refund makes due is set off against what comes back with it, over all refunds of the order.
+
+use serde_json::{Value, json};
+
+use super::{NOON, refund};
+use crate::support::{App, instant};
+
+// A programme in which a point is worth five cents and is usable at once.
+fn app() -> App {
+    let app = App::at("2026-01-01T12:00:00Z");
+    app.publish("2026-01-01T12:01:00Z", |document| {
+        document["earning"]["pending"] = json!("0D");
+        document["redemption"]["point_value"] = json!("0.05");
+    });
+    app.clock.set(instant(NOON));
+    app
+}
+
+// Posts an order that `points` pay a part of, and spends what it earns.
+fn pay_and_spend(app: &App, member: &str, amount: &str, points: i64) {
+    let checkout = app.checkout();
+    let hold = json!({ "member_id": member, "points": points, "hold": { "ttl": "15m" } });
+    let held = checkout.ask("/v1/redemptions", &hold).body["id"].clone();
+    let mut order = app.order(member, "O", NOON, amount);
+    order["redemption_ids"] = json!([held]);
+    let posted = checkout.post("/v1/orders", &order);
+    assert_eq!(posted.status, 201, "{posted:?}");
+    let spent = json!({ "member_id": member, "points": posted.body["earned"]["points"] });
+    assert_eq!(checkout.ask("/v1/redemptions", &spent).status, 201);
+}
+
+fn refund_in(app: &App, parts: &[&str]) -> Vec<Value> {
+    let refunds = (1..).zip(parts).map(|(n, part)| refund(app, "O", &format!("R-{n}"), part));
+    refunds.map(|refunded| refunded.body).collect()
+}
+
+#[test]
+fn a_cent_before_the_rest_does_not_keep_a_point() {
+    for parts in [&["2.00"][..], &["0.01", "1.99"], &["1.99", "0.01"]] {
+        let app = app();
+        let member = app.enrol("ana");
+        app.earn(&member, "A", "2026-02-10T12:00:00Z", "20.00");
+        pay_and_spend(&app, &member, "2.00", 20);
+        let replies = refund_in(&app, parts);
+        assert_eq!(app.points(&member), [19, 0, 0, 0], "{parts:?}: {replies:?}");
+        let sum = |name: &str| -> i64 { replies.iter().map(|reply| reply["returned"][name].as_i64().unwrap()).sum() };
+        assert_eq!((sum("points"), sum("usable")), (20, 19));
+        let cents = |reply: &Value| reply["paid_out"].as_str().unwrap().replace('.', "").parse::<i64>().unwrap();
+        assert_eq!(replies.iter().map(cents).sum::<i64>(), 100, "{replies:?}");
+    }
+}
+
+#[test]
+fn the_longest_lived_come_back_first_however_the_order_is_split() {
+    for parts in [&["200.00"][..], &["100.00", "100.00"], &["66.67", "66.67", "66.66"], &["0.01", "199.99"]] {
+        let app = app();
+        let member = app.enrol("ana");
+        // Two lots: one ends in February, one in March.
+        app.earn(&member, "A", "2026-01-10T12:00:00Z", "1000.00");
+        app.earn(&member, "B", "2026-02-10T12:00:00Z", "1000.00");
+        pay_and_spend(&app, &member, "200.00", 2000);
+        refund_in(&app, parts);
+        let wallet = app.checkout().get(&format!("/v1/members/{member}/wallet")).body;
+        let points: Vec<i64> =
+            wallet["expiring"].as_array().unwrap().iter().map(|lot| lot["points"].as_i64().unwrap()).collect();
+        assert_eq!(points, [900, 1000], "{parts:?}: {wallet}");
+        assert_eq!(app.points(&member), [1900, 0, 0, 0]);
+    }
+}
