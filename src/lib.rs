@@ -39,7 +39,7 @@
 //! | movement | decided in | entries |
 //! |---|---|---|
 //! | earn | [`domain::order`] | `points.earned`, `order.recorded` |
-//! | reverse (a refund) | [`domain::refund`] | `order.refunded`, `redemption.returned` |
+//! | reverse (a refund) | [`domain::refund`], [`domain::reversal`] | `order.refunded`, `redemption.returned` |
 //! | hold, capture, void, return | [`domain::redemption`] | `redemption.*` |
 //! | donate | [`domain::donation`] | `points.donated` |
 //! | transfer | [`domain::transfer`] | `transfer.*` |
@@ -48,7 +48,8 @@
 //! | activate, expire, lapse | [`domain::decide`] | `points.activated`, `points.expired`, `*.lapsed` |
 //!
 //! An entry states in its payload what it changes besides points, whole, as it is afterwards ([`domain::fact`]):
-//! the redemption, the transfer, the refund. [`domain::member::Member::apply`] takes postings, lots and fact up, in
+//! the redemption, the transfer, the refund. Only what becomes of a refund's claim follows from the postings: what leaves
+//! `held` for `issuance` pays it, and what leaves it otherwise may let it go. [`domain::member::Member::apply`] takes postings, lots and fact up, in
 //! memory, in the posting path and in replay alike; what is written is the difference.
 //!
 //! # What goes wrong, and what happens then
@@ -102,7 +103,7 @@
 //!    service's role lacks the privileges, and [`ledger::Ledger::open`] refuses a role that has them or could get them, and
 //!    triggers that do not all fire ([`postgres::guard`]).
 //! 2. **Every posting balances** by construction; all accounts of a journal sum to zero.
-//! 3. **Projections are derivable.** Members, wallets, lots, orders, redemptions, transfers, donations, stock and totals
+//! 3. **Projections are derivable.** Members, wallets, lots, claims, orders, redemptions, transfers, donations, stock and totals
 //!    can be rebuilt from the journals, and each journal alone rebuilds its members; the posting path and replay come
 //!    through the same [`domain::member::Member::apply`]. Personal data is not a projection.
 //! 4. **One request, one effect.** A key belongs to its caller and operation. Same key and content: the first status and
@@ -111,7 +112,8 @@
 //!    ([`domain::refusal::Refusal::can_heal`]) takes no key at all: the same request is decided anew.
 //! 5. **A 2xx means committed**, with `synchronous_commit` on.
 //! 6. **No overspend**: no part of a wallet falls below zero. Only a refund may leave debt, where the programme's policy
-//!    says so; debt is repaid whenever points become active, so that with a debt nothing is ever active.
+//!    says so; debt is repaid whenever points become active, so that with a debt nothing is ever active. A claim is no
+//!    debt: it is never more than what is held.
 //! 7. **Numbers have no gaps** in a journal, `recorded_at` never runs backwards in it, and
 //!    `hash = SHA-256(hash before ‖ canonical bytes of the entry)`: see [`domain::entry`].
 //! 8. **No personal data in the hashed bytes.** What is personal stands in `member_profile`, what people wrote in `note`,
@@ -121,10 +123,13 @@
 //!    does nothing else ([`jobs`]).
 //!    One exception, on the safe side: stock that a lapsed hold reserves comes back when the lapse is written.
 //! 10. **Same journal and same programme versions, same result.** Decisions take time, ids and rules as inputs.
-//! 11. **Splitting changes nothing**: a refund in many parts makes due what one refund would ([`domain::refund`]).
+//! 11. **Splitting changes nothing**: a refund in many parts, at one instant, ends in the same wallet, lots, debt and
+//!     sums as one ([`domain::refund`]). What had expired of the order's own points is not taken again; what could not be
+//!     taken, the order's next refund asks for; what is held meanwhile is claimed and goes when it comes back
+//!     ([`domain::reversal`]).
 //! 12. **Points keep their age.** Returned and transferred points keep their lot's end; held ones do not expire while
 //!     they are held, and expire at once if they go back after it. Points that come back after a capture, or that a client
-//!     gives back from a hold, when their lot has ended, get the programme's grace.
+//!     gives back from a hold, when their lot has ended, get the programme's grace. What refunds claim goes first.
 //!
 //! # The canonical entry, version 1
 //!

@@ -1,7 +1,7 @@
 //! What bad input gets: a code, a sentence, every fault, and no trace in the ledger.
 
 use accrue::http::access::ACCESS;
-use accrue::http::input::MAX_BODY;
+use accrue::http::input::{MAX_BODY, MAX_BODY_OF_ITEMS};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, App, NOON, nobody};
@@ -183,14 +183,18 @@ fn a_body_is_limited_and_must_be_json() {
     let order = app.order(&member, "A-1", "2026-03-10T11:00:00Z", "29.33").to_string();
     let padded = |length: usize| format!("{order}{}", " ".repeat(length - order.len()));
     let post = |headers: &[(&str, &str)], body: &str| app.checkout().send("POST", "/v1/orders", headers, Some(body));
-    post(&[], &padded(MAX_BODY + 1)).assert_problem(413, "body_too_large");
+    post(&[], &padded(MAX_BODY_OF_ITEMS + 1)).assert_problem(413, "body_too_large");
+    // What has no items has less room.
+    let (gift, app_of_ana) = (json!({ "to_member_id": member, "points": 1 }).to_string(), app.member(&member));
+    let long = format!("{gift}{}", " ".repeat(MAX_BODY));
+    app_of_ana.send("POST", "/v1/transfers", &[], Some(&long)).assert_problem(413, "body_too_large");
     for other in
         ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "application/merge-patch+json"]
     {
         post(&[("content-type", other)], &order).assert_problem(415, "unsupported_media_type");
     }
     assert_eq!(app.rows(), before, "a refusal left a trace");
-    assert_eq!(post(&[("content-type", "Application/JSON; charset=utf-8")], &padded(MAX_BODY)).status, 201);
+    assert_eq!(post(&[("content-type", "Application/JSON; charset=utf-8")], &padded(MAX_BODY_OF_ITEMS)).status, 201);
 }
 
 #[test]

@@ -155,7 +155,7 @@ fn service() {
     let cluster = Cluster::start(&config).unwrap();
     write_mark(&cluster);
     println!("\npostmaster {}", cluster.postmaster_pid());
-    std::thread::sleep(Duration::from_secs(60));
+    thread::sleep(Duration::from_secs(60));
 }
 
 /// A folder of one test, with the data folder in it.

@@ -211,3 +211,32 @@ fn serve_takes_orders_until_it_is_told_to_stop_and_what_it_took_is_there_afterwa
     let export = place.run(&["export"]).expect(0).out;
     assert_eq!(export.lines().filter(|line| line.contains("\"A-1\"")).count(), 1);
 }
+
+#[test]
+fn balances_orders_and_refunds_are_imported_by_their_commands_and_each_again() {
+    let place = place();
+    place.file("balances.csv", "external_id,points,expires_at\nana,120,2030-01-01\nana,30,\nben,7,\n");
+    place.file(
+        "orders.csv",
+        "order_id,customer_id,ordered_on,items,amount\nA-1,ana,2025-01-10,1,20.00\nA-2,cid,2025-01-10,1,0.00\n",
+    );
+    place.file(
+        "refunds.csv",
+        "order_id,refund_id,refunded_on,amount\nA-1,R-1,2025-01-12,5.00\nA-2,R-1,2025-01-12,0.00\n",
+    );
+    let balances = ["import", "balances", "balances.csv", "--program", "program.toml"];
+    let orders = ["import", "orders", "orders.csv", "--program", "program.toml"];
+    let refunds = ["import", "refunds", "refunds.csv"];
+    for (what, arguments, lines) in
+        [("balances", &balances[..], 3), ("orders", &orders[..], 2), ("refunds", &refunds[..], 2)]
+    {
+        let first = place.run(arguments).expect(0);
+        assert!(first.out.contains(&format!("{lines} {what} posted, 0 were there already")), "{first:?}");
+        let again = place.run(arguments).expect(0);
+        assert!(again.out.contains(&format!("0 {what} posted, {lines} were there already")), "{again:?}");
+    }
+    let bad = place.file("bad.csv", "order_id,refund_id,refunded_on,amount\nZ-9,R-1,2025-01-12,5.00\n");
+    let refused = place.run(&["import", "refunds", bad.to_str().unwrap()]).expect(1);
+    assert!(refused.out.contains("line 2 rejected: no order with this id"), "{refused:?}");
+    place.run(&["verify"]).expect(0);
+}

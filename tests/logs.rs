@@ -71,6 +71,18 @@ fn a_command_that_fails_says_so_by_its_code_though_nobody_hears_why() {
 }
 
 #[test]
+fn an_import_is_done_though_nobody_hears_what_was() {
+    let place = Place::new();
+    place.file("program.toml", PROGRAM);
+    place.file("orders.csv", "order_id,customer_id,ordered_on,items,amount\nA-1,ana,2025-01-10,1,20.00\n");
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    let mut command = place.command(&["import", "orders", "orders.csv", "--program", "program.toml"]);
+    assert_eq!(command.stdout(full()).stderr(full()).status().unwrap().code(), Some(0));
+    let again = place.run(&["import", "orders", "orders.csv", "--program", "program.toml"]).expect(0);
+    assert!(again.out.contains("0 orders posted, 1 were there already"), "{again:?}");
+}
+
+#[test]
 fn a_demonstration_whose_words_nobody_reads_serves_and_ends() {
     let place = Place::new();
     begun(&place);

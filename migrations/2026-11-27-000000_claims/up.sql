@@ -1,6 +1,6 @@
 -- Refunds take nothing that had expired, set what is due off against what comes back, and claim what is held.
 
--- How many points of a lot expired: postings into `breakage` that name it.
+-- How many points of a lot expired or were forfeit: postings into `breakage` that name it.
 ALTER TABLE lot ADD COLUMN expired bigint NOT NULL DEFAULT 0
     CONSTRAINT lot_expired_not_negative CHECK (expired >= 0);
 UPDATE lot SET expired = gone.points
@@ -8,8 +8,8 @@ UPDATE lot SET expired = gone.points
           WHERE credit = 'breakage' AND lot IS NOT NULL GROUP BY journal, lot) AS gone
     WHERE lot.journal = gone.journal AND lot.id = gone.lot;
 
--- What of an order's refunds is claimed of held points, and the text of the reversal that its last entry states; null
--- before the first refund, and after one that was written before there were claims.
+-- What of an order's refunds is claimed of held points, and the reversal as its last refund states it, less what of the
+-- claim was paid or let go since; null before the first refund, and after one that was written before there were claims.
 ALTER TABLE orders ADD COLUMN claimed bigint CONSTRAINT orders_claimed_not_negative CHECK (claimed >= 0),
     ADD COLUMN reversal text;
 CREATE INDEX orders_claimed_idx ON orders (member) WHERE claimed > 0;

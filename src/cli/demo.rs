@@ -1,6 +1,5 @@
 //! `accrue demo`: real purchases become points, in front of your eyes.
 
-use std::fmt::Display;
 use std::io::{self, Cursor, Write};
 use std::net::SocketAddr;
 use std::thread;
@@ -13,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::args::{ClaimArgs, DatabaseArgs, DemoArgs, KeyArgs, Role};
 use super::database::{Database, unreachable};
-use super::{import, serve, token};
+use super::{import, logs, serve, token};
 use crate::domain::ids::MemberId;
 use crate::http::auth::DevelopmentKey;
 use crate::ledger::{Ledger, Mode, setup};
@@ -78,22 +77,15 @@ fn load(database: &Database, ledger: &Ledger) -> Result<i32> {
     let yesterday = today.pred_opt().context("today is the first day of the calendar")?;
     let shift = setup::demo_shift(&mut owner, i32::try_from((yesterday - LAST_DAY).num_days())?)?;
     if !setup::demo_loaded(&mut owner)? {
-        say("loading 69 659 real orders of 23 570 customers …");
+        logs::say("loading 69 659 real orders of 23 570 customers …");
         let began = Instant::now();
         let report = import::orders(ledger, &database.url, Cursor::new(ORDERS), shift)?;
-        say(report.said(began.elapsed()));
+        logs::say(report.said(began.elapsed()));
         // Only now: a service that is killed before posts what is missing at the next start.
         setup::set_demo_loaded(&mut owner)?;
         analyse(database)?;
     }
     Ok(shift)
-}
-
-// What is only for whoever looks on: the orders are loaded whether or not anybody does.
-fn say(line: impl Display) {
-    if let Err(error) = writeln!(io::stdout(), "{line}") {
-        tracing::warn!(%error, "standard output cannot be written");
-    }
 }
 
 // Fresh tables have no statistics, and readers' plans follow them.

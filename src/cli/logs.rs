@@ -1,7 +1,8 @@
 //! Structured logs on standard error.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::io::{self, IsTerminal};
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
 use std::panic::{self, PanicHookInfo};
 use std::time::Duration;
 
@@ -38,6 +39,13 @@ pub fn start(args: &LogArgs) {
 /// Prints a line that is no event, such as why a command failed.
 pub fn print(line: String) {
     log::stderr().line((line + "\n").into_bytes());
+}
+
+/// Says something to whoever looks on, on standard output. The work is done whether or not anybody does.
+pub fn say(line: impl Display) {
+    if let Err(error) = writeln!(io::stdout(), "{line}") {
+        tracing::warn!(%error, "standard output cannot be written");
+    }
 }
 
 /// Waits a moment for what is still to be written. A reader that stalls does not keep the process from ending.

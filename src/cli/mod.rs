@@ -15,6 +15,7 @@ mod verify;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
@@ -23,10 +24,12 @@ use self::args::{Args, Command};
 
 /// Runs the command that the arguments name.
 pub fn run(arguments: impl IntoIterator<Item = OsString> + Clone) -> ExitCode {
-    let code = match config_file::with_defaults(Args::command(), arguments.clone()) {
-        Ok(command) => run_command(command.get_matches_from(arguments)),
+    let run = || match config_file::with_defaults(Args::command(), arguments.clone()) {
+        Ok(command) => run_command(command.get_matches_from(arguments.clone())),
         Err(error) => failed(&error),
     };
+    // A panic has queued its line, which the end of the process must not outrun.
+    let code = panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or(ExitCode::from(2));
     logs::finish();
     code
 }

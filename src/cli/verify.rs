@@ -1,7 +1,7 @@
 //! `accrue verify`
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::{DatabaseArgs, VerifyArgs};
 use super::database::{self, Database};
+use super::logs;
 use crate::postgres::clock::Clock;
 use crate::postgres::connect;
 use crate::read::verify::{self, NotVerified, Verified};
@@ -17,13 +18,13 @@ use crate::read::verify::{self, NotVerified, Verified};
 pub fn run(database: &DatabaseArgs, args: &VerifyArgs) -> ExitCode {
     match check(database, args) {
         Ok(Ok(verified)) => {
-            say(report(&verified));
+            logs::say(report(&verified));
             ExitCode::SUCCESS
         }
         Ok(Err(NotVerified::Unreadable(error))) => super::failed(&anyhow!(error)),
         Ok(Err(NotVerified::Empty)) => super::failed(&anyhow!(NotVerified::Empty)),
         Ok(Err(wrong)) => {
-            say(writeln!(io::stdout(), "wrong: {wrong}"));
+            logs::say(format!("wrong: {wrong}"));
             ExitCode::from(1)
         }
         Err(error) => super::failed(&error),
@@ -55,23 +56,13 @@ fn check(database_args: &DatabaseArgs, args: &VerifyArgs) -> Result<Result<Verif
     Ok(result)
 }
 
-// What was found stands in the exit code, whether or not anybody reads more.
-fn say(said: io::Result<()>) {
-    if let Err(error) = said {
-        tracing::warn!(%error, "standard output cannot be written");
-    }
-}
-
-fn report(verified: &Verified) -> io::Result<()> {
-    let mut out = io::stdout();
-    if let Some(ledger) = verified.ledger {
-        writeln!(out, "ledger {ledger}")?;
-    }
-    for (journal, entries, head) in &verified.journals {
-        writeln!(out, "journal {journal}: {entries} entries, head {head}")?;
-    }
+fn report(verified: &Verified) -> String {
+    let mut lines: Vec<String> = verified.ledger.iter().map(|ledger| format!("ledger {ledger}")).collect();
+    let journal = |(journal, entries, head): &_| format!("journal {journal}: {entries} entries, head {head}");
+    lines.extend(verified.journals.iter().map(journal));
     let entries: i64 = verified.journals.iter().map(|journal| journal.1).sum();
-    writeln!(out, "right: {entries} entries, {} members, {} lots", verified.members, verified.lots)
+    lines.push(format!("right: {entries} entries, {} members, {} lots", verified.members, verified.lots));
+    lines.join("\n")
 }
 
 fn progress() -> ProgressBar {

@@ -24,7 +24,7 @@ pub struct Lot {
     pub active: i64,
     /// See [`Balances::held`](super::member::Balances::held).
     pub held: i64,
-    /// How many of its points expired.
+    /// How many of its points expired or were forfeit, less those that a refund took again.
     pub expired: i64,
     /// When pending points of it become active.
     pub active_at: Timestamp,

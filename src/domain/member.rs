@@ -82,6 +82,7 @@ pub struct Balances {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, utoipa::ToSchema)]
 pub struct Lifetime {
     /// Points from orders, less those that refunds made due, whether they were taken, had expired or were waived.
+    /// (Refunds written before that rule took off only what was taken.)
     pub lifetime_earned: i64,
     /// Points redeemed and donated, less those that came back.
     pub lifetime_spent: i64,

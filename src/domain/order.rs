@@ -36,7 +36,7 @@ pub struct Order {
     pub order_id: String,
     /// Who ordered.
     pub member_id: MemberId,
-    /// When, RFC 3339 with an offset; at most five minutes in the future. It decides the programme version, activation and expiry.
+    /// When, RFC 3339 with an offset; at most five minutes in the future. It decides the programme version, and with it activation, expiry, the share that points may pay and what refunds take.
     #[serde(with = "time::serde_canonical")]
     #[schema(value_type = String, format = DateTime)]
     pub occurred_at: Timestamp,

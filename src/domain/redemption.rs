@@ -247,15 +247,22 @@ pub(super) fn take(member: &Member, points: i64) -> Result<Vec<Taking>, Rejected
     }
 }
 
-/// The postings by which held points go back at `at`: first to what refunds claim of them, then to `active`, or to
-/// `breakage` where their lot has ended or the member has left.
+/// The postings by which held points go back at `at`: first to what refunds claim of them, then to `active`. Where their
+/// lot has ended they repay debt, and else they expire: a debt is younger than what is held, and would have taken them
+/// before their end. Of a member who has left all go to `breakage`.
 pub(super) fn release(member: &Member, takings: &[Taking], at: Timestamp) -> Result<Vec<Posting>, Misfit> {
     let (claimed, free) = claimed(member, takings)?;
     let mut postings = lot::postings(&claimed, HELD, Account::Issuance);
+    if member.status.has_left() {
+        postings.extend(lot::postings(&free, HELD, Account::Breakage));
+        return Ok(postings);
+    }
     let (ended, alive) = ended(member, free, at)?;
-    let back = if member.status.has_left() { Account::Breakage } else { ACTIVE };
-    postings.extend(lot::postings(&alive, HELD, back));
-    postings.extend(lot::postings(&ended, HELD, Account::Breakage));
+    let owed = (member.balances.debt - lot::total(&alive)).max(0);
+    let (repaying, over) = lot::split(&ended, owed);
+    postings.extend(lot::postings(&alive, HELD, ACTIVE));
+    postings.extend(lot::postings(&repaying, HELD, Account::Member(Part::Debt)));
+    postings.extend(lot::postings(&over, HELD, Account::Breakage));
     Ok(postings)
 }
 
@@ -280,15 +287,15 @@ fn claimed(member: &Member, takings: &[Taking]) -> Result<(Vec<Taking>, Vec<Taki
 
 // The postings by which held points go back because somebody gave them up, and the lots that they bring.
 fn give_up(work: &Working<'_>, id: RedemptionId, takings: Vec<Taking>) -> Result<(Vec<Posting>, Vec<NewLot>), Misfit> {
-    let now = work.context().now;
-    if work.context().own().is_some() {
-        return Ok((release(&work.member, &takings, now)?, Vec::new()));
+    let context = work.context();
+    let has_grace = context.program().redemption.return_grace.is_some() && context.own().is_none();
+    if !has_grace || work.member.status.has_left() {
+        return Ok((release(&work.member, &takings, context.now)?, Vec::new()));
     }
     let (claimed, free) = claimed(&work.member, &takings)?;
-    let (ended, alive) = ended(&work.member, free, now)?;
-    let back = if work.member.status.has_left() { Account::Breakage } else { ACTIVE };
+    let (ended, alive) = ended(&work.member, free, context.now)?;
     let mut postings = lot::postings(&claimed, HELD, Account::Issuance);
-    postings.extend(lot::postings(&alive, HELD, back));
+    postings.extend(lot::postings(&alive, HELD, ACTIVE));
     let (late, lots) = revive(work, id, &ended, HELD);
     postings.extend(late);
     Ok((postings, lots))
@@ -298,7 +305,7 @@ fn give_up(work: &Working<'_>, id: RedemptionId, takings: Vec<Taking>) -> Result
 // their own, and that lot. Without a grace, or where the member has left, they expire.
 fn revive(work: &Working<'_>, id: RedemptionId, ended: &[Taking], source: Account) -> (Vec<Posting>, Vec<NewLot>) {
     let context = work.context();
-    let late: i64 = ended.iter().map(|taking| taking.points).sum();
+    let late = lot::total(ended);
     let grace = context.program().redemption.return_grace;
     let Some(grace) = grace.filter(|_| late > 0 && !work.member.status.has_left()) else {
         return (lot::postings(ended, source, Account::Breakage), Vec::new());

@@ -8,7 +8,8 @@
 //! 2. what comes back of the points that paid the order: it is *set off*, and does not reach the wallet;
 //! 3. what earlier refunds of the order brought back, the last first;
 //! 4. other active points, soonest-expiring first;
-//! 5. by the policy the member's *debt*, or a *claim* on what is held. The rest is waived until the next refund.
+//! 5. by the policy the member's *debt* (`unlimited`), or a *claim* on what is held (`within_balance`). The rest is waived
+//!    until the next refund.
 //!
 //! Where more comes back than is asked for, it makes good what the order's refunds took before in the opposite order
 //! (debt, then other points), and what is left goes to the lots that paid, longest-lived first. At one instant the end
@@ -18,7 +19,10 @@
 //! claimed before anything else is taken.
 //!
 //! A claim is no more than what is held. What comes back from there pays it first; what is captured or accepted lets it
-//! go ([`Member::apply`]). So a refund while points are held ends as one after they came back.
+//! go ([`Member::apply`]). A debt needs none: what comes back repays it, points that have ended included. So a refund
+//! while points are held leaves the sums that one would after they came back. One thing differs: where points that paid
+//! come back after their end and without a grace, those are only good to be set off, and more of them are while some of
+//! the order's own are held.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -104,10 +108,11 @@ impl Reversal {
         Self { covered, ..Self::default() }
     }
 
-    /// Lots that it speaks of and a further refund may move points of.
+    /// The lots whose points a further refund of the order may move.
     pub fn lots(&self) -> impl Iterator<Item = Uuid> {
         let (taken, set_off) = (self.taken.iter(), self.set_off.iter());
-        taken.chain(set_off).map(|taking| taking.lot).chain(self.given.iter().filter_map(|given| given.into))
+        let given = self.given.iter().map(|given| given.into.unwrap_or(given.lot));
+        taken.chain(set_off).map(|taking| taking.lot).chain(given)
     }
 }
 
@@ -126,14 +131,16 @@ pub fn plan(member: &Member, order: &OrderRecord, asked: &Asked<'_>) -> Result<P
     let (mut reversal, coming) = (Reversal { claimed: 0, ..before.clone() }, lot::total(asked.coming));
     // Whoever has left owes nothing more, and what is held for whoever has left is forfeit anyway.
     let stays = !member.status.has_left();
-    let claims_of_others = member.claimed - before.claimed;
-    let mut claimable = if stays { member.balances.held - claims_of_others - member.balances.debt } else { 0 };
+    // A debt needs no claim: whatever comes back repays it.
+    let claims = stays && asked.policy == RefundPolicy::WithinBalance;
+    let free = member.balances.held - (member.claimed - before.claimed) - member.balances.debt;
+    let mut claimable = if claims { free.max(0) } else { 0 };
     let mut claimed = 0;
     if asked.policy != RefundPolicy::OnlyPending {
         plan.active = need.take(own.map_or(0, |lot| lot.active));
         // These expire when they are released, or get a grace: they are the order's own all the same.
         let ended = own.filter(|lot| lot.has_expired(asked.now)).map_or(0, |lot| lot.held);
-        claimed = need.take(ended.min(claimable).max(0));
+        claimed = need.take(ended.min(claimable));
         claimable -= claimed;
         plan.set_off = need.take(coming);
         plan.again = take_again(member, &mut reversal, &mut need);
@@ -146,8 +153,7 @@ pub fn plan(member: &Member, order: &OrderRecord, asked: &Asked<'_>) -> Result<P
     reversal.covered = before.covered - owed + found + reversal.debt;
     plan.debt = (reversal.debt - owed).max(0);
     plan.debt_undone = (owed - reversal.debt).max(0);
-    let more = if asked.policy == RefundPolicy::OnlyPending { 0 } else { claimable.max(0) };
-    reversal.claimed = claimed + need.take(more);
+    reversal.claimed = claimed + need.take(claimable);
     plan.waived = need.0;
     let mut back = Need(coming - plan.set_off);
     plan.restored = restore(member, &mut reversal, &mut back, asked.now);

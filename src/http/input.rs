@@ -4,6 +4,7 @@ use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 use std::rc::Rc;
 
+use actix_web::body::{self, BodyLimitExceeded, BodyStream};
 use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{self, Bytes};
@@ -17,13 +18,19 @@ use super::strict_json;
 use crate::domain::fields::{self, Fault, Fields, Wrong};
 use crate::domain::money::{self, Currency, MoneyFault};
 
-/// The largest body that is read: an order of as many items as there may be fits, with room for long names.
-pub const MAX_BODY: usize = 1024 * 1024;
+/// The largest body of an order or a refund: as many items as there may be fit, with room for long names.
+pub const MAX_BODY_OF_ITEMS: usize = 1024 * 1024;
+
+/// The largest body of any other call. What many peers can have under way at once is kept small.
+pub const MAX_BODY: usize = 64 * 1024;
 
 /// Something that is read from a JSON object.
 pub trait Read: Sized {
     /// May a body be left out whole, as if it were `{}`?
     const MAY_BE_LEFT_OUT: bool = false;
+
+    /// How many bytes a body has at most.
+    const MOST_BYTES: usize = MAX_BODY;
 
     /// Reads it; every fault goes to `fields`.
     fn read(fields: &mut Fields<'_>) -> Option<Self>;
@@ -49,10 +56,16 @@ impl<T: Read + 'static> FromRequest for Body<T> {
         if !is_json && !T::MAY_BE_LEFT_OUT {
             return Box::pin(ready(Err(wrong_type())));
         }
-        let bytes = Bytes::from_request(request, payload);
+        let said = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        if said.is_some_and(|length: usize| length > T::MOST_BYTES) {
+            return Box::pin(ready(Err(too_large(T::MOST_BYTES))));
+        }
+        let bytes = body::to_bytes_limited(BodyStream::new(payload.take()), T::MOST_BYTES);
         let watch = request.conn_data::<Rc<Watch>>().cloned();
         Box::pin(async move {
-            let bytes = arrived(bytes, watch.as_deref()).await?;
+            let bytes =
+                arrived(bytes, watch.as_deref()).await?.map_err(|BodyLimitExceeded { .. }| too_large(T::MOST_BYTES))?;
+            let bytes = bytes.map_err(|_| Problem::new("malformed_json", "the body could not be read to its end"))?;
             if T::MAY_BE_LEFT_OUT && bytes.is_empty() {
                 return fields::read(&json!({}), T::read).map(Body).map_err(Problem::validation);
             }
@@ -87,10 +100,15 @@ fn is_identity(encoding: &HeaderValue) -> bool {
     encoding.to_str().is_ok_and(|encoding| encoding.trim().eq_ignore_ascii_case("identity"))
 }
 
-async fn arrived(
-    bytes: impl Future<Output = Result<Bytes, actix_web::Error>>,
+fn too_large(most: usize) -> Problem {
+    Problem::new("body_too_large", format!("a body of this call may have at most {most} bytes"))
+}
+
+// What `bytes` gives, within the time that a body has to arrive.
+async fn arrived<F, E>(
+    bytes: impl Future<Output = Result<Result<Bytes, F>, E>>,
     watch: Option<&Watch>,
-) -> Result<Bytes, Problem> {
+) -> Result<Result<Result<Bytes, F>, E>, Problem> {
     let bound = watch.map_or_else(|| Bounds::default().arrival, Watch::arrival);
     if let Some(watch) = watch {
         watch.await_body();
@@ -98,13 +116,10 @@ async fn arrived(
     let bytes = tokio::time::timeout(bound, bytes).await.map_err(|_| {
         Problem::new("body_timeout", format!("a body must arrive within {} seconds", bound.as_secs_f32()))
     })?;
-    if let Some(watch) = watch.filter(|_| bytes.is_ok()) {
+    if let Some(watch) = watch.filter(|_| matches!(bytes, Ok(Ok(_)))) {
         watch.body_arrived();
     }
-    bytes.map_err(|error| match error.as_response_error().status_code().as_u16() {
-        413 => Problem::new("body_too_large", format!("a body may have at most {MAX_BODY} bytes")),
-        _ => Problem::new("malformed_json", "the body could not be read to its end"),
-    })
+    Ok(bytes)
 }
 
 /// Query parameters.

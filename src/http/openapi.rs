@@ -163,12 +163,12 @@ order. Whatever is another member's looks like what is not there.
 
 ## Limits
 
-A member's token may make so many calls in a minute, and name so many receivers by `to_external_id` in an hour, since \
-every answer to that tells whether there is such a customer. An address may send so many tokens in a minute that were \
-not issued for this service; a good token from the same address passes all the same. Beyond that the answer is 429, \
+A member's token may make 600 calls in a minute, and name 10 receivers by `to_external_id` in an hour, since \
+every answer to that tells whether there is such a customer. An address may send 60 tokens in a minute that were not \
+issued for this service; a good token from the same address passes all the same. A service can be set otherwise. Beyond that the answer is 429, \
 with `Retry-After` in seconds. Clients' tokens have no limit.
 
-Bodies are sent as they are: any `Content-Encoding` but `identity` is refused with 415. A request must arrive whole \
+A body has at most 64 KiB, with items (orders, refunds) 1 MiB, a programme 256 KiB. Bodies are sent as they are: any `Content-Encoding` but `identity` is refused with 415. A request must arrive whole \
 within 10 seconds; a connection that breaks these bounds, or does not read its answer, is closed.
 
 Answers lie in no cache (`Cache-Control: no-store`). To poll, keep the last answer and its `ETag`, and send that as \

@@ -46,6 +46,8 @@ pub async fn readyz(service: web::Data<Service>) -> HttpResponse {
 /// |---|---|
 /// | `accrue_http_requests_total` | requests answered, by `method`, `route` and `status` |
 /// | `accrue_http_request_seconds` | how long they took, by `route` |
+/// | `accrue_http_connections` | connections that are open |
+/// | `accrue_http_connections_cut_total` | connections that were dropped, by `reason`: `overdue` or `gave_way` |
 /// | `accrue_batch_commands` | how many commands went into a transaction |
 /// | `accrue_batch_seconds` | how long a transaction took |
 /// | `accrue_queued_commands` | how many commands wait, by `journal` |

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 
 use super::access::Authorised;
-use super::input::{Body, IdempotencyKey, Read};
+use super::input::{Body, IdempotencyKey, MAX_BODY_OF_ITEMS, Read};
 use super::problem::{Problem, ProblemDocument};
 use super::{Service, created, json};
 use crate::domain::fields::{self, Fields, Wrong};
@@ -33,7 +33,7 @@ const NOT_PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(
 /// before must have been made for this `order_id`, or captured with it. What points pay earns nothing.
 ///
 /// The items cost what their `amount` says, or else `quantity` × `unit_price`, each line rounded half up to what the
-/// currency can pay; whoever rounds otherwise states the `amount`. A body has at most 1 MiB.
+/// currency can pay; whoever rounds otherwise states the `amount`.
 #[utoipa::path(
     tag = "orders",
     request_body(content = Order, examples(
@@ -118,6 +118,8 @@ pub async fn find(service: &Service, order_id: String) -> Result<OrderView, Prob
 }
 
 impl Read for Order {
+    const MOST_BYTES: usize = MAX_BODY_OF_ITEMS;
+
     fn read(order: &mut Fields<'_>) -> Option<Self> {
         // Without a currency the amounts are still read, by the widest form, so that their faults are found.
         let currency: Option<Currency> = order.required("currency", fields::parsed);

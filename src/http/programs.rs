@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::access::Authorised;
-use super::input::{Body, IdempotencyKey, Query, Read};
+use super::input::{Body, IdempotencyKey, MAX_BODY, Query, Read};
 use super::page::{Page, PageParameters};
 use super::problem::{Problem, ProblemDocument};
 use super::{Service, created, json};
@@ -109,6 +109,8 @@ pub async fn get_versions(
 }
 
 impl Read for Publication {
+    const MOST_BYTES: usize = 4 * MAX_BODY;
+
     fn read(publication: &mut Fields<'_>) -> Option<Self> {
         let effective_at = publication.required("effective_at", fields::timestamp);
         let document = publication.required("document", |value: &Value| Ok(value.clone()));

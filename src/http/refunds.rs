@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use super::access::Authorised;
-use super::input::{self, Body, IdempotencyKey, Query, Read};
+use super::input::{self, Body, IdempotencyKey, MAX_BODY_OF_ITEMS, Query, Read};
 use super::page::{Page, PageParameters};
 use super::problem::{Problem, ProblemDocument};
 use super::{Service, created, json, orders};
@@ -31,7 +31,9 @@ pub struct RefundList {
 /// Refund an order, or a part of it
 ///
 /// Any number of times, up to the order's amount. The points that the order brought are reversed and the points that
-/// paid it come back, both for the share refunded: many small refunds do what one large one does. A refund is posted
+/// paid it come back, both for the share refunded: at one instant, many small refunds end as one
+/// large one does. What points had paid is not paid out; points that are set aside meanwhile are claimed: they go when
+/// they come back. A refund is posted
 /// once, under its `refund_id`.
 ///
 /// With `items`, no more of an article comes back than was bought, and over all refunds no more money for it than its
@@ -118,6 +120,8 @@ pub struct RefundBody {
 }
 
 impl Read for RefundBody {
+    const MOST_BYTES: usize = MAX_BODY_OF_ITEMS;
+
     fn read(refund: &mut Fields<'_>) -> Option<Self> {
         let refund_id = refund.required("refund_id", Order::read_id);
         let amount = refund.required("amount", fields::decimal(money::MAX_MINOR_UNITS, money::MAX_AMOUNT));

@@ -21,7 +21,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::connections::{Bounds, Connections};
 use super::problem::{Code, Problem};
 use super::{
-    Service, access, adjustments, causes, connections, donations, headers, input, ledger, lots, members, memberships,
+    Service, access, adjustments, causes, connections, donations, headers, ledger, lots, members, memberships,
     operations, orders, programs, redemptions, refunds, rewards, sandbox, statements, transfers,
 };
 use crate::ledger::Mode;
@@ -67,6 +67,8 @@ pub fn start(service: Service, config: ServerConfig) -> io::Result<Running> {
         Mode::Production => |_| {},
     };
     let ServerConfig { listener, workers, connections, bounds } = config;
+    // Each worker has at least two, and together they have no more than there may be.
+    let workers = workers.min(connections / 2).max(1);
     let each = (connections / workers).max(2);
     let builder = Server::build().workers(workers).max_concurrent_connections(each);
     let builder = builder.shutdown_timeout(DRAIN).disable_signals();
@@ -107,7 +109,6 @@ fn app(
     App::new()
         .into_utoipa_app()
         .app_data(service)
-        .app_data(web::PayloadConfig::new(input::MAX_BODY))
         .configure(routes)
         .configure(of_mode)
         .map(|app| {

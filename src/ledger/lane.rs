@@ -211,7 +211,9 @@ impl Lane {
     }
 
     fn warn(&self, failure: &Failure, meaning: &Meaning, commands: usize) {
-        let Some(left_out) = seldom::due(meaning.name()) else { return };
+        // A clock that is behind has a kind of its own, so that no other failure hides it.
+        let kind = if matches!(failure, Failure::Ahead { .. }) { "clock_behind" } else { meaning.name() };
+        let Some(left_out) = seldom::due(kind) else { return };
         let error = failure as &dyn std::error::Error;
         tracing::warn!(journal = self.journal, commands, ?meaning, error, left_out, "a batch failed");
     }

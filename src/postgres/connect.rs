@@ -1,10 +1,13 @@
 //! Connections: the lanes' own and the readers' pool.
 
+use std::error::Error;
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, ConnectionError, PgConnection};
-use r2d2::{ManageConnection, Pool};
+use r2d2::{HandleError, ManageConnection, Pool};
+
+use crate::process::seldom;
 
 /// The shortest of a lane's timeouts: how long it waits for a lock.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -101,7 +104,20 @@ pub fn readers(url: &str, size: u32) -> ReadPool {
         // A ping on every checkout would double the round trips.
         .test_on_check_out(false)
         .connection_timeout(POOL_TIMEOUT)
+        .error_handler(Box::new(SeldomLogged))
         .build_unchecked(Readers { url: url.to_owned() })
+}
+
+// A pool tries again for as long as its database is away, and would say so each time.
+#[derive(Debug)]
+struct SeldomLogged;
+
+impl<E: Error> HandleError<E> for SeldomLogged {
+    fn handle_error(&self, error: E) {
+        if let Some(left_out) = seldom::due("reader_unavailable") {
+            tracing::warn!(%error, left_out, "a reader cannot connect");
+        }
+    }
 }
 
 // A peer that vanished without a word must not hold a connection for the hours that TCP allows it.

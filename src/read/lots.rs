@@ -35,7 +35,7 @@ pub struct LotView {
     pub active: i64,
     /// How many are set aside.
     pub held: i64,
-    /// How many expired.
+    /// How many expired or were forfeit.
     pub expired: i64,
     /// When they became or become usable.
     #[serde(with = "time::serde_canonical")]

@@ -46,6 +46,10 @@ pub struct WalletContents {
     /// The points.
     #[serde(flatten)]
     pub balances: Balances,
+    /// How many of the held points go to what refunds made due as soon as they come back; absent where none do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 1)]
+    pub claimed: Option<i64>,
     /// The sums since joining.
     #[serde(flatten)]
     pub lifetime: Lifetime,
@@ -75,7 +79,9 @@ pub fn wallet(
     connection.build_transaction().read_only().repeatable_read().run(|connection| {
         let Some(Settled { work, lots, as_of }) = settled(connection, id, clock, programs)? else { return Ok(None) };
         let expiring = expiring(connection, &work.member, &lots, as_of)?;
-        let contents = WalletContents { balances: work.member.balances, lifetime: work.member.lifetime, expiring };
+        let Member { balances, lifetime, claimed, .. } = work.member;
+        let contents =
+            WalletContents { balances, claimed: Some(claimed).filter(|points| *points > 0), lifetime, expiring };
         Ok(Some(WalletReply { contents, as_of }))
     })
 }

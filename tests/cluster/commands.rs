@@ -105,8 +105,8 @@ fn a_command_starts_the_cluster_if_the_service_it_waits_for_ends() {
     let mut process = Service::command(Command::new(std::env::current_exe().unwrap()), &place.data_dir());
     wait_for("initdb to begin", || names(&place.data_dir()).any(|name| name.contains("unfinished-password")));
     let config = place.config();
-    let waiting = std::thread::spawn(move || Access::open(&config));
-    std::thread::sleep(Duration::from_millis(100));
+    let waiting = thread::spawn(move || Access::open(&config));
+    thread::sleep(Duration::from_millis(100));
     process.kill().unwrap();
     process.wait().unwrap();
     let access = waiting.join().unwrap().unwrap();

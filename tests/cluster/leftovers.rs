@@ -22,7 +22,7 @@ fn a_service_killed_while_postgres_starts_leaves_nothing_that_blocks() {
     place.start().stop().unwrap();
     for delay in [5, 20, 40, 60, 90] {
         let mut process = Service::command(Command::new(std::env::current_exe().unwrap()), &place.data_dir());
-        std::thread::sleep(Duration::from_millis(delay));
+        thread::sleep(Duration::from_millis(delay));
         process.kill().unwrap();
         process.wait().unwrap();
         connect(&place.start().owner_url("postgres"));
@@ -63,10 +63,10 @@ fn the_backends_of_a_killed_postmaster_are_waited_for() {
     let cluster = place.start();
     let mut busy = connect(&cluster.owner_url("postgres"));
     // A backend that computes does not notice for a while that its postmaster is gone.
-    let work = std::thread::spawn(move || {
+    let work = thread::spawn(move || {
         busy.batch_execute("SELECT count(*) FROM generate_series(1, 12000000) a WHERE a % 7 = 3")
     });
-    std::thread::sleep(Duration::from_millis(100));
+    thread::sleep(Duration::from_millis(100));
     kill_process(pid(cluster.postmaster_pid()), Signal::KILL).unwrap();
     drop(cluster);
     let began = Instant::now();

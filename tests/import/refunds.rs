@@ -42,7 +42,7 @@ fn refunds_that_cannot_be_posted_are_named_and_those_of_erased_customers_are_kno
         ("Z-1,R-1,2026-03-05,1.00", "no order with this id"),
         ("A-1,R-1,2026-03-05,100.01", "only 100.00 of the order is left to refund"),
         ("A-1,R-1,2026-03-05,1.001", "/amount: must have at most 2 decimals"),
-        ("A-1,R-1,2026-03-05,0", "/amount: must be above zero"),
+        ("A-1,R-1,2026-03-05,0", "a refund of nothing"),
         ("A-1,R-1,5.3.2026,1.00", "/refunded_on: must be a date"),
         ("A-1,R 1,2026-03-05,1.00", "/refund_id: must be visible ASCII"),
         ("A-1,R-1,2026-03-01,1.00", "the order occurred at 2026-03-02T12:00:00.000000Z"),

@@ -40,6 +40,9 @@ const PROJECTIONS: [Rows; 8] = [
             "reversed = NULL",
             "returned = coalesce(returned, 0) + 1",
             "returned = NULL",
+            "claimed = coalesce(claimed, 0) + 1",
+            r#"reversal = '{"claimed":0,"covered":999,"debt":0,"given":[],"set_off":[],"taken":[]}'"#,
+            "reversal = 'nonsense'",
             // What the order earned, in the answer that is given again.
             r#"response = regexp_replace(response, '"points":', '"points":1')"#,
         ],

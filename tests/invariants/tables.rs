@@ -75,11 +75,14 @@ fn wallets_and_lots_that_their_entries_do_not_give_are_named() {
     for set in ["next_due_at = NULL", "next_due_at = next_due_at + interval '1 microsecond'"] {
         books.expect_projection(&wallet.replace("{set}", set), "the wallet of member {member} has another due time");
     }
+    let claimed = wallet.replace("{set}", "claimed = 1");
+    books.expect_projection(&claimed, "the wallet of member {member} has other claims on it");
     let lot = "UPDATE lot SET {set} WHERE member = '{member}'";
     for set in [
         "active = active + 1",
         "pending = pending + 1",
         "held = 1",
+        "expired = expired + 1",
         "earned = earned + 1",
         "expires_at = NULL",
         "active_at = active_at - interval '1 hour'",

@@ -1,6 +1,6 @@
 //! Lines of orders as shops have them.
 
-use accrue::http::input::MAX_BODY;
+use accrue::http::input::MAX_BODY_OF_ITEMS;
 use serde_json::{Value, json};
 
 use super::NOON;
@@ -104,7 +104,7 @@ fn a_wholesale_order_of_two_thousand_lines_is_posted_and_comes_back() {
     let items: Vec<Value> = (0..2_000).map(item).collect();
     let mut order = app.order(&member, "A-1", NOON, "24700.00");
     order["items"] = json!(items);
-    assert!(order.to_string().len() < MAX_BODY / 2, "there is room");
+    assert!(order.to_string().len() < MAX_BODY_OF_ITEMS / 2, "there is room");
     let posted = checkout.post("/v1/orders", &order);
     assert_eq!((posted.status, &posted.body["earned"]["points"]), (201, &json!(24_700)), "{posted:?}");
     let back: Vec<Value> = items.iter().map(|item| json!({ "sku": item["sku"], "quantity": "1000.125" })).collect();

@@ -129,3 +129,29 @@ fn a_key_belongs_to_its_caller_and_operation() {
     assert_eq!((changed.status, changed.replayed()), (200, false), "{changed:?}");
     assert_eq!(wallet(&checkout, &member), points(20, 0));
 }
+
+#[test]
+fn refunds_and_enrolments_that_time_heals_are_decided_anew_under_their_key() {
+    let app = App::at(NOON);
+    let (checkout, member) = (app.checkout(), app.enrol("ana"));
+    app.earn(&member, "A-1", "2026-03-10T11:00:00Z", "29.33");
+    let ahead = "2026-03-10T12:10:00Z";
+    let refund = json!({ "refund_id": "R-1", "amount": "1.00", "occurred_at": ahead });
+    let enrolment = json!({ "external_id": "ben", "joined_at": ahead });
+    let asked =
+        [("/v1/orders/A-1/refunds", &refund, "occurred_in_future"), ("/v1/members", &enrolment, "joined_in_future")];
+    let before = app.rows();
+    for (address, body, code) in asked {
+        for _ in 0..2 {
+            let refused = checkout.post_keyed(address, "k-1", body);
+            refused.assert_problem(422, code);
+            assert!(!refused.replayed(), "{refused:?}");
+        }
+    }
+    assert_eq!(app.rows(), before, "what can heal takes no key");
+    app.clock.set(instant(ahead));
+    for (address, body, _) in asked {
+        assert_eq!(checkout.post_keyed(address, "k-1", body).status, 201);
+        assert!(checkout.post_keyed(address, "k-1", body).replayed());
+    }
+}

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::policies::with_policy;
 use super::{refund, reversed};
-use crate::support::{Answer, App, instant};
+use crate::support::{Answer, App, instant, two_journals};
 
 // A member with 100 active points of the order "A-1".
 fn member(app: &App) -> String {
@@ -74,10 +74,12 @@ fn what_is_captured_lets_its_claim_go_and_the_next_refund_asks_again() {
     let held = hold(&app, &member, 100, "15m");
     let half = refund(&app, "A-1", "R-1", "50.00");
     assert_eq!((reversed(&half), claimed(&half)), ([0; 4], json!(50)));
+    let wallet = || app.checkout().get(&format!("/v1/members/{member}/wallet")).body;
+    assert_eq!(wallet()["claimed"], 50);
     let capture = format!("{}/capture", held.headers["location"]);
     // 80 are spent; of the 20 that come back none is the member's.
     assert_eq!(app.checkout().ask(&capture, &json!({ "points": 80 })).status, 200);
-    assert_eq!(app.points(&member), [0; 4]);
+    assert_eq!((app.points(&member), wallet().get("claimed")), ([0; 4], None));
     app.earn(&member, "B-1", "2026-02-10T12:00:00Z", "60");
     // 30 of the first refund were let go, and 20 are due now.
     let next = refund(&app, "A-1", "R-2", "20.00");
@@ -95,5 +97,77 @@ fn a_claim_is_no_more_than_what_is_held() {
     let refunded = refund(&app, "A-1", "R-1", "100.00");
     assert_eq!((reversed(&refunded), claimed(&refunded)), ([0, 0, 0, 60], json!(40)));
     assert_eq!(app.checkout().ask(&format!("{}/void", held.headers["location"]), &json!({})).status, 200);
+    assert_eq!(app.points(&member), [0; 4]);
+}
+
+#[test]
+fn what_is_accepted_lets_its_claim_go() {
+    let app = with_policy("within_balance");
+    let (giver, friend) = (member(&app), app.enrol("ben"));
+    let offer = app.member(&giver).ask("/v1/transfers", &json!({ "to_member_id": friend, "points": 100 }));
+    assert_eq!(claimed(&refund(&app, "A-1", "R-1", "100.00")), 100);
+    let accept = format!("/v1/transfers/{}/accept", offer.body["id"].as_str().unwrap());
+    assert_eq!(app.member(&friend).ask(&accept, &json!({})).status, 200);
+    assert_eq!((app.points(&giver), app.points(&friend)), ([0; 4], [100, 0, 0, 0]));
+    let wallet = app.checkout().get(&format!("/v1/members/{giver}/wallet")).body;
+    assert_eq!(wallet.get("claimed"), None, "{wallet}");
+}
+
+#[test]
+fn what_a_member_gives_up_pays_as_what_a_client_gives_up_does() {
+    let app = with_policy("within_balance");
+    let member = member(&app);
+    let phone = app.member(&member);
+    let held = phone.ask("/v1/redemptions", &json!({ "points": 100, "hold": { "ttl": "30m" } }));
+    assert_eq!(held.status, 201, "{held:?}");
+    assert_eq!(claimed(&refund(&app, "A-1", "R-1", "70.00")), 70);
+    assert_eq!(phone.ask(&format!("{}/void", held.headers["location"]), &json!({})).status, 200);
+    assert_eq!(app.points(&member), [30, 0, 0, 0]);
+}
+
+#[test]
+fn an_offer_to_another_journal_that_is_declined_pays_too() {
+    let app = with_policy("within_balance");
+    let (giver, friend) = two_journals(&app);
+    app.earn(&giver, "A-1", "2026-02-10T12:00:00Z", "100");
+    let offer = app.member(&giver).ask("/v1/transfers", &json!({ "to_member_id": friend, "points": 100 }));
+    assert_eq!(claimed(&refund(&app, "A-1", "R-1", "100.00")), 100);
+    let decline = format!("/v1/transfers/{}/decline", offer.body["id"].as_str().unwrap());
+    assert_eq!(app.member(&friend).ask(&decline, &json!({})).status, 200);
+    assert_eq!(app.points(&giver), [0; 4]);
+}
+
+#[test]
+fn a_lapse_that_a_gift_from_another_journal_settles_pays_its_claim() {
+    let app = with_policy("within_balance");
+    let (giver, receiver) = two_journals(&app);
+    app.earn(&giver, "G-1", "2026-02-10T12:00:00Z", "10");
+    app.earn(&receiver, "A-1", "2026-02-10T12:00:00Z", "100");
+    hold(&app, &receiver, 100, "15m");
+    assert_eq!(claimed(&refund(&app, "A-1", "R-1", "50.00")), 50);
+    app.clock.set(instant("2026-03-10T12:20:00Z"));
+    let gift = json!({ "to_member_id": receiver, "points": 10, "direct": true });
+    assert_eq!(app.member(&giver).ask("/v1/transfers", &gift).status, 201);
+    assert_eq!(app.points(&receiver), [60, 0, 0, 0]);
+    // What was paid is not asked for again.
+    let rest = refund(&app, "A-1", "R-2", "50.00");
+    assert_eq!((reversed(&rest), claimed(&rest)), ([0, 50, 0, 0], json!(0)));
+    assert_eq!(app.points(&receiver), [10, 0, 0, 0]);
+}
+
+#[test]
+fn points_that_end_while_they_are_held_repay_the_debt_that_they_were_held_from() {
+    let app = App::at("2026-01-01T12:00:00Z");
+    app.publish("2026-01-01T12:01:00Z", |document| {
+        document["refunds"]["policy"] = json!("unlimited");
+        document["earning"]["expiry"] = json!("2M");
+    });
+    app.clock.set(instant("2026-03-10T12:00:00Z"));
+    let member = app.enrol("ana");
+    app.earn(&member, "A-1", "2026-01-20T12:00:00Z", "100");
+    hold(&app, &member, 100, "30d");
+    assert_eq!(reversed(&refund(&app, "A-1", "R-1", "100.00")), [0, 0, 100, 0]);
+    // Their lot ends in March, their hold in April.
+    app.clock.set(instant("2026-04-10T12:00:00Z"));
     assert_eq!(app.points(&member), [0; 4]);
 }

@@ -111,3 +111,19 @@ fn held_points_are_not_taken_by_a_refund() {
     assert_eq!(voided.status, 200, "{voided:?}");
     assert_eq!(app.points(&member), [50, 0, 0, 0]);
 }
+
+#[test]
+fn a_shop_that_turns_to_debt_puts_none_on_earlier_purchases() {
+    let app = with_policy("within_balance");
+    let member = app.enrol("ana");
+    app.earn(&member, "A-1", "2026-02-10T12:00:00Z", "100");
+    spend(&app, &member, 100);
+    app.publish("2026-03-10T12:01:00Z", |document| document["refunds"]["policy"] = json!("unlimited"));
+    assert_eq!(reversed(&refund(&app, "A-1", "R-1", "100.00")), [0, 0, 0, 100]);
+    assert_eq!(app.points(&member), [0; 4]);
+    // An order that occurs from then on may leave debt.
+    app.earn(&member, "B-1", "2026-03-10T12:01:00Z", "10");
+    app.clock.set(instant("2026-03-25T12:00:00Z"));
+    spend(&app, &member, 10);
+    assert_eq!(reversed(&refund(&app, "B-1", "R-1", "10.00")), [0, 0, 10, 0]);
+}

@@ -67,3 +67,35 @@ fn the_longest_lived_come_back_first_however_the_order_is_split() {
         assert_eq!(app.points(&member), [1900, 0, 0, 0]);
     }
 }
+
+#[test]
+fn what_came_back_and_had_expired_is_set_off_by_a_later_refund() {
+    let app = App::at("2026-01-01T12:00:00Z");
+    app.publish("2026-01-01T12:01:00Z", |document| {
+        document["earning"]["points_per_unit"] = json!("10");
+        document["earning"]["pending"] = json!("0D");
+        document["redemption"] = json!({ "point_value": "0.01" });
+    });
+    app.clock.set(instant("2026-02-10T12:00:00Z"));
+    let (checkout, member) = (app.checkout(), app.enrol("ana"));
+    // Points that end at the beginning of March paid a tenth of the order.
+    let gift =
+        json!({ "member_id": member, "points": 100, "reason": "goodwill", "expires_at": "2026-03-01T00:00:00Z" });
+    assert_eq!(app.operator().ask("/v1/adjustments", &gift).status, 201);
+    let hold = json!({ "member_id": member, "points": 100, "hold": { "ttl": "15m" } });
+    let held = checkout.ask("/v1/redemptions", &hold);
+    let mut order = app.order(&member, "O", "2026-02-10T12:00:00Z", "10.00");
+    order["redemption_ids"] = json!([held.body["id"]]);
+    assert_eq!(checkout.post("/v1/orders", &order).body["earned"]["points"], 90);
+    app.clock.set(instant(NOON));
+    let back = checkout.ask(&format!("{}/return", held.headers["location"]), &json!({ "points": 50 }));
+    assert_eq!((back.status, app.points(&member)), (200, [90, 0, 0, 0]), "{back:?}");
+    let half = refund(&app, "O", "R-1", "5.00");
+    assert_eq!(half.body["returned"], json!({ "points": 50, "value": "0.50", "usable": 0 }));
+    assert_eq!(app.points(&member), [45, 0, 0, 0]);
+    let spent = json!({ "member_id": member, "points": 45 });
+    assert_eq!(checkout.ask("/v1/redemptions", &spent).status, 201);
+    let rest = refund(&app, "O", "R-2", "5.00");
+    assert_eq!((rest.status, &rest.body["points_reversed"]["waived"]), (201, &json!(0)), "{rest:?}");
+    assert_eq!(app.points(&member), [0; 4]);
+}

@@ -31,6 +31,7 @@ use self::records::{Columns, Record, Records};
 pub use self::report::Report;
 use super::args::{DatabaseArgs, ImportArgs, ImportWhat};
 use super::database::{Database, unreachable};
+use super::logs;
 use crate::domain::fields::{self, Fault, Fields};
 use crate::domain::program::{Program, ProgramBook};
 use crate::domain::time::{self, Timestamp};
@@ -59,7 +60,7 @@ pub fn run(database: &DatabaseArgs, args: &ImportArgs) -> Result<ExitCode> {
         ImportWhat::Refunds { shift_days, .. } => refunds(&ledger, &database.url, source, *shift_days)?,
     };
     ledger.close();
-    println!("{}", report.said(began.elapsed()));
+    logs::say(report.said(began.elapsed()));
     Ok(if report.rejected == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 

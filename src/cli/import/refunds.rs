@@ -65,8 +65,7 @@ impl Import for Refunds {
         let order_id = line.required("order_id", Order::read_id);
         let refund_id = line.required("refund_id", Order::read_id);
         let refunded_on = line.required("refunded_on", fields::date);
-        let amount =
-            line.required("amount", fields::above_zero(fields::decimal(money::MAX_MINOR_UNITS, money::MAX_AMOUNT)));
+        let amount = line.required("amount", fields::decimal(money::MAX_MINOR_UNITS, money::MAX_AMOUNT));
         let refunded_on = refunded_on.and_then(|day| self.calendar.moved(day));
         Some(Row { order_id: order_id?, refund_id: refund_id?, refunded_on: refunded_on?, amount: amount? })
     }

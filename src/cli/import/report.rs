@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::cli::logs;
+
 /// How many rejected lines are shown; all are counted.
 const SHOWN: usize = 20;
 
@@ -75,16 +77,20 @@ pub fn progress(lines: u64, what: &'static str) -> ProgressBar {
     if !io::stderr().is_terminal() {
         let bar = ProgressBar::with_draw_target(Some(lines), ProgressDrawTarget::hidden());
         let shown = bar.clone();
-        thread::spawn(move || {
+        let print = move || {
             let mut last = 0;
             while !shown.is_finished() {
                 thread::sleep(PLAIN_INTERVAL);
                 if !shown.is_finished() && shown.position() != last {
                     last = shown.position();
-                    eprintln!("{last} of {lines} {what}");
+                    logs::print(format!("{last} of {lines} {what}"));
                 }
             }
-        });
+        };
+        // Without it the import goes on in silence.
+        if let Err(error) = thread::Builder::new().name("progress".to_owned()).spawn(print) {
+            tracing::warn!(%error, "progress cannot be shown");
+        }
         return bar;
     }
     let template = format!("{{bar:40}} {{human_pos}} of {{human_len}} {what}, {{per_sec}}, {{eta}} left");

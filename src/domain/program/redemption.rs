@@ -29,7 +29,7 @@ pub struct RedemptionDocument {
     #[schema(nullable = false, pattern = r"^(0|[1-9][0-9]*)(\.[0-9]{1,6})?$", max_length = 11, example = "0.01")]
     pub point_value: Option<String>,
     /// The largest share of an order's amount that may be paid with points: a decimal string above 0 and up to 1, with
-    /// at most 4 decimals. Absent: 1, the whole order.
+    /// at most 4 decimals. An order goes by the version in force when it occurred. Absent: 1, the whole order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, pattern = r"^[01](\.[0-9]{1,4})?$", max_length = 6, example = "0.5")]
     pub order_share: Option<String>,

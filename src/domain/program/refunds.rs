@@ -9,20 +9,21 @@ use crate::domain::fields::{self, Fields};
 #[serde(deny_unknown_fields)]
 pub struct RefundDocument {
     /// Where the points that a refund takes back may come from. `only_pending`: points of that order that are still
-    /// pending; `within_balance`: active points too, never below zero; `unlimited`: what is missing stays as debt.
-    /// Absent: `within_balance`.
+    /// pending; `within_balance`: active points too, never below zero, and held ones as soon as they come back;
+    /// `unlimited`: what is missing stays as debt. An order goes by the version in force when it occurred. Absent:
+    /// `within_balance`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub policy: Option<RefundPolicy>,
 }
 
-/// Where the points that a refund takes back may come from. What cannot be taken is waived for good.
+/// Where the points that a refund takes back may come from. What cannot be taken is waived until the order's next refund.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RefundPolicy {
     /// Points of that order that are still pending, and no others.
     OnlyPending,
-    /// Active points too, never below zero.
+    /// Active points too, never below zero, and a claim on those that are held.
     #[default]
     WithinBalance,
     /// Active points too, and what is missing stays as the member's debt.

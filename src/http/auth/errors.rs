@@ -78,15 +78,15 @@ impl AuthRefusal {
     /// a request without a token.
     pub fn is_guess(self) -> bool {
         match self {
-            AuthRefusal::SeveralHeaders
-            | AuthRefusal::NotBearer
-            | AuthRefusal::TooLong
+            AuthRefusal::TooLong
             | AuthRefusal::Malformed
             | AuthRefusal::CriticalHeader
             | AuthRefusal::UnknownKey
             | AuthRefusal::AlgorithmNotAllowed
             | AuthRefusal::BadSignature => true,
             AuthRefusal::Missing
+            | AuthRefusal::SeveralHeaders
+            | AuthRefusal::NotBearer
             | AuthRefusal::KeysAwaited
             | AuthRefusal::Expired
             | AuthRefusal::NotYetValid

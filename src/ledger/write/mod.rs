@@ -64,7 +64,8 @@ pub fn batch(
     state: &State,
     mut changes: Changes,
 ) -> Result<(), Failure> {
-    // What commands add is of the lane's journal; only wallets and what is in them change in the other ones too.
+    // What commands add is of the lane's journal; only wallets, what is in them and claims on it change in the
+    // other ones too.
     members::enrolled(connection, place.journal, state, &changes)?;
     for journal in place.heads.keys().copied() {
         members::write(connection, journal, &before.members, state)?;
@@ -72,7 +73,10 @@ pub fn batch(
     members::profiles(connection, place.journal, state, &changes)?;
     records::donations(connection, place.journal, &changes)?;
     records::notes(connection, place.journal, &changes)?;
-    records::orders(connection, place.journal, &before.members, state, &changes)?;
+    records::orders(connection, place.journal, &changes)?;
+    for journal in place.heads.keys().copied() {
+        records::refunded(connection, journal, &before.members, state, &changes)?;
+    }
     records::keys(connection, place.journal, place.now, &changes)?;
     records::program(connection, place.now, &before.rewards, state, &changes)?;
     for (journal, head) in place.heads {

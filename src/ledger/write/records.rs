@@ -20,14 +20,8 @@ use crate::domain::reward::Reward;
 use crate::domain::time::Timestamp;
 use crate::postgres::statement::statement;
 
-/// Writes the orders of a journal, and what became of those that were refunded.
-pub fn orders(
-    connection: &mut PgConnection,
-    journal: JournalId,
-    before: &HashMap<MemberId, Member>,
-    state: &State,
-    changes: &Changes,
-) -> Result<(), Failure> {
+/// Writes new orders and refunds.
+pub fn orders(connection: &mut PgConnection, journal: JournalId, changes: &Changes) -> Result<(), Failure> {
     let mut rows = InsertOrders { journal, ..InsertOrders::default() };
     // Sorted, so that two lanes that meet in the index over all journals meet in the same order.
     let mut orders: Vec<_> = changes.orders.iter().collect();
@@ -48,7 +42,18 @@ pub fn orders(
         rows.responses.push(new.response.clone());
     }
     run(connection, "orders", rows.seqs.len(), rows)?;
-    // Refunds, and what changes their claims, are rare: one statement for each order.
+    refunds(connection, journal, changes)
+}
+
+/// Writes what became of orders of a journal: of those that were refunded, and of those whose claims changed with what is
+/// held. Both are rare: one statement for each order.
+pub fn refunded(
+    connection: &mut PgConnection,
+    journal: JournalId,
+    before: &HashMap<MemberId, Member>,
+    state: &State,
+    changes: &Changes,
+) -> Result<(), Failure> {
     let touched: BTreeSet<&str> = changes.refunds.iter().map(|new| new.refund.order_id.as_str()).collect();
     let members = state.members.values().filter(|member| member.id.journal() == journal);
     let mut refunded: Vec<&OrderRecord> = members
@@ -75,7 +80,7 @@ pub fn orders(
         };
         run(connection, "orders", 1, update)?;
     }
-    refunds(connection, journal, changes)
+    Ok(())
 }
 
 fn refunds(connection: &mut PgConnection, journal: JournalId, changes: &Changes) -> Result<(), Failure> {

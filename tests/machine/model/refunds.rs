@@ -87,7 +87,8 @@ impl Model {
         let debt = person.debt;
         let held: i64 = person.lots.iter().map(|lot| lot.held).sum();
         let stays = !person.has_left();
-        let mut claimable = if stays { held - (claims - sale.claimed) - debt } else { 0 };
+        let claims_it = stays && policy == RefundPolicy::WithinBalance;
+        let mut claimable = if claims_it { held - (claims - sale.claimed) - debt } else { 0 };
         sale.claimed = 0;
         let expired = sale.lot.map_or(0, |lot| person.lot(lot).expired);
         let owed = sale.owed.min(debt);
@@ -121,9 +122,7 @@ impl Model {
         need -= sale.owed;
         person.debt += sale.owed - owed;
         sale.covered += found - owed + sale.owed;
-        if policy != RefundPolicy::OnlyPending {
-            sale.claimed += draw(&mut claimable, &mut need);
-        }
+        sale.claimed += draw(&mut claimable, &mut need);
         let mut homes = VecDeque::from([(Home::Due, (owed - sale.owed).max(0))]);
         for (lot, points) in std::mem::take(&mut sale.taken).into_iter().rev() {
             let person = self.person(member);

@@ -215,7 +215,7 @@ impl Model {
     // What was set aside goes back. A client's giving up revives what is over; a member's own does not.
     fn give_up(&mut self, member: MemberId, id: RedemptionId, takings: Takings) -> Verdict {
         let now = self.now;
-        if self.own.is_some() {
+        if self.own.is_some() || self.program().redemption.return_grace.is_none() {
             self.release(member, &takings, now);
             return Ok(());
         }
@@ -261,17 +261,22 @@ impl Model {
         alive
     }
 
-    /// What was set aside goes back, unless its lot is over or nobody is there to have it.
+    /// What was set aside goes back, unless its lot is over or nobody is there to have it. What is over repays debt.
     pub(super) fn release(&mut self, member: MemberId, takings: &Takings, at: Timestamp) {
         let free = self.pay_claims(member, takings);
         let person = self.person(member);
-        for (lot, points) in free {
+        let (over, alive): (Takings, Takings) =
+            free.into_iter().partition(|(lot, _)| person.has_left() || person.lot(*lot).is_over(at));
+        for (lot, points) in alive {
             person.lot(lot).held -= points;
-            if !person.has_left() && !person.lot(lot).is_over(at) {
-                person.arrive(&[(lot, points)]).expect("it was in the wallet");
-            } else {
-                person.lot(lot).expired += points;
-            }
+            person.arrive(&[(lot, points)]).expect("it was in the wallet");
+        }
+        for (lot, points) in over {
+            let repaid = if person.has_left() { 0 } else { points.min(person.debt) };
+            person.debt -= repaid;
+            let lot = person.lot(lot);
+            lot.held -= points;
+            lot.expired += points - repaid;
         }
     }
 
