@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{NOON, points, wallet};
-use crate::support::{App, instant};
+use crate::support::{App, instant, two_journals};
 
 #[test]
 fn a_success_under_a_key_is_answered_again() {
@@ -154,4 +154,14 @@ fn refunds_and_enrolments_that_time_heals_are_decided_anew_under_their_key() {
         assert_eq!(checkout.post_keyed(address, "k-1", body).status, 201);
         assert!(checkout.post_keyed(address, "k-1", body).replayed());
     }
+}
+
+#[test]
+fn a_key_that_another_journal_holds_is_a_conflict_also_for_what_can_heal() {
+    let app = App::at(NOON);
+    let (checkout, (one, other)) = (app.checkout(), two_journals(&app));
+    let order = app.order(&one, "A-1", "2026-03-10T11:00:00Z", "10.00");
+    assert_eq!(checkout.post_keyed("/v1/orders", "k-1", &order).status, 201);
+    let ahead = app.order(&other, "A-2", "2026-03-10T12:10:00Z", "10.00");
+    checkout.post_keyed("/v1/orders", "k-1", &ahead).assert_problem(409, "idempotency_key_conflict");
 }

@@ -171,3 +171,20 @@ fn points_that_end_while_they_are_held_repay_the_debt_that_they_were_held_from()
     app.clock.set(instant("2026-04-10T12:00:00Z"));
     assert_eq!(app.points(&member), [0; 4]);
 }
+
+#[test]
+fn own_points_that_are_held_past_their_end_are_claimed_before_others_are_taken() {
+    let app = App::at("2026-01-01T12:00:00Z");
+    app.publish("2026-01-01T12:01:00Z", |document| document["earning"]["expiry"] = json!("2M"));
+    app.clock.set(instant("2026-03-10T12:00:00Z"));
+    let member = app.enrol("ana");
+    app.earn(&member, "A-1", "2026-01-20T12:00:00Z", "100");
+    hold(&app, &member, 100, "30d");
+    app.clock.set(instant("2026-03-25T12:00:00Z"));
+    app.earn(&member, "B-1", "2026-03-01T12:00:00Z", "50");
+    // Their lot ended on the 20th; they expire when the hold lapses, and nobody was to lose others for them.
+    let refunded = refund(&app, "A-1", "R-1", "100.00");
+    assert_eq!((reversed(&refunded), claimed(&refunded)), ([0; 4], json!(100)));
+    app.clock.set(instant("2026-04-10T12:00:00Z"));
+    assert_eq!(app.points(&member), [50, 0, 0, 0]);
+}

@@ -99,3 +99,49 @@ fn what_came_back_and_had_expired_is_set_off_by_a_later_refund() {
     assert_eq!((rest.status, &rest.body["points_reversed"]["waived"]), (201, &json!(0)), "{rest:?}");
     assert_eq!(app.points(&member), [0; 4]);
 }
+
+// Gives points that end on this day and holds them.
+fn give_and_hold(app: &App, member: &str, points: i64, expires_at: &str) -> Value {
+    let gift = json!({ "member_id": member, "points": points, "reason": "goodwill", "expires_at": expires_at });
+    assert_eq!(app.operator().ask("/v1/adjustments", &gift).status, 201);
+    let hold = json!({ "member_id": member, "points": points, "hold": { "ttl": "15m" } });
+    app.checkout().ask("/v1/redemptions", &hold).body["id"].clone()
+}
+
+// What a wallet lists: how many points end when.
+fn expiring(app: &App, member: &str) -> Vec<(i64, String)> {
+    let wallet = app.checkout().get(&format!("/v1/members/{member}/wallet")).body;
+    let lot = |lot: &Value| (lot["points"].as_i64().unwrap(), lot["expires_at"].as_str().unwrap()[..10].to_owned());
+    wallet["expiring"].as_array().unwrap().iter().map(lot).collect()
+}
+
+#[test]
+fn of_several_redemptions_the_longest_lived_points_come_back_first() {
+    let app = app();
+    let member = app.enrol("ana");
+    // What ends last was taken first.
+    let held = ["2026-09-01T00:00:00Z", "2026-05-01T00:00:00Z"].map(|end| give_and_hold(&app, &member, 100, end));
+    let mut order = app.order(&member, "O", NOON, "20.00");
+    order["redemption_ids"] = json!(held);
+    assert_eq!(app.checkout().post("/v1/orders", &order).status, 201);
+    let half = refund(&app, "O", "R-1", "10.00");
+    assert_eq!(half.body["returned"]["points"], 100, "{half:?}");
+    let lots = expiring(&app, &member);
+    assert!(lots.contains(&(100, "2026-09-01".to_owned())), "{lots:?}");
+}
+
+#[test]
+fn other_points_that_a_first_part_took_are_there_again_after_the_rest() {
+    for parts in [&["2.00"][..], &["0.01", "1.99"]] {
+        let app = app();
+        let member = app.enrol("ana");
+        app.earn(&member, "A", "2026-02-10T12:00:00Z", "20.00");
+        pay_and_spend(&app, &member, "2.00", 20);
+        let gift =
+            json!({ "member_id": member, "points": 5, "reason": "goodwill", "expires_at": "2026-04-01T00:00:00Z" });
+        assert_eq!(app.operator().ask("/v1/adjustments", &gift).status, 201);
+        refund_in(&app, parts);
+        let lots = [(5, "2026-04-01".to_owned()), (19, "2027-03-01".to_owned())];
+        assert_eq!(expiring(&app, &member), lots, "{parts:?}");
+    }
+}

@@ -73,8 +73,8 @@ fn keys(
     }
     let journal = around.journal;
     let rows: Vec<KeyRow> = match around.reach {
-        Reach::Journal => LoadKeys { journal, callers, operations, keys }.load(connection)?,
-        Reach::AllJournals => LoadKeysAnywhere { callers, operations, keys }.load(connection)?,
+        Reach::Journal if !needs.keys_anywhere => LoadKeys { journal, callers, operations, keys }.load(connection)?,
+        _ => LoadKeysAnywhere { callers, operations, keys }.load(connection)?,
     };
     let row = |((caller, operation, key), hash, refused, outcome, member): KeyRow| {
         let outcome = match refused {

@@ -47,6 +47,9 @@ pub struct Needs {
     pub external_ids: BTreeSet<String>,
     /// Idempotency keys.
     pub keys: BTreeSet<Key>,
+    /// Is one of them beside a natural key? A refusal that can heal takes no such key, and so meets no index that would
+    /// tell of the same key in another journal.
+    pub keys_anywhere: bool,
 }
 
 impl Needs {
@@ -56,6 +59,7 @@ impl Needs {
         for request in requests {
             needs.add(&request.command);
             needs.keys.extend(request.full_key());
+            needs.keys_anywhere |= request.key.is_some() && request.command.has_natural_key();
         }
         // What an order of the same batch earns, and so what its refund may take, is not known yet.
         let of_batch = needs.refunded.iter().filter(|(order, _)| needs.orders.contains(*order));
