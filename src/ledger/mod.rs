@@ -5,6 +5,7 @@
 //! through [`Ledger::submit`].
 
 mod command;
+mod failure;
 mod health;
 mod lane;
 mod load;
@@ -28,6 +29,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 pub use self::command::{Answer, Command, First, NoAnswer, Outcome, Request};
+pub use self::failure::Failure;
 use self::health::Health;
 use self::lane::{Job, Lane};
 pub use self::programs::Programs;
@@ -37,10 +39,8 @@ use self::sandbox::ClockError;
 pub use self::sandbox::Mode;
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::sandbox::ClockMove;
-use crate::domain::time::Timestamp;
 use crate::postgres::clock::{Clock, Reading};
 use crate::postgres::connect;
-use crate::postgres::errors::{self, Meaning};
 use crate::postgres::guard::{Gaps, Power};
 use crate::process::threads;
 
@@ -321,84 +321,5 @@ fn other_mode(found: Mode) -> &'static str {
     match found {
         Mode::Production => "leave --sandbox out, or use another database for a sandbox or a demonstration",
         Mode::Sandbox => "give --sandbox, or use another database for production",
-    }
-}
-
-/// Why a transaction did not commit.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// A statement failed; everything was rolled back.
-    #[error("a statement failed")]
-    Statement(#[from] diesel::result::Error),
-    /// COMMIT failed. If the connection was lost, the outcome is unknown.
-    #[error("the commit failed")]
-    Commit(#[source] diesel::result::Error),
-    /// No connection could be made.
-    #[error("cannot connect")]
-    Connect(#[source] diesel::ConnectionError),
-    /// There is no such journal, or its head is damaged.
-    #[error("journal {0} has no usable head")]
-    NoJournal(JournalId),
-    /// The last entry of a journal lies in the future: the entry is wrong, or the clock is.
-    #[error("journal {journal} was last written at {recorded_at}, which lies ahead of the clock: it shows {now}")]
-    Ahead {
-        /// The journal.
-        journal: JournalId,
-        /// When its last entry was written.
-        recorded_at: Timestamp,
-        /// What the programme's clock showed.
-        now: Timestamp,
-    },
-    /// A row holds what this program does not know.
-    #[error("a row of {0} cannot be read by this program")]
-    UnreadableRow(&'static str),
-    /// A stored programme does not compile: this program is older than the one that stored it.
-    #[error("version {0} of the programme cannot be read by this program")]
-    UnreadableProgram(i32),
-    /// A statement wrote another number of rows than was meant.
-    #[error("{written} rows of {table} were written where {meant} were meant")]
-    Rows {
-        /// The table.
-        table: &'static str,
-        /// How many rows were meant.
-        meant: usize,
-        /// How many were written.
-        written: usize,
-    },
-    /// A payload has no canonical form.
-    #[error("an entry has no canonical form")]
-    NotCanonical,
-    /// The program panicked while deciding.
-    #[error("a decision panicked")]
-    Panicked,
-}
-
-impl Failure {
-    fn meaning(&self, elapsed: Duration) -> Meaning {
-        match self {
-            Failure::Statement(error) | Failure::Commit(error) => {
-                errors::meaning(error, elapsed, connect::LOCK_TIMEOUT)
-            }
-            Failure::Connect(_) => Meaning::ConnectionLost,
-            // Nothing that is tried again helps before the clock or the entry is put right.
-            Failure::Ahead { .. } => Meaning::Unavailable,
-            Failure::NotCanonical | Failure::Panicked | Failure::Rows { .. } | Failure::UnreadableRow(_) => {
-                Meaning::BadData
-            }
-            Failure::NoJournal(_) | Failure::UnreadableProgram(_) => Meaning::Fault,
-        }
-    }
-
-    // What callers are told once trying again has ended.
-    fn no_answer(&self) -> NoAnswer {
-        match self {
-            Failure::Ahead { .. } => NoAnswer::ClockBehind,
-            _ => NoAnswer::Unavailable,
-        }
-    }
-
-    // Is another journal than `journal` at fault?
-    fn is_of_another(&self, journal: JournalId) -> bool {
-        matches!(self, Failure::Ahead { journal: found, .. } if *found != journal)
     }
 }

@@ -10,6 +10,7 @@ mod membership;
 mod orders;
 mod refunds;
 mod spending;
+mod time;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
