@@ -1,6 +1,7 @@
 //! Orders are refunded: their points are reversed, and the points that paid them come back.
 
 mod claims;
+mod ended;
 mod expired;
 mod items;
 mod policies;

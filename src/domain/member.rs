@@ -1,5 +1,7 @@
 //! A member: wallet, lots, and what stands open, and the one rule by which entries change them.
 
+mod claims;
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -109,7 +111,7 @@ pub struct Member {
     pub redemptions: BTreeMap<RedemptionId, Redemption>,
     /// The transfers to others that were loaded or made since; all offers that have reached their end are among them.
     pub transfers: BTreeMap<TransferId, Transfer>,
-    /// The orders that were loaded or recorded since; all whose refunds have a claim are among them.
+    /// The orders that were loaded or recorded since; all whose refunds look to what is held are among them.
     pub orders: BTreeMap<String, OrderRecord>,
     /// When the first of what was not loaded falls due.
     pub due_beyond: Option<Timestamp>,
@@ -177,8 +179,8 @@ impl Member {
             self.move_points(posting, -posting.points, &posting.debit)?;
             self.move_points(posting, posting.points, &posting.credit)?;
             self.count(posting, fact)?;
-            if (&posting.debit, &posting.credit) == (&HELD, &Account::Issuance) {
-                self.pay_claims(posting.points)?;
+            if posting.debit == HELD {
+                self.leave_held(posting)?;
             }
             // What a lot begins with comes from outside the wallet; the same entry may move it on within.
             let created = lots.iter().any(|lot| Some(lot.id) == posting.lot);
@@ -194,13 +196,6 @@ impl Member {
         }
         fact.change(self)?;
         self.let_claims_go()
-    }
-
-    /// The orders whose refunds have a claim on what is held, the oldest first.
-    pub fn claiming(&self) -> Vec<&OrderRecord> {
-        let mut orders: Vec<&OrderRecord> = self.orders.values().filter(|order| order.reversal.claimed > 0).collect();
-        orders.sort_unstable_by_key(|order| (order.occurred_at, &order.order_id));
-        orders
     }
 
     /// The postings by which points that `arrived` in `active` repay debt. Debt is repaid whenever points become
@@ -257,42 +252,6 @@ impl Member {
             Account::Redemption | Account::Donation(_) => add(lifetime_spent, posting.points),
             _ => Ok(()),
         }
-    }
-
-    // Points that come back from `held` pay claims, the oldest order's first.
-    fn pay_claims(&mut self, points: i64) -> Result<(), Misfit> {
-        let claims = self.claiming().into_iter().map(|order| order.order_id.clone()).collect();
-        let paid = self.less_claimed(points, claims)?;
-        for (order, points) in paid {
-            let reversal = self.orders.get_mut(&order).map(|order| &mut order.reversal);
-            reversal.ok_or(Misfit::UnknownOrder)?.covered += points;
-        }
-        Ok(())
-    }
-
-    // Nothing more is claimed than is held; the youngest order's claim is let go first.
-    fn let_claims_go(&mut self) -> Result<(), Misfit> {
-        let over = self.claimed - self.balances.held;
-        if over > 0 {
-            let claims = self.claiming().into_iter().rev().map(|order| order.order_id.clone()).collect();
-            self.less_claimed(over, claims)?;
-        }
-        Ok(())
-    }
-
-    // Ends claims on `points`, those of the `orders` in turn, and says how many of each.
-    fn less_claimed(&mut self, points: i64, orders: Vec<String>) -> Result<Vec<(String, i64)>, Misfit> {
-        let mut left = points;
-        let mut ended = Vec::new();
-        for id in orders {
-            let order = self.orders.get_mut(&id).ok_or(Misfit::UnknownOrder)?;
-            let here = left.min(order.reversal.claimed);
-            order.reversal.claimed -= here;
-            left -= here;
-            ended.push((id, here));
-        }
-        self.claimed -= points;
-        if left > 0 { Err(Misfit::NotLoaded("an order with a claim")) } else { Ok(ended) }
     }
 }
 

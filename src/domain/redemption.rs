@@ -179,7 +179,15 @@ pub(super) enum Home {
     Due,
 }
 
-/// Posts that captured points come back, and says where those went that had paid.
+/// Can captured points of `lot` be used once they are back? Else they expire as they come.
+pub(super) fn is_of_use(work: &Working<'_>, lot: Uuid) -> bool {
+    let (member, context) = (&work.member, work.context());
+    let has_ended = member.lots.get(&lot).is_some_and(|lot| lot.has_expired(context.now));
+    let has_grace = context.program().redemption.return_grace.is_some();
+    !member.status.has_left() && (!has_ended || has_grace)
+}
+
+/// Posts that captured points come back, and says where those went that can be used.
 pub(super) fn come_back(
     work: &mut Working<'_>,
     id: RedemptionId,
@@ -206,13 +214,10 @@ pub(super) fn come_back(
     postings.extend(lot::postings(&alive, Account::Redemption, back));
     let (late, lots) = revive(work, id, &ended, Account::Redemption);
     postings.extend(late);
-    let given = |into: &dyn Fn(Uuid) -> Option<Uuid>, takings: Vec<Taking>| -> Vec<Given> {
-        let given = |Taking { lot, points }| Given { lot, into: into(lot), points };
-        takings.into_iter().map(given).collect()
-    };
-    let mut went = given(&|lot| Some(lot).filter(|_| !forfeit), alive);
     let graced = lots.first().map(|lot| lot.id);
-    went.extend(given(&|_| graced, ended));
+    let went = alive.into_iter().filter(|_| !forfeit).map(|taking| (Some(taking.lot), taking));
+    let went = went.chain(ended.into_iter().filter(|_| graced.is_some()).map(|taking| (graced, taking)));
+    let went = went.map(|(into, Taking { lot, points })| Given { lot, into, points }).collect();
     redemption.returned += points;
     if redemption.spent() == 0 {
         redemption.status = RedemptionStatus::Returned;
@@ -247,29 +252,30 @@ pub(super) fn take(member: &Member, points: i64) -> Result<Vec<Taking>, Rejected
     }
 }
 
-/// The postings by which held points go back at `at`: first to what refunds claim of them, then to `active`. Where their
-/// lot has ended they repay debt, and else they expire: a debt is younger than what is held, and would have taken them
-/// before their end. Of a member who has left all go to `breakage`.
+/// The postings by which held points go back at `at`. Where their lot has ended they expire, but for those that stand
+/// behind a debt; the others go first to what refunds claim of them, and then to `active`, or to `breakage` where the
+/// member has left.
 pub(super) fn release(member: &Member, takings: &[Taking], at: Timestamp) -> Result<Vec<Posting>, Misfit> {
-    let (claimed, free) = claimed(member, takings)?;
-    let mut postings = lot::postings(&claimed, HELD, Account::Issuance);
-    if member.status.has_left() {
-        postings.extend(lot::postings(&free, HELD, Account::Breakage));
-        return Ok(postings);
+    let (ended, alive) = ended(member, takings.to_vec(), at)?;
+    let mut postings = Vec::new();
+    for taking in ended {
+        let points = member.secured(taking.lot).min(taking.points);
+        let (repaying, over) = lot::split(&[taking], points);
+        postings.extend(lot::postings(&repaying, HELD, Account::Member(Part::Debt)));
+        postings.extend(lot::postings(&over, HELD, Account::Breakage));
     }
-    let (ended, alive) = ended(member, free, at)?;
-    let owed = (member.balances.debt - lot::total(&alive)).max(0);
-    let (repaying, over) = lot::split(&ended, owed);
-    postings.extend(lot::postings(&alive, HELD, ACTIVE));
-    postings.extend(lot::postings(&repaying, HELD, Account::Member(Part::Debt)));
-    postings.extend(lot::postings(&over, HELD, Account::Breakage));
+    let claims = member.claimed - member.claims_let_go(&postings);
+    let (claimed, free) = claimed(member, &alive, claims)?;
+    let home = if member.status.has_left() { Account::Breakage } else { ACTIVE };
+    postings.extend(lot::postings(&claimed, HELD, Account::Issuance));
+    postings.extend(lot::postings(&free, HELD, home));
     Ok(postings)
 }
 
-// Those of `takings` that refunds claim, and the others: points of a claiming order's own lot first, then the
+// Those of `takings` that go to `claims` of refunds, and the others: points of a claiming order's own lot first, then the
 // soonest-expiring, as a refund takes them.
-fn claimed(member: &Member, takings: &[Taking]) -> Result<(Vec<Taking>, Vec<Taking>), Misfit> {
-    if member.claimed == 0 {
+fn claimed(member: &Member, takings: &[Taking], claims: i64) -> Result<(Vec<Taking>, Vec<Taking>), Misfit> {
+    if claims == 0 {
         return Ok((Vec::new(), takings.to_vec()));
     }
     let own: Vec<Uuid> = member.claiming().iter().filter_map(|order| order.lot).collect();
@@ -282,7 +288,7 @@ fn claimed(member: &Member, takings: &[Taking]) -> Result<(Vec<Taking>, Vec<Taki
         is_foreign(one).cmp(&is_foreign(other)).then_with(|| one.spent_before(other))
     });
     let takings: Vec<Taking> = lots.into_iter().map(|(lot, points)| Taking { lot: lot.id, points }).collect();
-    Ok(lot::split(&takings, member.claimed))
+    Ok(lot::split(&takings, claims))
 }
 
 // The postings by which held points go back because somebody gave them up, and the lots that they bring.
@@ -292,7 +298,7 @@ fn give_up(work: &Working<'_>, id: RedemptionId, takings: Vec<Taking>) -> Result
     if !has_grace || work.member.status.has_left() {
         return Ok((release(&work.member, &takings, context.now)?, Vec::new()));
     }
-    let (claimed, free) = claimed(&work.member, &takings)?;
+    let (claimed, free) = claimed(&work.member, &takings, work.member.claimed)?;
     let (ended, alive) = ended(&work.member, free, context.now)?;
     let mut postings = lot::postings(&claimed, HELD, Account::Issuance);
     postings.extend(lot::postings(&alive, HELD, ACTIVE));

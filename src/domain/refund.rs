@@ -198,15 +198,15 @@ pub fn refund(work: &mut Working<'_>, purchase: &mut Purchase, request: &RefundR
     let version = programs.version(order.program_version).ok_or(Misfit::NotLoaded("a programme version"))?;
     let due = due(&order, &version.program, refunded)?;
     let coming = coming(work, &order, refunded)?;
-    let takings: Vec<Taking> = coming.iter().map(|(_, taking)| taking.clone()).collect();
-    let asked = Asked { due, coming: &takings, policy: version.program.refunds.policy, now };
+    let (of_use, lost) = of_use(work, &coming);
+    let asked = Asked { due, coming: &of_use, policy: version.program.refunds.policy, now };
     let mut plan = reversal::plan(&work.member, &order, &asked)?;
     let active_before = work.member.balances.active;
-    for given in bring_back(work, &coming, &plan)? {
+    for given in bring_back(work, &coming, &plan, &lost)? {
         reversal::push(&mut plan.reversal.given, given);
     }
     let usable = work.member.balances.active - active_before;
-    let points = lot::total(&takings);
+    let points = lot::total(&of_use) + lot::total(&lost);
     let stated = Refunded {
         order_id: order.order_id.clone(),
         refund_id: request.refund_id.clone(),
@@ -296,12 +296,24 @@ fn coming(work: &Working<'_>, order: &OrderRecord, refunded: Decimal) -> Result<
     Ok(coming)
 }
 
-// Posts what comes back, an entry for each redemption, and says where that went which had paid.
-fn bring_back(work: &mut Working<'_>, coming: &[(RedemptionId, Taking)], plan: &Plan) -> Result<Vec<Given>, Rejected> {
+// Those of `coming` that can be used once they are back, and those that expire as they come.
+fn of_use(work: &Working<'_>, coming: &[(RedemptionId, Taking)]) -> (Vec<Taking>, Vec<Taking>) {
+    let takings = coming.iter().map(|(_, taking)| taking.clone());
+    takings.partition(|taking| redemption::is_of_use(work, taking.lot))
+}
+
+// Posts what comes back, an entry for each redemption, and says where those went that can be used.
+fn bring_back(
+    work: &mut Working<'_>,
+    coming: &[(RedemptionId, Taking)],
+    plan: &Plan,
+    lost: &[Taking],
+) -> Result<Vec<Given>, Rejected> {
     let mut homes = VecDeque::from([(Home::Debt, plan.debt_undone)]);
     homes.extend(plan.restored.iter().map(|taking| (Home::Restored(taking.lot), taking.points)));
     homes.extend(plan.given.iter().map(|taking| (Home::Lot(taking.lot), taking.points)));
     homes.push_back((Home::Due, plan.set_off - plan.debt_undone));
+    homes.extend(lost.iter().map(|taking| (Home::Lot(taking.lot), taking.points)));
     let mut shares: Vec<(RedemptionId, i64)> = Vec::new();
     for (id, taking) in coming {
         match shares.iter_mut().find(|(redemption, _)| redemption == id) {
@@ -334,14 +346,11 @@ fn next(homes: &mut VecDeque<(Home, i64)>, points: i64) -> Vec<(Home, i64)> {
     next
 }
 
-// The postings of what is taken for what is due. What had expired comes out of `breakage` again.
+// The postings of what is taken for what is due.
 fn taken(plan: &Plan, own: Option<Uuid>) -> Vec<Posting> {
     let mut lines = vec![(Account::Member(Part::Pending), plan.pending, own), (ACTIVE, plan.active, own)];
-    for Given { lot, into, points } in &plan.again {
-        let (account, lot) = into.map_or((Account::Breakage, *lot), |lot| (ACTIVE, lot));
-        lines.push((account, *points, Some(lot)));
-    }
-    lines.extend(plan.others.iter().map(|taking| (ACTIVE, taking.points, Some(taking.lot))));
+    let foreign = plan.again.iter().chain(&plan.others);
+    lines.extend(foreign.map(|taking| (ACTIVE, taking.points, Some(taking.lot))));
     lines.push((Account::Member(Part::Debt), plan.debt, None));
     let line = |(debit, points, lot)| Posting { debit, credit: Account::Issuance, points, lot };
     lines.into_iter().filter(|(_, points, _)| *points > 0).map(line).collect()
@@ -349,10 +358,10 @@ fn taken(plan: &Plan, own: Option<Uuid>) -> Vec<Posting> {
 
 impl Plan {
     fn reply(&self) -> PointsReversed {
-        let again: i64 = self.again.iter().filter(|given| given.into.is_some()).map(|given| given.points).sum();
+        let others = lot::total(&self.again) + lot::total(&self.others) - lot::total(&self.restored);
         PointsReversed {
             pending: self.pending,
-            active: self.active + again + lot::total(&self.others) - lot::total(&self.restored),
+            active: self.active + others,
             set_off: self.set_off - self.debt_undone,
             debt: self.debt - self.debt_undone,
             claimed: self.reversal.claimed,

@@ -18,11 +18,14 @@
 //! What had expired of the order's own lot was never enjoyed and is not asked for. What of it is held past its end is
 //! claimed before anything else is taken.
 //!
+//! Points that expire as they come back (after their end without a grace, or to whoever has left) are worth nothing and
+//! cover nothing, as other points that have expired do not.
+//!
 //! A claim is no more than what is held. What comes back from there pays it first; what is captured or accepted lets it
-//! go ([`Member::apply`]). A debt needs none: what comes back repays it, points that have ended included. So a refund
-//! while points are held leaves the sums that one would after they came back. One thing differs: where points that paid
-//! come back after their end and without a grace, those are only good to be set off, and more of them are while some of
-//! the order's own are held.
+//! go ([`Member::apply`]). A debt needs none: what comes back repays it. Held points whose lot has ended come back to
+//! nobody and pay neither, and an order's own are not asked for then: a claim on them ends, and so does the debt behind
+//! which they stand (they are *secured*). So a refund while points are held leaves the sums that one would after they
+//! came back; the lots may differ, since what is held is claimed last.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -42,6 +45,9 @@ pub struct Reversal {
     pub claimed: i64,
     /// How many were left as the member's debt.
     pub debt: i64,
+    /// How many of the order's own points are held and stand behind that debt: if they expire, that much of it ends.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub secured: i64,
     /// Those that were taken from other lots than the order's own, in the order of taking.
     pub taken: Vec<Taking>,
     /// Those that came back to the wallet, longest-lived first.
@@ -55,7 +61,7 @@ pub struct Reversal {
 pub struct Given {
     /// The lot that they had paid from.
     pub lot: Uuid,
-    /// The lot that they went to; none if they expired at once.
+    /// The lot that they went to. Some entries state points without one: those expired as they came.
     pub into: Option<Uuid>,
     /// How many.
     pub points: i64,
@@ -65,7 +71,7 @@ pub struct Given {
 pub struct Asked<'a> {
     /// How many points all refunds of the order have made due, with this one.
     pub due: i64,
-    /// What comes back of the points that paid the order, longest-lived first.
+    /// What comes back of the points that paid the order and can be used then, longest-lived first.
     pub coming: &'a [Taking],
     /// Where points may be taken from.
     pub policy: RefundPolicy,
@@ -80,8 +86,8 @@ pub struct Plan {
     pub pending: i64,
     /// How many of its own active ones.
     pub active: i64,
-    /// Those that earlier refunds had brought back and it takes again; none in [`Given::into`] for what had expired.
-    pub again: Vec<Given>,
+    /// Those that earlier refunds had brought back and it takes again, by the lots that they went to.
+    pub again: Vec<Taking>,
     /// Other active points that it takes.
     pub others: Vec<Taking>,
     /// How many more points the member owes.
@@ -108,10 +114,15 @@ impl Reversal {
         Self { covered, ..Self::default() }
     }
 
+    /// How many of the held points it looks to.
+    pub fn looks_to(&self) -> i64 {
+        self.claimed + self.secured
+    }
+
     /// The lots whose points a further refund of the order may move.
     pub fn lots(&self) -> impl Iterator<Item = Uuid> {
         let (taken, set_off) = (self.taken.iter(), self.set_off.iter());
-        let given = self.given.iter().map(|given| given.into.unwrap_or(given.lot));
+        let given = self.given.iter().filter_map(|given| given.into);
         taken.chain(set_off).map(|taking| taking.lot).chain(given)
     }
 }
@@ -131,17 +142,13 @@ pub fn plan(member: &Member, order: &OrderRecord, asked: &Asked<'_>) -> Result<P
     let (mut reversal, coming) = (Reversal { claimed: 0, ..before.clone() }, lot::total(asked.coming));
     // Whoever has left owes nothing more, and what is held for whoever has left is forfeit anyway.
     let stays = !member.status.has_left();
-    // A debt needs no claim: whatever comes back repays it.
-    let claims = stays && asked.policy == RefundPolicy::WithinBalance;
-    let free = member.balances.held - (member.claimed - before.claimed) - member.balances.debt;
-    let mut claimable = if claims { free.max(0) } else { 0 };
+    let free = if stays { (member.balances.held - (member.claimed - before.claimed)).max(0) } else { 0 };
     let mut claimed = 0;
     if asked.policy != RefundPolicy::OnlyPending {
         plan.active = need.take(own.map_or(0, |lot| lot.active));
-        // These expire when they are released, or get a grace: they are the order's own all the same.
+        // These expire when they go back, and are not asked for then, or get a grace. They make good no debt.
         let ended = own.filter(|lot| lot.has_expired(asked.now)).map_or(0, |lot| lot.held);
-        claimed = need.take(ended.min(claimable));
-        claimable -= claimed;
+        claimed = need.take(ended.min(free).min((need.0 - owed).max(0)));
         plan.set_off = need.take(coming);
         plan.again = take_again(member, &mut reversal, &mut need);
         plan.others = others(member, order.lot, &plan.again, &mut need)?;
@@ -153,7 +160,10 @@ pub fn plan(member: &Member, order: &OrderRecord, asked: &Asked<'_>) -> Result<P
     reversal.covered = before.covered - owed + found + reversal.debt;
     plan.debt = (reversal.debt - owed).max(0);
     plan.debt_undone = (owed - reversal.debt).max(0);
-    reversal.claimed = claimed + need.take(claimable);
+    // What is held repays debt first. A debt needs no claim: whatever comes back repays it.
+    let claimable = if asked.policy == RefundPolicy::WithinBalance { free - claimed - member.balances.debt } else { 0 };
+    reversal.claimed = claimed + need.take(claimable.max(0));
+    reversal.secured = reversal.debt.min(own.map_or(0, |lot| lot.held) - claimed).max(0);
     plan.waived = need.0;
     let mut back = Need(coming - plan.set_off);
     plan.restored = restore(member, &mut reversal, &mut back, asked.now);
@@ -173,6 +183,12 @@ pub fn push(given: &mut Vec<Given>, new: Given) {
     }
 }
 
+// Entries of before had no such key, and one of nothing says nothing.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_none(points: &i64) -> bool {
+    *points == 0
+}
+
 // How many points are still looked for.
 struct Need(i64);
 
@@ -186,14 +202,14 @@ impl Need {
 }
 
 // What earlier refunds of the order brought back, the last first, as far as it is still there. It counts as set off then.
-fn take_again(member: &Member, reversal: &mut Reversal, need: &mut Need) -> Vec<Given> {
+fn take_again(member: &Member, reversal: &mut Reversal, need: &mut Need) -> Vec<Taking> {
     let (mut again, mut kept, mut set_off) = (Vec::new(), Vec::new(), Vec::new());
     for given in std::mem::take(&mut reversal.given).into_iter().rev() {
-        let there = given.into.map_or(given.points, |lot| still_active(member, lot, &again).min(given.points));
-        let points = need.take(there);
-        if points > 0 {
+        let there = given.into.map_or(0, |lot| still_active(member, lot, &again));
+        let points = need.take(there.min(given.points));
+        if let Some(lot) = given.into.filter(|_| points > 0) {
             set_off.push(Taking { lot: given.lot, points });
-            again.push(Given { points, ..given });
+            again.push(Taking { lot, points });
         }
         if points < given.points {
             kept.push(Given { points: given.points - points, ..given });
@@ -206,7 +222,7 @@ fn take_again(member: &Member, reversal: &mut Reversal, need: &mut Need) -> Vec<
 }
 
 // Active points of other lots than the order's own, less what is taken again.
-fn others(member: &Member, own: Option<Uuid>, again: &[Given], need: &mut Need) -> Result<Vec<Taking>, Misfit> {
+fn others(member: &Member, own: Option<Uuid>, again: &[Taking], need: &mut Need) -> Result<Vec<Taking>, Misfit> {
     let active = |lot: &Lot| if Some(lot.id) == own { 0 } else { still_active(member, lot.id, again) };
     let taken = member.soonest(need.0, active);
     need.take(lot::total(&taken));
@@ -217,8 +233,8 @@ fn others(member: &Member, own: Option<Uuid>, again: &[Given], need: &mut Need) 
     Ok(taken)
 }
 
-fn still_active(member: &Member, lot: Uuid, again: &[Given]) -> i64 {
-    let gone: i64 = again.iter().filter(|given| given.into == Some(lot)).map(|given| given.points).sum();
+fn still_active(member: &Member, lot: Uuid, again: &[Taking]) -> i64 {
+    let gone: i64 = again.iter().filter(|taking| taking.lot == lot).map(|taking| taking.points).sum();
     member.lots.get(&lot).map_or(0, |lot| lot.active) - gone
 }
 

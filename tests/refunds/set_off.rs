@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{NOON, refund};
+use super::{NOON, refund, reversed};
 use crate::support::{App, instant};
 
 // A programme in which a point is worth five cents and is usable at once.
@@ -69,7 +69,7 @@ fn the_longest_lived_come_back_first_however_the_order_is_split() {
 }
 
 #[test]
-fn what_came_back_and_had_expired_is_set_off_by_a_later_refund() {
+fn points_that_expire_as_they_come_back_cover_nothing() {
     let app = App::at("2026-01-01T12:00:00Z");
     app.publish("2026-01-01T12:01:00Z", |document| {
         document["earning"]["points_per_unit"] = json!("10");
@@ -95,9 +95,11 @@ fn what_came_back_and_had_expired_is_set_off_by_a_later_refund() {
     assert_eq!(app.points(&member), [45, 0, 0, 0]);
     let spent = json!({ "member_id": member, "points": 45 });
     assert_eq!(checkout.ask("/v1/redemptions", &spent).status, 201);
+    let gift = json!({ "member_id": member, "points": 60, "reason": "goodwill" });
+    assert_eq!(app.operator().ask("/v1/adjustments", &gift).status, 201);
     let rest = refund(&app, "O", "R-2", "5.00");
-    assert_eq!((rest.status, &rest.body["points_reversed"]["waived"]), (201, &json!(0)), "{rest:?}");
-    assert_eq!(app.points(&member), [0; 4]);
+    assert_eq!((reversed(&rest), &rest.body["points_reversed"]["set_off"]), ([0, 45, 0, 0], &json!(0)));
+    assert_eq!(app.points(&member), [15, 0, 0, 0]);
 }
 
 // Gives points that end on this day and holds them.

@@ -45,11 +45,23 @@ struct Rules {
     grace: Option<&'static str>,
 }
 
+/// How points are set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// By a client, whose giving up has the programme's grace.
+    Hold,
+    /// By the member, whose giving up has none.
+    OwnHold,
+    /// For another member.
+    Offer,
+}
+
 proptest! {
     #[test]
     fn many_refunds_make_due_and_return_what_one_does(case in cases(), parts in vec(1..4_000_i64, 1..12)) {
         let programs = case.programs();
         let Some(ordered) = case.ordered(&programs) else { return Ok(()) };
+        let ordered = case.used(ordered, &programs);
         // Tiny parts as they are; what they are more than the order is left out.
         let mut left = case.cents;
         let mut within = Vec::new();
@@ -73,22 +85,22 @@ proptest! {
     fn a_refund_before_held_points_come_back_ends_as_one_after(
         case in cases(),
         held in 1..200_i64,
-        offered in any::<bool>(),
+        way in select(vec![Way::Hold, Way::OwnHold, Way::Offer]),
+        // They were set aside before, and what they are of may have ended since.
+        since in prop_oneof![Just(0), 1..30_i64],
         cents in vec(1..20_000_i64, 1..4),
     ) {
-        // What paid and comes back after its end without a grace is worth nothing but to set it off. With some of the
-        // order's own points held, more of it is set off.
-        if case.rules.grace.is_none() && case.days > 300 {
-            return Ok(());
-        }
         let programs = case.programs();
         let Some(mut ordered) = case.ordered(&programs) else { return Ok(()) };
         let later = day(case.days);
-        let mut take = Working::on(&ordered, context(&programs, later, 90));
-        if !hold(&mut take, held, offered) {
+        let member = format!("member:{}", ordered.id);
+        let actor = if way == Way::OwnHold { &member } else { "client:test" };
+        let begins = Context { actor, ..context(&programs, day((case.days - since).max(0)), 90) };
+        let mut take = Working::on(&ordered, begins);
+        if !hold(&mut take, held, way) {
             return Ok(());
         }
-        ordered = take.member;
+        ordered = case.used(take.member, &programs);
         let parts: Vec<i64> = cents.iter().scan(case.cents, |left, part| {
             let part = *part.min(left);
             *left -= part;
@@ -136,30 +148,33 @@ impl View {
 }
 
 // Sets points aside, by a hold or by an offer; false where there are too few.
-fn hold(work: &mut Working<'_>, points: i64, offered: bool) -> bool {
+fn hold(work: &mut Working<'_>, points: i64, way: Way) -> bool {
     let member_id = work.member.id;
-    if offered {
+    if way == Way::Offer {
         let to_member_id = MemberId::new(1, Uuid::from_u128(8));
         let receiver = Member::new(to_member_id, day(0));
         let asked = TransferRequest { from_member_id: member_id, to_member_id, points, message: None, direct: false };
         return transfer::offer(work, Some(&receiver), &asked).is_ok();
     }
     let purpose = Purpose::Order { points, order_id: None, order_amount: None };
-    let asked = RedemptionRequest { member_id, purpose, hold: Some(TimeDelta::days(1)) };
+    let asked = RedemptionRequest { member_id, purpose, hold: Some(TimeDelta::days(30)) };
     redemption::redeem(work, &asked, None).is_ok()
 }
 
-// Everything that is held goes back.
+// Everything that is held goes back: whoever made a hold gives it up.
 fn released(member: &Member, programs: &ProgramBook, now: Timestamp) -> Result<Member, TestCaseError> {
     let mut member = member.clone();
-    let holds: Vec<_> = member.redemptions.values().filter(|one| one.status == RedemptionStatus::Held).collect();
-    let holds: Vec<RedemptionId> = holds.into_iter().map(|one| one.id).collect();
-    for id in holds {
-        let mut work = Working::on(&member, context(programs, now, 300));
+    let holds = member.redemptions.values().filter(|one| one.status == RedemptionStatus::Held);
+    let holds: Vec<(RedemptionId, bool)> = holds.map(|one| (one.id, one.is_members_own())).collect();
+    for (id, is_own) in holds {
+        let own = format!("member:{}", member.id);
+        let actor = if is_own { &own } else { "client:test" };
+        let mut work = Working::on(&member, Context { actor, ..context(programs, now, 300) });
         prop_assert!(redemption::void(&mut work, id).is_ok());
         member = work.member;
     }
-    let offers: Vec<_> = member.transfers.values().map(|offer| (offer.id, offer.to_member_id)).collect();
+    let offers = member.transfers.values().filter(|offer| offer.due_at().is_some_and(|at| at > now));
+    let offers: Vec<_> = offers.map(|offer| (offer.id, offer.to_member_id)).collect();
     for offer in offers {
         let mut work = Working::on(&member, context(programs, now, 301));
         prop_assert!(transfer::answer(&mut work, offer, Reply::Cancel).is_ok());
@@ -201,7 +216,7 @@ impl Case {
             let mut document = json!({
                 "name": "Refunds", "currency": "USD", "time_zone": "America/New_York",
                 "earning": { "points_per_unit": rate, "rounding": rounding, "pending": pending, "expiry": "12M" },
-                "redemption": { "point_value": value },
+                "redemption": { "point_value": value, "member_hold": "30D" },
                 "refunds": { "policy": policy },
                 "transfers": {},
             });
@@ -258,20 +273,28 @@ impl Case {
         if !decide(day(0), &mut member, &mut |work| order::complete(work, &order).is_ok()) {
             return None;
         }
+        Some(member)
+    }
+
+    // What paid comes back in part, and points are spent, on the day of the refunds.
+    fn used(&self, mut member: Member, programs: &ProgramBook) -> Member {
         let later = day(self.days);
-        if let Some(id) = redemption_ids.first().filter(|_| self.returned > 0) {
-            let points = Some(self.returned.min(member.redemptions[id].captured));
-            decide(later, &mut member, &mut |work| redemption::give_back(work, *id, points).is_ok());
+        let paid = member.redemptions.values().find(|one| one.status == RedemptionStatus::Captured);
+        if let Some((id, captured)) = paid.map(|one| (one.id, one.captured)).filter(|_| self.returned > 0) {
+            let mut work = Working::on(&member, context(programs, later, 98));
+            if redemption::give_back(&mut work, id, Some(self.returned.min(captured))).is_ok() {
+                member = work.member;
+            }
         }
         if self.spent > 0 {
             let purpose = Purpose::Order { points: self.spent, order_id: None, order_amount: None };
-            let request = RedemptionRequest { member_id: id, purpose, hold: None };
+            let request = RedemptionRequest { member_id: member.id, purpose, hold: None };
             let mut work = Working::on(&member, context(programs, later, 99));
             if redemption::redeem(&mut work, &request, None).is_ok() {
                 member = work.member;
             }
         }
-        Some(member)
+        member
     }
 
     fn refunded(&self, ordered: &Member, programs: &ProgramBook, parts: &[i64]) -> Result<Member, TestCaseError> {

@@ -11,6 +11,7 @@ use super::needs::Needs;
 use super::of_journal;
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::items::Purchase;
+use crate::domain::member::Member;
 use crate::domain::order::{OrderRecord, StoredRefunds};
 use crate::domain::redemption::Redemption;
 use crate::domain::time::Timestamp;
@@ -146,10 +147,11 @@ fn orders(
     Ok(loaded)
 }
 
-/// Loads the orders whose refunds have a claim on what is held, of the members who have such orders. They are rare.
+/// Loads the orders whose refunds look to what is held, of the members who may have such orders. They are rare.
 pub fn claiming(connection: &mut PgConnection, journal: JournalId, state: &State) -> Result<Records, Failure> {
-    let claimed = state.members.values().filter(|member| member.id.journal() == journal && member.claimed > 0);
-    let members: Vec<Uuid> = claimed.map(|member| member.id.uuid()).collect();
+    let may_have = |member: &&Member| member.claimed > 0 || member.balances.debt > 0 && member.balances.held > 0;
+    let members = state.members.values().filter(|member| member.id.journal() == journal).filter(may_have);
+    let members: Vec<Uuid> = members.map(|member| member.id.uuid()).collect();
     if members.is_empty() {
         return Ok(Records::default());
     }

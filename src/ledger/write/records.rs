@@ -74,7 +74,7 @@ pub fn refunded(
             refunded: order.refunded,
             reversed: order.reversed,
             returned: order.returned,
-            claimed: order.reversal.claimed,
+            claimed: order.reversal.looks_to(),
             reversal: stated(&order.reversal)?,
             refunded_items: items.map_err(|_| Failure::NotCanonical)?,
         };

@@ -99,7 +99,7 @@ fn orders(stored: Vec<OrderRow>, rebuilt: &Journal) -> Result<(), String> {
             order.was_refunded.then_some(order.refunded),
             order.reversed,
             order.returned,
-            order.reversal.claimed,
+            order.reversal.looks_to(),
             reversal,
         );
         (order_id.clone(), ((seq, member.id.uuid(), *occurred_at), money, sums, Some(order.points)))

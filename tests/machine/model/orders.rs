@@ -37,14 +37,16 @@ pub struct Sale {
     /// How many points its refunds made due, and how many of those that paid it came back.
     pub due: i64,
     pub returned: i64,
-    /// How many of those that are due were taken or are owed, are claimed, are owed.
+    /// How many of those that are due were taken or are owed, are claimed, are owed, and how many held ones that may expire
+    /// stand behind what is owed.
     pub covered: i64,
     pub claimed: i64,
     pub owed: i64,
+    pub secured: i64,
     /// Other points that were taken.
     pub taken: Takings,
     /// What came back to the wallet: the lot that had paid, where it went, how many.
-    pub given: Vec<(Uuid, Option<Uuid>, i64)>,
+    pub given: Vec<(Uuid, Uuid, i64)>,
     /// What came back and went to what was due, by the lot that had paid.
     pub set_off: Takings,
     /// What was bought, and how much of it came back; none once forgotten.
@@ -113,6 +115,7 @@ impl Model {
             returned: 0,
             covered: 0,
             claimed: 0,
+            secured: 0,
             owed: 0,
             taken: Vec::new(),
             given: Vec::new(),

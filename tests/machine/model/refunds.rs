@@ -47,7 +47,10 @@ impl Model {
         self.person(member).earned -= more;
         let mut sale = self.sales[n].clone();
         let coming = self.coming(&sale);
-        let homes = self.reverse(&mut sale, &coming);
+        let (of_use, lost): (Vec<_>, Vec<_>) =
+            coming.iter().copied().partition(|(_, lot, _)| self.is_of_use(member, *lot));
+        let mut homes = self.reverse(&mut sale, &of_use);
+        homes.extend(lost.into_iter().map(|(_, lot, points)| (Home::Paid(lot), points)));
         self.bring_back(&mut sale, &coming, homes)?;
         self.sales[n] = sale;
         Ok(())
@@ -79,6 +82,13 @@ impl Model {
         coming
     }
 
+    // What comes back after its lot's end expires at once, unless the programme has a grace; so does all of whoever left.
+    fn is_of_use(&mut self, member: MemberId, lot: Uuid) -> bool {
+        let (now, grace) = (self.now, self.program().redemption.return_grace.is_some());
+        let person = self.person(member);
+        !person.has_left() && (grace || !person.lot(lot).is_over(now))
+    }
+
     // Takes what is due and not covered yet, and says where what comes back goes.
     fn reverse(&mut self, sale: &mut Sale, coming: &[(usize, Uuid, i64)]) -> VecDeque<(Home, i64)> {
         let (member, now, policy) = (sale.member, self.now, sale.program.refunds.policy);
@@ -87,8 +97,7 @@ impl Model {
         let debt = person.debt;
         let held: i64 = person.lots.iter().map(|lot| lot.held).sum();
         let stays = !person.has_left();
-        let claims_it = stays && policy == RefundPolicy::WithinBalance;
-        let mut claimable = if claims_it { held - (claims - sale.claimed) - debt } else { 0 };
+        let mut claimable = if stays { held - (claims - sale.claimed) } else { 0 };
         sale.claimed = 0;
         let expired = sale.lot.map_or(0, |lot| person.lot(lot).expired);
         let owed = sale.owed.min(debt);
@@ -104,7 +113,7 @@ impl Model {
                 let own = person.lot(lot);
                 draw(&mut own.active, &mut need);
                 if own.is_over(now) {
-                    let mut there = own.held.min(claimable);
+                    let mut there = own.held.min(claimable).min(need - owed);
                     sale.claimed = draw(&mut there, &mut need);
                     claimable -= sale.claimed;
                 }
@@ -122,7 +131,12 @@ impl Model {
         need -= sale.owed;
         person.debt += sale.owed - owed;
         sale.covered += found - owed + sale.owed;
-        sale.claimed += draw(&mut claimable, &mut need);
+        let own_held = sale.lot.map_or(0, |lot| person.lot(lot).held);
+        sale.secured = sale.owed.min(own_held - sale.claimed).max(0);
+        if policy == RefundPolicy::WithinBalance {
+            claimable -= debt;
+            sale.claimed += draw(&mut claimable, &mut need);
+        }
         let mut homes = VecDeque::from([(Home::Due, (owed - sale.owed).max(0))]);
         for (lot, points) in std::mem::take(&mut sale.taken).into_iter().rev() {
             let person = self.person(member);
@@ -147,12 +161,9 @@ impl Model {
         let person = self.person(sale.member);
         let mut kept = Vec::new();
         for (lot, into, points) in std::mem::take(&mut sale.given).into_iter().rev() {
-            let mut there = into.map_or(points, |into| person.lot(into).active.min(points));
+            let mut there = person.lot(into).active.min(points);
             let taken = draw(&mut there, need);
-            match into {
-                Some(into) => person.lot(into).active -= taken,
-                None => person.lot(lot).expired -= taken,
-            }
+            person.lot(into).active -= taken;
             if taken > 0 {
                 sale.set_off.insert(0, (lot, taken));
             }
@@ -196,17 +207,37 @@ impl Model {
             let id = self.spendings[n].id;
             self.person(sale.member).spent -= points;
             let given = self.give(sale.member, id, paid);
-            arriving.extend(given.iter().filter_map(|(_, into, points)| into.map(|into| (into, *points))));
-            sale.given.extend(given);
+            for (lot, into, points) in given {
+                arriving.extend(into.map(|into| (into, points)));
+                sale.given.extend(into.map(|into| (lot, into, points)));
+            }
             self.person(sale.member).arrive(&arriving)?;
         }
         Ok(())
     }
 
-    /// The member's sales whose refunds have a claim on what is held, the oldest first.
+    /// What was set aside of a lot that is over expires. Where it was what an order brought, no refund asks for it any more,
+    /// and what the order's refunds left as debt for it is no longer owed.
+    pub(super) fn expire_held(&mut self, member: MemberId, lot: Uuid, points: i64) {
+        let own = self.claiming(member).into_iter().find(|n| self.sales[*n].lot == Some(lot));
+        let debt = self.person(member).debt;
+        let repaid = own.map_or(0, |n| self.sales[n].secured.min(points).min(debt));
+        let person = self.person(member);
+        person.debt -= repaid;
+        person.lot(lot).held -= points;
+        person.lot(lot).expired += points - repaid;
+        if let Some(n) = own {
+            let sale = &mut self.sales[n];
+            sale.secured -= repaid;
+            sale.claimed -= sale.claimed.min(points - repaid);
+        }
+        self.let_claims_go(member);
+    }
+
+    /// The member's sales whose refunds look to what is held, the oldest first.
     pub(super) fn claiming(&self, member: MemberId) -> Vec<usize> {
-        let has_claim = |n: &usize| self.sales[*n].member == member && self.sales[*n].claimed > 0;
-        let mut claiming: Vec<usize> = (0..self.sales.len()).filter(has_claim).collect();
+        let looks = |n: &usize| self.sales[*n].member == member && self.sales[*n].claimed + self.sales[*n].secured > 0;
+        let mut claiming: Vec<usize> = (0..self.sales.len()).filter(looks).collect();
         claiming.sort_by_key(|n| (self.sales[*n].occurred_at, self.sales[*n].id.clone()));
         claiming
     }
@@ -239,8 +270,16 @@ impl Model {
         let held: i64 = self.people[&member].lots.iter().map(|lot| lot.held).sum();
         let claiming = self.claiming(member);
         let mut over = claiming.iter().map(|n| self.sales[*n].claimed).sum::<i64>() - held;
-        for n in claiming.into_iter().rev() {
-            draw(&mut self.sales[n].claimed, &mut over);
+        for n in claiming.iter().rev() {
+            draw(&mut self.sales[*n].claimed, &mut over);
+        }
+        // What stands behind a debt is an order's own, and held, and owed.
+        let mut owed = self.people[&member].debt;
+        for n in claiming {
+            let sale = &mut self.sales[n];
+            let held = |lot| self.people[&member].lots.iter().find(|one| one.id == lot).map_or(0, |one| one.held);
+            sale.secured = sale.secured.min(sale.lot.map_or(0, held)).min(owed);
+            owed -= sale.secured;
         }
     }
 }

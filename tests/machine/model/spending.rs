@@ -204,23 +204,24 @@ impl Model {
         alive
     }
 
-    /// What was set aside goes back, unless its lot is over or nobody is there to have it. What is over repays debt.
+    /// What was set aside goes back, unless its lot is over or nobody is there to have it.
     pub(super) fn release(&mut self, member: MemberId, takings: &Takings, at: Timestamp) {
-        let free = self.pay_claims(member, takings);
         let person = self.person(member);
         let (over, alive): (Takings, Takings) =
-            free.into_iter().partition(|(lot, _)| person.has_left() || person.lot(*lot).is_over(at));
-        for (lot, points) in alive {
-            person.lot(lot).held -= points;
-            person.arrive(&[(lot, points)]).expect("it was in the wallet");
-        }
+            takings.iter().copied().partition(|(lot, _)| person.lot(*lot).is_over(at));
         for (lot, points) in over {
-            let repaid = if person.has_left() { 0 } else { points.min(person.debt) };
-            person.debt -= repaid;
-            let lot = person.lot(lot);
-            lot.held -= points;
-            lot.expired += points - repaid;
+            self.expire_held(member, lot, points);
         }
+        for (lot, points) in self.pay_claims(member, &alive) {
+            let person = self.person(member);
+            person.lot(lot).held -= points;
+            if person.has_left() {
+                person.lot(lot).expired += points;
+            } else {
+                person.arrive(&[(lot, points)]).expect("it was in the wallet");
+            }
+        }
+        self.let_claims_go(member);
     }
 
     pub(super) fn give_back(&mut self, id: RedemptionId, points: Option<i64>) -> Verdict {

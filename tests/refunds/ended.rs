@@ -1,0 +1,119 @@
+//! Points whose lot ends while they are held come back to nobody: refunds ask for none of them any more.
+
+use serde_json::json;
+
+use super::claims::{claimed, hold};
+use super::{refund, reversed};
+use crate::support::{App, instant};
+
+// On 10 March: a member with 100 points of "A-1" that end on 20 March.
+fn with_short_lives(policy: &str) -> (App, String) {
+    let app = App::at("2026-01-01T12:00:00Z");
+    app.publish("2026-01-01T12:01:00Z", |document| {
+        document["refunds"]["policy"] = json!(policy);
+        document["earning"]["expiry"] = json!("2M");
+    });
+    app.clock.set(instant("2026-03-10T12:00:00Z"));
+    let member = app.enrol("ana");
+    app.earn(&member, "A-1", "2026-01-20T12:00:00Z", "100");
+    (app, member)
+}
+
+fn give(app: &App, member: &str, points: i64, expires_at: &str) {
+    let gift = json!({ "member_id": member, "points": points, "reason": "goodwill", "expires_at": expires_at });
+    assert_eq!(app.operator().ask("/v1/adjustments", &gift).status, 201);
+}
+
+#[test]
+fn a_debt_for_an_orders_own_points_ends_with_them() {
+    let (app, member) = with_short_lives("unlimited");
+    hold(&app, &member, 100, "30d");
+    assert_eq!(reversed(&refund(&app, "A-1", "R-1", "50.00")), [0, 0, 50, 0]);
+    // What is due once they have ended is no debt.
+    app.clock.set(instant("2026-03-25T12:00:00Z"));
+    let rest = refund(&app, "A-1", "R-2", "50.00");
+    assert_eq!((reversed(&rest), claimed(&rest)), ([0; 4], json!(50)));
+    assert_eq!(app.points(&member), [0, 0, 100, 50]);
+    app.clock.set(instant("2026-04-10T12:00:00Z"));
+    assert_eq!(app.points(&member), [0; 4]);
+    app.earn(&member, "B-1", "2026-03-25T12:00:00Z", "20");
+    assert_eq!(app.points(&member), [20, 0, 0, 0]);
+}
+
+#[test]
+fn a_debt_for_other_points_stays_when_what_had_ended_expires() {
+    let (app, member) = with_short_lives("unlimited");
+    give(&app, &member, 100, "2026-03-15T00:00:00Z");
+    // The points that end first are held, and those of the order spent.
+    hold(&app, &member, 100, "30d");
+    let spent = json!({ "member_id": member, "points": 100 });
+    assert_eq!(app.checkout().ask("/v1/redemptions", &spent).status, 201);
+    app.clock.set(instant("2026-03-25T12:00:00Z"));
+    assert_eq!(reversed(&refund(&app, "A-1", "R-1", "100.00")), [0, 0, 100, 0]);
+    app.clock.set(instant("2026-04-10T12:00:00Z"));
+    assert_eq!(app.points(&member), [0, 0, 0, 100]);
+}
+
+#[test]
+fn a_debt_that_other_points_repaid_is_not_repaid_twice() {
+    let (app, member) = with_short_lives("unlimited");
+    hold(&app, &member, 100, "30d");
+    assert_eq!(reversed(&refund(&app, "A-1", "R-1", "100.00")), [0, 0, 100, 0]);
+    give(&app, &member, 100, "2027-01-01T00:00:00Z");
+    assert_eq!(app.points(&member), [0, 0, 100, 0]);
+    // A debt of another order is not what the held points stood for.
+    app.earn(&member, "B-1", "2026-02-20T12:00:00Z", "40");
+    let spent = json!({ "member_id": member, "points": 40 });
+    assert_eq!(app.checkout().ask("/v1/redemptions", &spent).status, 201);
+    assert_eq!(reversed(&refund(&app, "B-1", "R-1", "40.00")), [0, 0, 40, 0]);
+    app.clock.set(instant("2026-04-10T12:00:00Z"));
+    assert_eq!(app.points(&member), [0, 0, 0, 40]);
+}
+
+#[test]
+fn own_points_that_are_held_past_their_end_are_claimed_before_others_are_taken() {
+    let (app, member) = with_short_lives("within_balance");
+    hold(&app, &member, 100, "30d");
+    app.clock.set(instant("2026-03-25T12:00:00Z"));
+    app.earn(&member, "B-1", "2026-03-01T12:00:00Z", "50");
+    // They expire when the hold lapses, and nobody was to lose others for them.
+    let refunded = refund(&app, "A-1", "R-1", "100.00");
+    assert_eq!((reversed(&refunded), claimed(&refunded)), ([0; 4], json!(100)));
+    app.clock.set(instant("2026-04-10T12:00:00Z"));
+    assert_eq!(app.points(&member), [50, 0, 0, 0]);
+}
+
+#[test]
+fn a_claim_on_what_expires_is_not_paid_by_what_is_held_with_it() {
+    let (app, member) = with_short_lives("within_balance");
+    let spent = json!({ "member_id": member, "points": 10 });
+    assert_eq!(app.checkout().ask("/v1/redemptions", &spent).status, 201);
+    give(&app, &member, 30, "2027-01-01T00:00:00Z");
+    // 90 of the order's own, which end, and 30 others.
+    hold(&app, &member, 120, "30d");
+    app.clock.set(instant("2026-03-25T12:00:00Z"));
+    assert_eq!(claimed(&refund(&app, "A-1", "R-1", "100.00")), 100);
+    app.clock.set(instant("2026-04-10T12:00:00Z"));
+    // Only the 10 that were spent are taken of the others.
+    assert_eq!(app.points(&member), [20, 0, 0, 0]);
+}
+
+#[test]
+fn held_points_repay_a_debt_before_a_claim() {
+    let (app, member) = with_short_lives("unlimited");
+    let spend = |points: i64| {
+        let body = json!({ "member_id": member, "points": points });
+        assert_eq!(app.checkout().ask("/v1/redemptions", &body).status, 201);
+    };
+    spend(100);
+    app.publish("2026-03-10T12:01:00Z", |document| document["refunds"]["policy"] = json!("within_balance"));
+    app.clock.set(instant("2026-03-25T12:00:00Z"));
+    app.earn(&member, "B-1", "2026-03-10T13:00:00Z", "60");
+    spend(60);
+    give(&app, &member, 50, "2027-01-01T00:00:00Z");
+    let held = hold(&app, &member, 50, "15m");
+    assert_eq!(reversed(&refund(&app, "A-1", "R-1", "50.00")), [0, 0, 50, 0]);
+    assert_eq!(reversed(&refund(&app, "B-1", "R-1", "60.00")), [0, 0, 0, 60]);
+    let void = app.checkout().ask(&format!("{}/void", held.headers["location"]), &json!({}));
+    assert_eq!((void.status, app.points(&member)), (200, [0; 4]), "{void:?}");
+}
