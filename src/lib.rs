@@ -38,16 +38,16 @@
 //!
 //! | movement | decided in | entries |
 //! |---|---|---|
-//! | earn | [`domain::order`] | `points.earned`, `order.recorded` |
-//! | reverse (a refund) | [`domain::refund`], [`domain::reversal`] | `order.refunded`, `redemption.returned` |
-//! | hold, capture, void, return | [`domain::redemption`] | `redemption.*` |
-//! | donate | [`domain::donation`] | `points.donated` |
-//! | transfer | [`domain::transfer`] | `transfer.*` |
-//! | adjust | [`domain::adjustment`] | `points.adjusted` |
-//! | forfeit (a member leaves) | [`domain::membership`] | `member.closed` |
+//! | earn | [`domain::movement::order`] | `points.earned`, `order.recorded` |
+//! | reverse (a refund) | [`domain::movement::refund`], [`domain::movement::reversal`] | `order.refunded`, `redemption.returned` |
+//! | hold, capture, void, return | [`domain::movement::redemption`] | `redemption.*` |
+//! | donate | [`domain::movement::donation`] | `points.donated` |
+//! | transfer | [`domain::movement::transfer`] | `transfer.*` |
+//! | adjust | [`domain::movement::adjustment`] | `points.adjusted` |
+//! | forfeit (a member leaves) | [`domain::movement::membership`] | `member.closed` |
 //! | activate, expire, lapse | [`domain::decide`] | `points.activated`, `points.expired`, `*.lapsed` |
 //!
-//! An entry states in its payload what it changes besides points, whole, as it is afterwards ([`domain::fact`]):
+//! An entry states in its payload what it changes besides points, whole, as it is afterwards ([`domain::member::fact`]):
 //! the redemption, the transfer, the refund. Only what becomes of a refund's claim follows from the postings: what leaves
 //! `held` for `issuance` pays it, and what leaves it otherwise may let it go. [`domain::member::Member::apply`] takes postings, lots and fact up, in
 //! memory, in the posting path and in replay alike; what is written is the difference.
@@ -115,7 +115,7 @@
 //!    says so; debt is repaid whenever points become active, so that with a debt nothing is ever active. A claim is no
 //!    debt: it is never more than what is held.
 //! 7. **Numbers have no gaps** in a journal, `recorded_at` never runs backwards in it, and
-//!    `hash = SHA-256(hash before ‖ canonical bytes of the entry)`: see [`domain::entry`].
+//!    `hash = SHA-256(hash before ‖ canonical bytes of the entry)`: see [`domain::journal::entry`].
 //! 8. **No personal data in the hashed bytes.** What is personal stands in `member_profile`, what people wrote in `note`,
 //!    what was bought in `orders` and `refund`, what was answered in `idempotency`; erasure empties them.
 //! 9. **Jobs are never needed for correctness.** What time alone causes is written down by the next command
@@ -124,9 +124,9 @@
 //!    One exception, on the safe side: stock that a lapsed hold reserves comes back when the lapse is written.
 //! 10. **Same journal and same programme versions, same result.** Decisions take time, ids and rules as inputs.
 //! 11. **Splitting changes nothing**: a refund in many parts, at one instant, ends in the same wallet, lots, debt and
-//!     sums as one ([`domain::refund`]). What had expired of the order's own points is not taken again; what could not be
+//!     sums as one ([`domain::movement::refund`]). What had expired of the order's own points is not taken again; what could not be
 //!     taken, the order's next refund asks for; what is held meanwhile is claimed and goes when it comes back
-//!     ([`domain::reversal`]).
+//!     ([`domain::movement::reversal`]).
 //! 12. **Points keep their age.** Returned and transferred points keep their lot's end; held ones do not expire while
 //!     they are held, and expire at once if they go back after it. Points that come back after a capture, or that a client
 //!     gives back from a hold, when their lot has ended, get the programme's grace. What refunds claim goes first.

@@ -1,5 +1,6 @@
 //! Dependencies point one way: cli → http, jobs → ledger, read → postgres → domain; and all but domain → process.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,19 @@ const MAY_USE: [(&str, &[&str]); 8] = [
     ("http", &["domain", "postgres", "process", "ledger", "read"]),
     ("jobs", &["domain", "postgres", "process", "ledger", "read"]),
     ("cli", &["domain", "postgres", "process", "ledger", "read", "http", "jobs"]),
+];
+
+/// The rooms of the rules from the bottom up; those on one floor do not know each other.
+const FLOORS: [&[&str]; 9] = [
+    &["ids", "money", "time"],
+    &["fields", "sandbox"],
+    &["external_id", "journal", "quantity"],
+    &["refusal"],
+    &["program", "record"],
+    &["member"],
+    &["decide"],
+    &["movement"],
+    &["audit"],
 ];
 
 /// What the rules must not know of.
@@ -30,6 +44,29 @@ fn modules_use_only_what_lies_below_them() {
             }
         }
     }
+}
+
+#[test]
+fn no_room_of_the_rules_knows_one_above_it_or_beside_it() {
+    let domain = source().join("domain");
+    let floor = |room: &str| FLOORS.iter().position(|rooms| rooms.contains(&room));
+    let mut seen = BTreeSet::new();
+    for file in sources(&domain).into_iter().filter(|file| !file.ends_with("tests.rs")) {
+        let place = file.strip_prefix(&domain).unwrap().components().next().unwrap();
+        let room = Path::new(&place).file_stem().unwrap().to_str().unwrap().to_owned();
+        if room == "mod" {
+            continue;
+        }
+        let own = floor(&room).unwrap_or_else(|| panic!("{room} is on no floor"));
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(!text.contains("super::super"), "{} reaches out of its room without its name", file.display());
+        for (line, used) in words_after(&text, "crate::domain::") {
+            let below = floor(used).is_some_and(|other| other < own);
+            assert!(used == room || below, "{}:{line}: {room} uses {used}", file.display());
+        }
+        seen.insert(room);
+    }
+    assert_eq!(seen.len(), FLOORS.concat().len(), "a room of the list is not there");
 }
 
 #[test]
@@ -60,9 +97,14 @@ fn every_module_is_in_the_list() {
 
 // Every `crate::module` in the code, with its line.
 fn uses(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    words_after(text, "crate::")
+}
+
+// Every word that follows `path` in the code, with its line.
+fn words_after<'a>(text: &'a str, path: &'static str) -> impl Iterator<Item = (usize, &'a str)> {
     let code = text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"));
-    code.flat_map(|(number, line)| {
-        line.match_indices("crate::").map(move |(at, found)| {
+    code.flat_map(move |(number, line)| {
+        line.match_indices(path).map(move |(at, found)| {
             let rest = &line[at + found.len()..];
             let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
             (number + 1, &rest[..end])

@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-use accrue::domain::account::{Account, Part};
-use accrue::domain::canonical;
-use accrue::domain::entry::{Entry, Posting, hex};
-use accrue::domain::export::{read_hash, read_line};
+use accrue::domain::journal::account::{Account, Part};
+use accrue::domain::journal::canonical;
+use accrue::domain::journal::entry::{Entry, Posting, hex};
+use accrue::domain::journal::export::{read_hash, read_line};
 use serde_json::{Value, json};
 
 use crate::support::{App, Place, instant};

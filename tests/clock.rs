@@ -1,7 +1,7 @@
 //! A journal whose last entry lies ahead of the clock, by someone's update or because the clock jumped ahead and came
 //! back: nothing is decided for it, nothing expires by it, and whoever looks is told.
 
-use accrue::domain::transfer::TransferRequest;
+use accrue::domain::movement::transfer::TransferRequest;
 use accrue::jobs::{Swept, sweep_once};
 use accrue::ledger::{Command, NoAnswer, setup};
 use accrue::postgres::clock::Clock;

@@ -7,7 +7,7 @@ mod paying;
 mod returns;
 mod worth;
 
-use accrue::domain::lot::Taking;
+use accrue::domain::record::lot::Taking;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, App, Client, NOON, Pair, at_once, instant, nobody};

@@ -6,17 +6,18 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::account::Account;
-use super::canonical;
-use super::donation::{self, CauseTerms};
-use super::entry::{CANONICAL_VERSION, Entry, Hash, Kind, hex};
-use super::fact::Fact;
-use super::ids::{JournalId, MemberId};
-use super::lot::NewLot;
-use super::member::{Balances, Member, Misfit};
-use super::refund::Refunded;
-use super::reward::{self, RewardTerms};
-use super::time::{self, Timestamp};
+use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::journal::account::Account;
+use crate::domain::journal::canonical;
+use crate::domain::journal::entry::{CANONICAL_VERSION, Entry, Hash, Kind, Posting, hex};
+use crate::domain::journal::misfit::Misfit;
+use crate::domain::member::fact::Fact;
+use crate::domain::member::{Balances, Member};
+use crate::domain::movement::donation::{self, CauseTerms};
+use crate::domain::movement::reward::{self, RewardTerms};
+use crate::domain::record::lot::NewLot;
+use crate::domain::record::refund::Refunded;
+use crate::domain::time::{self, Timestamp};
 
 /// A check under way: entries go in by journal, in the order of their numbers.
 #[derive(Debug, Default)]
@@ -214,7 +215,7 @@ impl Journal {
     }
 
     fn apply(&mut self, entry: &Entry, payload: &Value) -> Result<(), Fault> {
-        let sided = |p: &super::entry::Posting| p.points > 0 && p.debit != p.credit;
+        let sided = |p: &Posting| p.points > 0 && p.debit != p.credit;
         if let Some(n) = entry.postings.iter().position(|posting| !sided(posting)) {
             return Err(Fault::Unbalanced(n));
         }

@@ -10,7 +10,7 @@ use icu_properties::props::{CanonicalCombiningClass, DefaultIgnorableCodePoint, 
 use icu_properties::{CodePointMapData, CodePointSetData};
 use serde_json::Value;
 
-use super::fields::{self, Wrong};
+use crate::domain::fields::{self, Wrong};
 
 /// Reads an external id: 1 to 128 characters.
 ///

@@ -34,8 +34,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use parsers::{
-    above_zero, amount, boolean, date, decimal, integer, integer_in_text, one_of, parsed, string, time_zone, timestamp,
-    uuid, word,
+    above_zero, amount, boolean, date, decimal, integer, integer_in_text, lasting_period, one_of, parsed, string,
+    time_zone, timestamp, uuid, word,
 };
 
 /// At most so many faults are reported for one document or body.

@@ -1,35 +1,23 @@
 //! The rules, pure: no database, no network, no clock. What they need to know is passed in, what they decide comes
 //! back as entries or a typed refusal.
+//!
+//! From the bottom up: words (`time`, `money`, `ids` and what else stands here as a file), [`journal`] (what is written),
+//! [`refusal`], [`program`] (the rules that a shop sets), [`record`] (what a member owns), [`member`] (the state, and how
+//! entries change it), [`decide`] (a decision under way, and what time does), [`movement`] (a file for each kind of
+//! command), [`audit`] (history checked). No room knows of one above it.
 
-pub mod account;
-pub mod adjustment;
 pub mod audit;
-pub mod canonical;
 pub mod decide;
-pub mod donation;
-pub mod earning;
-pub mod enrolment;
-pub mod entry;
-pub mod export;
 pub mod external_id;
-pub mod fact;
 pub mod fields;
 pub mod ids;
-pub mod items;
-mod kind;
-pub mod lot;
+pub mod journal;
 pub mod member;
-pub mod membership;
 pub mod money;
-pub mod order;
+pub mod movement;
 pub mod program;
-pub mod publication;
 pub mod quantity;
-pub mod redemption;
-pub mod refund;
+pub mod record;
 pub mod refusal;
-pub mod reversal;
-pub mod reward;
 pub mod sandbox;
 pub mod time;
-pub mod transfer;

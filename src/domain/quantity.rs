@@ -12,8 +12,8 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::fields::Wrong;
-use super::money;
+use crate::domain::fields::Wrong;
+use crate::domain::money;
 
 /// The most of an article on one line.
 pub const MAX_QUANTITY: u64 = 1_000_000;

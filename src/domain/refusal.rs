@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::member::Misfit;
-use super::quantity::Quantity;
+use crate::domain::journal::misfit::Misfit;
+use crate::domain::quantity::Quantity;
 
 /// A decision against a command. Its `code` and facts are what is remembered and shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]

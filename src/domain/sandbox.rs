@@ -2,7 +2,7 @@
 
 use chrono_tz::Tz;
 
-use super::time::{self, Period, Timestamp};
+use crate::domain::time::{self, Period, Timestamp};
 
 /// The first instant that the clock cannot be moved past: 9000-01-01T00:00:00Z. What is earned then still has its
 /// periods, of a hundred years at most, before the last instant that the service knows.

@@ -9,10 +9,10 @@ use super::input::{Body, IdempotencyKey, Query, Read};
 use super::page::{Page, PageParameters};
 use super::problem::{Problem, ProblemDocument};
 use super::{Service, created, json};
-use crate::domain::adjustment::{Adjustment, AdjustmentReply, Reason, Side};
-use crate::domain::entry::MAX_POINTS;
 use crate::domain::fields::{self, Fields, Wrong};
 use crate::domain::ids::MemberId;
+use crate::domain::journal::entry::MAX_POINTS;
+use crate::domain::movement::adjustment::{Adjustment, AdjustmentReply, Reason, Side};
 use crate::ledger::Command;
 use crate::read::adjustments::{self, AdjustmentView};
 

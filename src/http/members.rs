@@ -8,9 +8,9 @@ use super::input::{Body, IdempotencyKey, Query, Read};
 use super::openapi::Changed;
 use super::problem::{Problem, ProblemDocument};
 use super::{Service, created_in, json, polled};
-use crate::domain::enrolment::{Enrolment, MemberReply, ProfileChange};
 use crate::domain::external_id;
 use crate::domain::fields::{self, Fields};
+use crate::domain::movement::enrolment::{Enrolment, MemberReply, ProfileChange};
 use crate::ledger::{Answer, Command};
 use crate::read::members::{self, WalletReply};
 

@@ -7,8 +7,8 @@ use super::input::{Body, IdempotencyKey, Nothing};
 use super::openapi::Changed;
 use super::problem::{Problem, ProblemDocument};
 use super::{Service, done};
-use crate::domain::enrolment::MemberReply;
-use crate::domain::membership::Change;
+use crate::domain::movement::enrolment::MemberReply;
+use crate::domain::movement::membership::Change;
 use crate::ledger::Command;
 
 /// Suspend a member

@@ -50,7 +50,7 @@ pub use self::limits::LimitsConfig;
 pub use self::openapi::{document, document_yaml};
 use self::problem::Problem;
 pub use self::server::{Running, ServerConfig, start};
-use crate::domain::entry::hex;
+use crate::domain::journal::entry::hex;
 use crate::ledger::{Answer, Command, Ledger, NoAnswer, Outcome, Request};
 use crate::read::Reader;
 

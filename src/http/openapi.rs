@@ -16,7 +16,7 @@ use super::input::{Nothing, Read};
 use super::problem::{FACTS, PROBLEMS, ProblemDocument};
 use super::redemptions::PartOfPoints;
 use super::server::{routes, sandbox_routes};
-use crate::domain::redemption::CaptureRequest;
+use crate::domain::movement::redemption::CaptureRequest;
 
 /// The document.
 pub fn document() -> Document {

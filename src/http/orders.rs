@@ -13,10 +13,10 @@ use super::problem::{Problem, ProblemDocument};
 use super::{Service, created, json};
 use crate::domain::fields::{self, Fields, Wrong};
 use crate::domain::ids::RedemptionId;
-use crate::domain::items::{Item, MOST_ITEMS, UNIT_PRICE_DECIMALS};
 use crate::domain::money::{self, Currency};
-use crate::domain::order::{MOST_REDEMPTIONS, Order, OrderReply};
+use crate::domain::movement::order::{MOST_REDEMPTIONS, Order, OrderReply};
 use crate::domain::quantity::Quantity;
+use crate::domain::record::items::{Item, MOST_ITEMS, UNIT_PRICE_DECIMALS};
 use crate::ledger::Command;
 use crate::read::orders::{self, OrderView};
 

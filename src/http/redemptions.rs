@@ -15,9 +15,8 @@ use super::page::PageParameters;
 use super::problem::{Problem, ProblemDocument};
 use super::{Service, created_in, done, polled};
 use crate::domain::ids::{MemberId, RedemptionId};
-use crate::domain::redemption::{
-    CaptureRequest, Purpose, Redemption, RedemptionReply, RedemptionRequest, RedemptionStatus,
-};
+use crate::domain::movement::redemption::{CaptureRequest, Purpose, RedemptionReply, RedemptionRequest};
+use crate::domain::record::redemption::{Redemption, RedemptionStatus};
 use crate::domain::refusal::Refusal;
 use crate::ledger::Command;
 use crate::read::{members, redemptions};

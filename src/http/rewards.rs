@@ -11,11 +11,10 @@ use super::openapi::Changed;
 use super::page::{Page, PageParameters};
 use super::problem::{Problem, ProblemDocument};
 use super::{Service, created_in, done, polled};
-use crate::domain::entry::MAX_POINTS;
 use crate::domain::fields::{self, Fields, Wrong};
+use crate::domain::journal::entry::MAX_POINTS;
+use crate::domain::movement::reward::{RewardKind, RewardLimit, RewardPatch, RewardReply, RewardRequest, RewardTerms};
 use crate::domain::refusal::Refusal;
-use crate::domain::reward::{RewardKind, RewardLimit, RewardPatch, RewardReply, RewardRequest, RewardTerms};
-use crate::domain::time::Period;
 use crate::ledger::Command;
 use crate::read::rewards;
 
@@ -207,7 +206,7 @@ impl Read for RewardPatch {
 
 fn read_limit(limit: &mut Fields<'_>) -> Option<RewardLimit> {
     let quantity = limit.required("quantity", fields::integer(1..=1_000_000));
-    let period = limit.optional("period", Period::read_lasting);
+    let period = limit.optional("period", fields::lasting_period);
     Some(RewardLimit { quantity: quantity?, period })
 }
 

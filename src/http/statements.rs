@@ -8,8 +8,8 @@ use super::input::{Query, Read};
 use super::page::{Page, PageParameters};
 use super::problem::{Problem, ProblemDocument};
 use super::{Service, polled};
-use crate::domain::entry::Kind;
 use crate::domain::fields::{self, Fields};
+use crate::domain::journal::entry::Kind;
 use crate::read::entries::{self, DueLine, Filter, StatementLine, StatementPage};
 
 /// A page of a member's statement, from the newest entry to the oldest.

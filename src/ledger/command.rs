@@ -6,20 +6,20 @@ use std::time::Instant;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::domain::adjustment::Adjustment;
-use crate::domain::canonical;
-use crate::domain::donation::{CauseTerms, DonationRequest};
-use crate::domain::enrolment::{Enrolment, ProfileChange};
 use crate::domain::ids::{JournalId, MemberId, RedemptionId, TransferId};
-use crate::domain::membership;
-use crate::domain::order::Order;
+use crate::domain::journal::canonical;
+use crate::domain::movement::adjustment::Adjustment;
+use crate::domain::movement::donation::{CauseTerms, DonationRequest};
+use crate::domain::movement::enrolment::{Enrolment, ProfileChange};
+use crate::domain::movement::membership;
+use crate::domain::movement::order::Order;
+use crate::domain::movement::redemption::{CaptureRequest, RedemptionRequest};
+use crate::domain::movement::refund::RefundRequest;
+use crate::domain::movement::reward::{RewardPatch, RewardRequest};
+use crate::domain::movement::transfer::{Reply, TransferRequest};
 use crate::domain::program::Program;
-use crate::domain::redemption::{CaptureRequest, RedemptionRequest};
-use crate::domain::refund::RefundRequest;
 use crate::domain::refusal::Refusal;
-use crate::domain::reward::{RewardPatch, RewardRequest};
 use crate::domain::time::{self, Timestamp};
-use crate::domain::transfer::{Reply, TransferRequest};
 
 /// The journal of what belongs to no member.
 pub const PROGRAM_JOURNAL: JournalId = 0;

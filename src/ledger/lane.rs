@@ -21,7 +21,7 @@ use super::write::{self, Before, Place};
 use super::{Failure, LedgerConfig};
 use crate::domain::decide::Context;
 use crate::domain::ids::JournalId;
-use crate::domain::membership::Change;
+use crate::domain::movement::membership::Change;
 use crate::postgres::clock::Clock;
 use crate::postgres::connect;
 use crate::postgres::errors::Meaning;

@@ -7,8 +7,8 @@ use chrono::TimeDelta;
 use diesel::PgConnection;
 
 use super::{Failure, load};
+use crate::domain::movement::publication::LEAD;
 use crate::domain::program::ProgramBook;
-use crate::domain::publication::LEAD;
 use crate::domain::time::{EARLIEST, Timestamp};
 
 /// How old the knowledge may be before a lane reads again, half of the least lead of a publication.

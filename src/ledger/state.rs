@@ -12,17 +12,18 @@ use uuid::Uuid;
 
 use super::command::{Answer, Command, First, Key, NoAnswer, Outcome, Request};
 use crate::domain::decide::{Context, Working};
-use crate::domain::donation::{Cause, Donation};
-use crate::domain::enrolment::Profile;
-use crate::domain::entry::Draft;
 use crate::domain::ids::{JournalId, MemberId, RedemptionId, TransferId};
-use crate::domain::items::Purchase;
-use crate::domain::member::{Member, Misfit};
-use crate::domain::order::Order;
+use crate::domain::journal::entry::Draft;
+use crate::domain::journal::misfit::Misfit;
+use crate::domain::member::Member;
+use crate::domain::movement::donation::{Cause, Donation};
+use crate::domain::movement::enrolment::Profile;
+use crate::domain::movement::order::Order;
+use crate::domain::movement::refund::RefundRequest;
+use crate::domain::movement::reward::Reward;
 use crate::domain::program::{ProgramBook, ProgramVersion};
-use crate::domain::refund::RefundRequest;
+use crate::domain::record::items::Purchase;
 use crate::domain::refusal::{Refusal, Rejected};
-use crate::domain::reward::Reward;
 use crate::domain::time::Timestamp;
 use crate::process::seldom;
 

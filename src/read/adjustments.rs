@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{ReadError, members};
-use crate::domain::adjustment::{Reason, Side};
-use crate::domain::entry::Kind;
 use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::journal::entry::Kind;
+use crate::domain::movement::adjustment::{Reason, Side};
 use crate::domain::time::{self, Timestamp};
 use crate::postgres::clock::Clock;
 use crate::postgres::statement::statement;

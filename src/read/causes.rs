@@ -5,8 +5,8 @@ use diesel::sql_types::{BigInt, SmallInt, Text, Uuid as SqlUuid};
 use uuid::Uuid;
 
 use super::ReadError;
-use crate::domain::donation::Cause;
 use crate::domain::ids::JournalId;
+use crate::domain::movement::donation::Cause;
 use crate::postgres::statement::statement;
 
 /// The journal that causes stand in.

@@ -6,8 +6,8 @@ use diesel::sql_types::{BigInt, Nullable, SmallInt, Timestamptz, Uuid as SqlUuid
 use uuid::Uuid;
 
 use super::{ReadError, causes, members};
-use crate::domain::donation::{Donation, receipt_number};
 use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::movement::donation::{Donation, receipt_number};
 use crate::postgres::clock::Clock;
 use crate::postgres::statement::statement;
 

@@ -10,9 +10,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{ReadError, members, schema};
-use crate::domain::account::Account;
-use crate::domain::entry::{Draft, Entry, Hash, Kind, Posting, hex};
 use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::journal::account::Account;
+use crate::domain::journal::entry::{Draft, Entry, Hash, Kind, Posting, hex};
 use crate::domain::member::Balances;
 use crate::domain::program::ProgramBook;
 use crate::domain::time::{self, Timestamp};

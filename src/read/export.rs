@@ -4,8 +4,8 @@ use diesel::PgConnection;
 use uuid::Uuid;
 
 use super::{ReadError, entries};
-use crate::domain::entry::{Entry, Hash, hex};
 use crate::domain::ids::JournalId;
+use crate::domain::journal::entry::{Entry, Hash, hex};
 use crate::domain::time;
 
 /// How many entries are read at a time.

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::export::{COLUMNS, csv_rows};
 use super::verify::NotVerified;
-use crate::domain::entry::{Entry, Hash};
-use crate::domain::export::{self, Unreadable};
+use crate::domain::journal::entry::{Entry, Hash};
+use crate::domain::journal::export::{self, Unreadable};
 
 /// The longest line that is read. An entry with thousands of postings fits.
 const LONGEST_LINE: u64 = 64 << 20;

@@ -12,9 +12,9 @@ use uuid::Uuid;
 
 use super::ReadError;
 use crate::domain::ids::{MemberId, RedemptionId};
-use crate::domain::items::Item;
 use crate::domain::money::{self, Currency};
-use crate::domain::order::{Earned, Paid};
+use crate::domain::movement::order::{Earned, Paid};
+use crate::domain::record::items::Item;
 use crate::domain::time::{self, Timestamp};
 use crate::postgres::statement::statement;
 

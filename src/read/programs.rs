@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
 use super::{ReadError, schema};
-use crate::domain::publication::ProgramVersionReply;
+use crate::domain::movement::publication::ProgramVersionReply;
 
 /// Versions from the newest to the oldest, those before number `before` if it is given, at most `limit`.
 pub fn page(

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{ReadError, members};
 use crate::domain::ids::{JournalId, MemberId, RedemptionId};
-use crate::domain::redemption::{Redemption, RedemptionStatus};
+use crate::domain::record::redemption::{Redemption, RedemptionStatus};
 use crate::domain::time::Timestamp;
 use crate::postgres::clock::{Clock, programme_present};
 use crate::postgres::statement::statement;

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::ReadError;
 use crate::domain::ids::JournalId;
-use crate::domain::items::RefundItem;
-use crate::domain::refund::{PointsReversed, Returned};
+use crate::domain::movement::refund::{PointsReversed, Returned};
+use crate::domain::record::items::RefundItem;
 use crate::domain::time::{self, Timestamp};
 use crate::postgres::statement::statement;
 

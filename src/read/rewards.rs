@@ -6,7 +6,7 @@ use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use uuid::Uuid;
 
 use super::ReadError;
-use crate::domain::reward::{Reward, RewardReply};
+use crate::domain::movement::reward::{Reward, RewardReply};
 use crate::postgres::clock::{Clock, programme_present};
 use crate::postgres::statement::statement;
 

@@ -9,8 +9,9 @@ use uuid::Uuid;
 
 use super::{ReadError, members};
 use crate::domain::ids::{JournalId, MemberId, TransferId};
+use crate::domain::movement::transfer::TransferView;
+use crate::domain::record::transfer::{Transfer, TransferStatus};
 use crate::domain::time::Timestamp;
-use crate::domain::transfer::{Transfer, TransferStatus, TransferView};
 use crate::postgres::clock::{Clock, programme_present};
 use crate::postgres::statement::statement;
 

@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use super::{ReadError, compare, entries, future};
 use crate::domain::audit::{Auditor, Wrong};
-use crate::domain::entry::{Entry, Hash, hex};
-use crate::domain::export::Unreadable;
 use crate::domain::ids::JournalId;
+use crate::domain::journal::entry::{Entry, Hash, hex};
+use crate::domain::journal::export::Unreadable;
 use crate::postgres::clock::Clock;
 use crate::postgres::guard::{self, Gaps};
 

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use accrue::domain::enrolment::Enrolment;
+use accrue::domain::movement::enrolment::Enrolment;
 use accrue::ledger::{Command, First, Priority, Request};
 use serde_json::json;
 

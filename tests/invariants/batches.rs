@@ -1,7 +1,7 @@
 //! Invariant 10: the same requests give the same rows, however they are cut into batches.
 
-use accrue::domain::enrolment::ProfileChange;
-use accrue::domain::transfer::TransferRequest;
+use accrue::domain::movement::enrolment::ProfileChange;
+use accrue::domain::movement::transfer::TransferRequest;
 use accrue::ledger::{Command, Outcome, Request};
 use accrue::postgres::clock::Clock;
 use uuid::Uuid;

@@ -1,8 +1,8 @@
 //! A history with everything in it, to be falsified.
 
 use accrue::domain::audit::{Fault, Wrong};
-use accrue::domain::entry::{Entry, Hash};
 use accrue::domain::ids::MemberId;
+use accrue::domain::journal::entry::{Entry, Hash};
 use accrue::postgres::connect;
 use accrue::read::entries;
 use accrue::read::verify::{self, NotVerified, Verified};

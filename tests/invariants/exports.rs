@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use accrue::domain::audit::{Fault, Wrong};
-use accrue::domain::export::{Unreadable, read_line};
+use accrue::domain::journal::export::{Unreadable, read_line};
 use accrue::read::verify::{self, NotVerified, Verified};
 use uuid::Uuid;
 
@@ -103,7 +103,7 @@ fn a_changed_payload_hash_or_posting_is_named_by_its_entry() {
     for lines in [&exports.ndjson, &exports.csv] {
         let n = earned(lines);
         let (entry, hash) = read_line(exports.ndjson[earned(&exports.ndjson)].trim_end()).unwrap();
-        let hash = accrue::domain::entry::hex(&hash);
+        let hash = accrue::domain::journal::entry::hex(&hash);
         let other_hash = hash.replace(&hash[..1], if hash.starts_with('0') { "1" } else { "0" });
         let csv = std::ptr::eq(lines, &exports.csv);
         let points =

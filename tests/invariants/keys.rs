@@ -3,9 +3,9 @@
 use std::sync::Barrier;
 use std::thread;
 
-use accrue::domain::enrolment::Enrolment;
-use accrue::domain::membership::Change;
-use accrue::domain::redemption::{Purpose, RedemptionRequest};
+use accrue::domain::movement::enrolment::Enrolment;
+use accrue::domain::movement::membership::Change;
+use accrue::domain::movement::redemption::{Purpose, RedemptionRequest};
 use accrue::ledger::Command;
 use diesel::sql_types::Bytea;
 use diesel::{RunQueryDsl, sql_query};

@@ -15,9 +15,9 @@ mod tables;
 
 use std::time::{Duration, Instant};
 
-use accrue::domain::enrolment::Enrolment;
 use accrue::domain::ids::MemberId;
-use accrue::domain::order::Order;
+use accrue::domain::movement::enrolment::Enrolment;
+use accrue::domain::movement::order::Order;
 use accrue::ledger::{Answer, Command, Ledger, NoAnswer, Outcome, Priority, Request};
 use tokio::sync::oneshot::Receiver;
 use uuid::Uuid;

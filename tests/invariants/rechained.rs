@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use accrue::domain::account::Account;
 use accrue::domain::audit::{Fault, Wrong};
-use accrue::domain::canonical;
-use accrue::domain::entry::{Entry, Hash, MAX_POINTS, hex};
 use accrue::domain::ids::MemberId;
-use accrue::domain::member::Misfit;
+use accrue::domain::journal::account::Account;
+use accrue::domain::journal::canonical;
+use accrue::domain::journal::entry::{Entry, Hash, MAX_POINTS, hex};
+use accrue::domain::journal::misfit::Misfit;
 use accrue::read::verify::{self, NotVerified, Verified};
 use chrono::TimeDelta;
 use serde_json::{Value, json};

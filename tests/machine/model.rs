@@ -16,12 +16,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use accrue::domain::donation::CauseTerms;
-use accrue::domain::enrolment::Enrolment;
 use accrue::domain::ids::{JournalId, MemberId, RedemptionId, TransferId};
-use accrue::domain::order::Order;
+use accrue::domain::movement::donation::CauseTerms;
+use accrue::domain::movement::enrolment::Enrolment;
+use accrue::domain::movement::order::Order;
+use accrue::domain::movement::reward::{RewardPatch, RewardTerms};
 use accrue::domain::program::Program;
-use accrue::domain::reward::{RewardPatch, RewardTerms};
 use accrue::domain::time::Timestamp;
 use accrue::ledger::{Command, First, Request};
 use uuid::Uuid;

@@ -1,8 +1,8 @@
 //! Erasure takes away all that is personal, and no entry.
 
-use accrue::domain::enrolment::ProfileChange;
-use accrue::domain::items::Item;
-use accrue::domain::membership::Change;
+use accrue::domain::movement::enrolment::ProfileChange;
+use accrue::domain::movement::membership::Change;
+use accrue::domain::record::items::Item;
 use accrue::ledger::Command;
 use serde_json::{Value, json};
 

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use anyhow::Result;
 use diesel::PgConnection;
 
-use crate::domain::enrolment::Enrolment;
 use crate::domain::ids::MemberId;
+use crate::domain::movement::enrolment::Enrolment;
 use crate::domain::time::Timestamp;
 use crate::ledger::{Command, First, Ledger};
 use crate::read::members;

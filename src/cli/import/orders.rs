@@ -13,7 +13,7 @@ use crate::domain::external_id;
 use crate::domain::fields::{self, Fields};
 use crate::domain::ids::MemberId;
 use crate::domain::money::Currency;
-use crate::domain::order::Order;
+use crate::domain::movement::order::Order;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::ledger::{Command, First, Ledger};

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::Wrong;
 use crate::domain::money::{self, Currency, MoneyFault};
-use crate::domain::time::{self, EARLIEST, LATEST, Timestamp};
+use crate::domain::time::{self, EARLIEST, LATEST, Period, Timestamp};
 
 /// A string of as many characters (Unicode scalar values) as `length` allows, without control characters;
 /// U+0000 is one.
@@ -75,6 +75,15 @@ pub fn date(value: &Value) -> Result<NaiveDate, Wrong> {
         Ok(date) if shaped && years.contains(&date.year()) => Ok(date),
         _ => Err(Wrong::new("wrong_form", "must be a date of the years 1900 to 9999, such as 2026-01-31")),
     }
+}
+
+/// A period in which something can happen: one that is not empty.
+pub fn lasting_period(value: &Value) -> Result<Period, Wrong> {
+    let period: Period = parsed(value)?;
+    if period.is_empty() {
+        return Err(Wrong::new("out_of_range", "must be longer than nothing"));
+    }
+    Ok(period)
 }
 
 /// One of the listed words, for what it stands for.

@@ -4,11 +4,12 @@
 
 use uuid::Uuid;
 
-use super::{Member, Misfit};
-use crate::domain::account::{Account, Part};
-use crate::domain::entry::Posting;
-use crate::domain::lot::HELD;
-use crate::domain::order::OrderRecord;
+use super::Member;
+use crate::domain::journal::account::{Account, Part};
+use crate::domain::journal::entry::Posting;
+use crate::domain::journal::misfit::Misfit;
+use crate::domain::record::lot::HELD;
+use crate::domain::record::order::OrderRecord;
 
 impl Member {
     /// The orders whose refunds look to what is held, the oldest first.

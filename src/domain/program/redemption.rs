@@ -65,8 +65,8 @@ impl RedemptionRules {
         let point_value = redemption.optional("point_value", value);
         let share = fields::above_zero(fields::decimal(ORDER_SHARE_DECIMALS, 1));
         let order_share = redemption.optional("order_share", share).unwrap_or(Decimal::ONE);
-        let return_grace = redemption.optional("return_grace", Period::read_lasting);
-        let member_hold = redemption.optional("member_hold", Period::read_lasting).unwrap_or(Period::HOUR);
+        let return_grace = redemption.optional("return_grace", fields::lasting_period);
+        let member_hold = redemption.optional("member_hold", fields::lasting_period).unwrap_or(Period::HOUR);
         Some(Self { point_value, order_share, return_grace, member_hold })
     }
 

@@ -6,8 +6,8 @@ use rust_decimal::Decimal;
 use serde_json::json;
 
 use super::*;
-use crate::domain::canonical;
-use crate::domain::earning::Rounding;
+use crate::domain::journal::canonical;
+use crate::domain::program::earning::Rounding;
 use crate::domain::time::{self, Timestamp};
 
 const DEMONSTRATION: &str = r#"

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::entry::MAX_POINTS;
 use crate::domain::fields::{self, Fields};
+use crate::domain::journal::entry::MAX_POINTS;
 use crate::domain::time::Period;
 
 /// How members give points to each other, as the programme document writes it.
@@ -46,7 +46,7 @@ impl TransferRules {
     /// Reads the `transfers` object of a document.
     pub fn read(transfers: &mut Fields<'_>) -> Option<Self> {
         let direct = transfers.optional("direct", fields::boolean).unwrap_or_default();
-        let offer_ttl = transfers.optional("offer_ttl", Period::read_lasting).unwrap_or(Period::WEEK);
+        let offer_ttl = transfers.optional("offer_ttl", fields::lasting_period).unwrap_or(Period::WEEK);
         let maximum_points = transfers.optional("maximum_points", fields::integer(1..=MAX_POINTS));
         let maximum_points_per_day = transfers.optional("maximum_points_per_day", fields::integer(1..=MAX_POINTS));
         Some(Self { direct, offer_ttl, maximum_points, maximum_points_per_day })

@@ -7,11 +7,9 @@ use std::str::FromStr;
 use chrono::{Datelike, Days, Months, NaiveDate, TimeDelta};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::calendar::{first_instant, local_midnight};
 use super::{EARLIEST, LATEST, Timestamp};
-use crate::domain::fields::{self, Wrong};
 
 /// A length of time as the programme document writes it: a whole number and `H`, `D`, `M` or `Y` (hours, days,
 /// months, years), then perhaps `_D`, `_M` or `_Y` to round up to the end of that day, month or year.
@@ -31,15 +29,6 @@ impl Period {
 
     /// `7D`
     pub const WEEK: Self = Self { count: 7, unit: Unit::Days, round_up_to: None };
-
-    /// Reads a period in which something can happen: one that is not empty.
-    pub fn read_lasting(value: &Value) -> Result<Self, Wrong> {
-        let period: Self = fields::parsed(value)?;
-        if period.is_empty() {
-            return Err(Wrong::new("out_of_range", "must be longer than nothing"));
-        }
-        Ok(period)
-    }
 
     /// Whether this period ends as it begins, whenever that is.
     pub fn is_empty(&self) -> bool {

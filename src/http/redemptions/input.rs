@@ -4,11 +4,12 @@ use chrono::TimeDelta;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::domain::entry::MAX_POINTS;
 use crate::domain::fields::{self, Fields, Wrong};
+use crate::domain::journal::entry::MAX_POINTS;
 use crate::domain::money;
-use crate::domain::order::Order;
-use crate::domain::redemption::{CaptureRequest, LONGEST_HOLD, Purpose, RedemptionStatus};
+use crate::domain::movement::order::Order;
+use crate::domain::movement::redemption::{CaptureRequest, LONGEST_HOLD, Purpose};
+use crate::domain::record::redemption::RedemptionStatus;
 use crate::domain::time::parse_span;
 use crate::http::access::Whose;
 use crate::http::input::Read;

@@ -13,9 +13,9 @@ use super::super::state::State;
 use super::needs::Needs;
 use super::of_journal;
 use crate::domain::ids::{JournalId, MemberId};
-use crate::domain::lot::Lot;
 use crate::domain::member::Member;
-use crate::domain::redemption::RedemptionStatus;
+use crate::domain::record::lot::Lot;
+use crate::domain::record::redemption::RedemptionStatus;
 use crate::domain::time::Timestamp;
 use crate::postgres::statement::statement;
 

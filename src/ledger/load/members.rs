@@ -9,9 +9,9 @@ use super::super::state::State;
 use super::super::{Failure, schema};
 use super::needs::Needs;
 use super::of_journal;
-use crate::domain::enrolment::Profile;
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::member::{Balances, Lifetime, Member};
+use crate::domain::movement::enrolment::Profile;
 use crate::postgres::statement::statement;
 
 type MemberRow = ((Uuid, String, DateTime<Utc>), (i64, i64, i64, i64), (i64, i64, i64), Option<DateTime<Utc>>);

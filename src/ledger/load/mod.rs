@@ -24,11 +24,11 @@ pub use self::program::{program_book, program_versions};
 use super::Failure;
 use super::command::Request;
 use super::state::State;
-use crate::domain::entry::Hash;
 use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::journal::entry::Hash;
+use crate::domain::movement::transfer;
 use crate::domain::program::ProgramBook;
 use crate::domain::time::Timestamp;
-use crate::domain::transfer;
 use crate::postgres::clock::{Clock, programme_time};
 use crate::postgres::statement::statement;
 

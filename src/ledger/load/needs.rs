@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::super::command::{Command, First, Key, Request};
-use crate::domain::adjustment::{Adjustment, Side};
 use crate::domain::ids::{MemberId, RedemptionId, TransferId};
-use crate::domain::membership::Change;
-use crate::domain::order::{Order, OrderRecord};
-use crate::domain::redemption::Purpose;
-use crate::domain::reward::Reward;
+use crate::domain::movement::adjustment::{Adjustment, Side};
+use crate::domain::movement::membership::Change;
+use crate::domain::movement::order::Order;
+use crate::domain::movement::redemption::Purpose;
+use crate::domain::movement::reward::Reward;
+use crate::domain::record::order::OrderRecord;
 
 /// What the commands of a batch name, each once.
 #[derive(Default)]

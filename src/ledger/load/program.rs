@@ -9,10 +9,10 @@ use super::super::command::PROGRAM_JOURNAL;
 use super::super::state::State;
 use super::super::{Failure, schema};
 use super::needs::Needs;
-use crate::domain::donation::Cause;
 use crate::domain::ids::JournalId;
+use crate::domain::movement::donation::Cause;
+use crate::domain::movement::reward::Reward;
 use crate::domain::program::{Program, ProgramBook, ProgramVersion};
-use crate::domain::reward::Reward;
 use crate::postgres::statement::statement;
 
 /// The programme's versions after `known`.

@@ -10,12 +10,12 @@ use super::super::state::State;
 use super::needs::Needs;
 use super::of_journal;
 use crate::domain::ids::{JournalId, MemberId};
-use crate::domain::items::Purchase;
 use crate::domain::member::Member;
-use crate::domain::order::{OrderRecord, StoredRefunds};
-use crate::domain::redemption::Redemption;
+use crate::domain::record::items::Purchase;
+use crate::domain::record::order::{OrderRecord, StoredRefunds};
+use crate::domain::record::redemption::Redemption;
+use crate::domain::record::transfer::Transfer;
 use crate::domain::time::Timestamp;
-use crate::domain::transfer::Transfer;
 use crate::postgres::statement::statement;
 
 /// What a journal holds of what the batch needs, until the members that it belongs to are loaded.

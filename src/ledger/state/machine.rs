@@ -10,13 +10,13 @@ use uuid::Uuid;
 
 use self::naive::{BEGINNING, CHANGE, Expected, Pace, Planned, Wallet, World, cases, plan, worlds};
 use super::{Batch, Changes, NewOrder, Remembered, State};
-use crate::domain::account::Account;
 use crate::domain::audit::{Auditor, Journal};
 use crate::domain::decide::{Context, Working};
-use crate::domain::entry::{Draft, Entry};
 use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::journal::account::Account;
+use crate::domain::journal::entry::{Draft, Entry};
 use crate::domain::member::Member;
-use crate::domain::membership::Change;
+use crate::domain::movement::membership::Change;
 use crate::domain::program::{ProgramBook, ProgramVersion};
 use crate::domain::time::{self, Timestamp};
 use crate::ledger::{Command, First, Outcome};

@@ -2,19 +2,19 @@
 
 use super::super::command::{Command, First, Outcome, Request};
 use super::{Batch, NewMember, NewOrder, NewRefund, Note, Remembered, body};
-use crate::domain::adjustment::{self, Adjustment};
 use crate::domain::decide::Working;
-use crate::domain::donation::{self, Donation, DonationReply, DonationRequest};
-use crate::domain::enrolment::{self, Enrolment, MemberReply, ProfileChange};
 use crate::domain::ids::{MemberId, TransferId};
-use crate::domain::items::Purchase;
 use crate::domain::member::{Balances, Status};
-use crate::domain::membership::{self, Change};
-use crate::domain::order::{self, Order};
-use crate::domain::redemption::{self, Purpose, RedemptionRequest};
-use crate::domain::refund::{self, RefundRequest};
+use crate::domain::movement::adjustment::{self, Adjustment};
+use crate::domain::movement::donation::{self, Donation, DonationReply, DonationRequest};
+use crate::domain::movement::enrolment::{self, Enrolment, MemberReply, ProfileChange};
+use crate::domain::movement::membership::{self, Change};
+use crate::domain::movement::order::{self, Order};
+use crate::domain::movement::redemption::{self, Purpose, RedemptionRequest};
+use crate::domain::movement::refund::{self, RefundRequest};
+use crate::domain::movement::transfer::{self, Parcel, Reply, TransferReply, TransferRequest};
+use crate::domain::record::items::Purchase;
 use crate::domain::refusal::{Refusal, Rejected};
-use crate::domain::transfer::{self, Parcel, Reply, TransferReply, TransferRequest};
 
 impl<'a> Batch<'a> {
     pub(super) fn complete_order(&mut self, request: &'a Request, order: &Order) -> Result<String, Rejected> {

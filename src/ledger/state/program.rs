@@ -6,12 +6,12 @@ use uuid::Uuid;
 
 use super::super::command::{PROGRAM_JOURNAL, Request};
 use super::{Batch, body};
-use crate::domain::donation::{self, CauseTerms};
-use crate::domain::entry::Draft;
+use crate::domain::journal::entry::Draft;
+use crate::domain::movement::donation::{self, CauseTerms};
+use crate::domain::movement::publication::{self, ProgramVersionReply};
+use crate::domain::movement::reward::{self, RewardPatch, RewardRequest};
 use crate::domain::program::Program;
-use crate::domain::publication::{self, ProgramVersionReply};
 use crate::domain::refusal::{Refusal, Rejected};
-use crate::domain::reward::{self, RewardPatch, RewardRequest};
 use crate::domain::time::Timestamp;
 
 impl<'a> Batch<'a> {

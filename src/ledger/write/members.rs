@@ -12,11 +12,11 @@ use super::super::command::Outcome;
 use super::super::state::{Changes, Remembered, State};
 use super::{run, stated};
 use crate::domain::ids::{JournalId, MemberId};
-use crate::domain::lot::Lot;
 use crate::domain::member::Member;
-use crate::domain::redemption::Redemption;
+use crate::domain::record::lot::Lot;
+use crate::domain::record::redemption::Redemption;
+use crate::domain::record::transfer::Transfer;
 use crate::domain::time::Timestamp;
-use crate::domain::transfer::Transfer;
 use crate::postgres::statement::statement;
 
 /// Writes the members who were enrolled, with their profiles; their wallets come with [`write`].

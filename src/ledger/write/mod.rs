@@ -16,11 +16,11 @@ use uuid::Uuid;
 use super::Failure;
 use super::load::Head;
 use super::state::{Changes, State};
-use crate::domain::canonical;
-use crate::domain::entry::{Draft, Entry, Hash};
 use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::journal::canonical;
+use crate::domain::journal::entry::{Draft, Entry, Hash};
 use crate::domain::member::Member;
-use crate::domain::reward::Reward;
+use crate::domain::movement::reward::Reward;
 use crate::domain::time::Timestamp;
 use crate::postgres::statement::statement;
 

@@ -15,8 +15,8 @@ use super::super::state::{Changes, State};
 use super::{run, stated};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::member::Member;
-use crate::domain::order::OrderRecord;
-use crate::domain::reward::Reward;
+use crate::domain::movement::reward::Reward;
+use crate::domain::record::order::OrderRecord;
 use crate::domain::time::Timestamp;
 use crate::postgres::statement::statement;
 

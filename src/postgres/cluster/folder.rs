@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::binaries::Existing;
 use super::error::ClusterError;
 use super::user::{ServerUser, is_root};
-use crate::domain::entry::hex;
+use crate::domain::journal::entry::hex;
 
 /// How long to wait for the lock. A service that was killed while it started a program leaves a copy of itself
 /// that holds the lock until it has become that program.

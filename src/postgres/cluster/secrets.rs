@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::error::ClusterError;
 use super::folder::{self, Layout, SOCKET_PORT};
-use crate::domain::entry::hex;
+use crate::domain::journal::entry::hex;
 
 /// The superuser that owns the cluster.
 pub(super) const OWNER: &str = "accrue_owner";

@@ -14,10 +14,10 @@ pub use self::records::{Sums, sums};
 use super::schema;
 use super::verify::NotVerified;
 use crate::domain::audit::Journal;
-use crate::domain::entry::Kind;
 use crate::domain::ids::{JournalId, MemberId};
-use crate::domain::lot::Lot;
+use crate::domain::journal::entry::Kind;
 use crate::domain::member::{Balances, Member};
+use crate::domain::record::lot::Lot;
 use crate::postgres::statement::statement;
 
 /// Compares what a journal's tables hold to the last column (invariant 3), and looks for rows that belong to no entry.

@@ -11,13 +11,13 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::domain::account::Account;
 use crate::domain::audit::{Donated, Journal};
-use crate::domain::canonical;
 use crate::domain::ids::JournalId;
-use crate::domain::order::{OrderRecord, StoredRefunds};
-use crate::domain::redemption::Redemption;
-use crate::domain::reversal::Reversal;
+use crate::domain::journal::account::Account;
+use crate::domain::journal::canonical;
+use crate::domain::record::order::{OrderRecord, StoredRefunds};
+use crate::domain::record::redemption::Redemption;
+use crate::domain::record::refund::Reversal;
 use crate::postgres::statement::statement;
 
 /// What the entries of all journals add up to for rewards and causes.

@@ -1,10 +1,10 @@
 //! Giving, naively: donations and transfers.
 
-use accrue::domain::donation::DonationRequest;
-use accrue::domain::entry::derive_id;
 use accrue::domain::ids::{MemberId, TransferId};
+use accrue::domain::journal::entry::derive_id;
+use accrue::domain::movement::donation::DonationRequest;
+use accrue::domain::movement::transfer::{Reply, TransferRequest};
 use accrue::domain::time::local_midnight;
-use accrue::domain::transfer::{Reply, TransferRequest};
 
 use super::{Gift, Lot, Model, Takings, Verdict};
 

@@ -1,7 +1,7 @@
 //! What was asked before, naively: keys, natural ones and others.
 
 use accrue::domain::ids::MemberId;
-use accrue::domain::membership::Change;
+use accrue::domain::movement::membership::Change;
 use accrue::ledger::{Command, First, Request};
 
 use super::{Expected, Model, Person};

@@ -1,8 +1,8 @@
 //! Members come and go, naively.
 
-use accrue::domain::enrolment::{Enrolment, ProfileChange};
 use accrue::domain::ids::MemberId;
-use accrue::domain::membership::Change;
+use accrue::domain::movement::enrolment::{Enrolment, ProfileChange};
+use accrue::domain::movement::membership::Change;
 
 use super::{Model, Person, Verdict};
 

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use accrue::domain::earning::Rounding;
-use accrue::domain::entry::derive_id;
 use accrue::domain::ids::{MemberId, RedemptionId};
-use accrue::domain::items::Item;
-use accrue::domain::order::Order;
+use accrue::domain::journal::entry::derive_id;
+use accrue::domain::movement::order::Order;
+use accrue::domain::movement::redemption::CaptureRequest;
+use accrue::domain::movement::refund::RefundRequest;
 use accrue::domain::program::Program;
+use accrue::domain::program::earning::Rounding;
 use accrue::domain::quantity::Quantity;
-use accrue::domain::redemption::CaptureRequest;
-use accrue::domain::refund::RefundRequest;
+use accrue::domain::record::items::Item;
 use accrue::domain::time::Timestamp;
 use chrono::TimeDelta;
 use uuid::Uuid;

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use accrue::domain::ids::MemberId;
+use accrue::domain::movement::refund::RefundRequest;
 use accrue::domain::program::RefundPolicy;
-use accrue::domain::refund::RefundRequest;
 use uuid::Uuid;
 
 use super::orders::earns;

@@ -1,9 +1,9 @@
 //! Spending, naively: redemptions, adjustments.
 
-use accrue::domain::adjustment::{Adjustment, Side};
-use accrue::domain::entry::derive_id;
 use accrue::domain::ids::{MemberId, RedemptionId};
-use accrue::domain::redemption::{CaptureRequest, Purpose, RedemptionRequest};
+use accrue::domain::journal::entry::derive_id;
+use accrue::domain::movement::adjustment::{Adjustment, Side};
+use accrue::domain::movement::redemption::{CaptureRequest, Purpose, RedemptionRequest};
 use accrue::domain::time::Timestamp;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;

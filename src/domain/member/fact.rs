@@ -1,0 +1,79 @@
+//! What an entry changes besides points. It stands in the payload in full, as it is after the entry, so that a member
+//! is rebuilt from its entries alone (invariant 3).
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use crate::domain::journal::entry::Kind;
+use crate::domain::journal::misfit::Misfit;
+use crate::domain::member::status::Status;
+use crate::domain::record::lot::NewLot;
+use crate::domain::record::order::OrderRecord;
+use crate::domain::record::redemption::Redemption;
+use crate::domain::record::refund::Refunded;
+use crate::domain::record::transfer::Transfer;
+
+/// What an entry changes besides points.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fact {
+    /// Nothing.
+    Nothing,
+    /// The member's status, which the kind of the entry names.
+    Status(Status),
+    /// A redemption, under the key `redemption`.
+    Redemption(Redemption),
+    /// A transfer to another member, under the key `transfer`.
+    Transfer(Transfer),
+    /// A new order, under the key `order`.
+    Order(Box<OrderRecord>),
+    /// A refund, under the key `refund`.
+    Refund(Refunded),
+}
+
+impl Fact {
+    /// The fact that an entry of `kind` with this payload states.
+    ///
+    /// Errors: the payload states something that cannot be read.
+    pub fn of(kind: &str, version: i32, payload: &Value, lots: &[NewLot]) -> Result<Self, Misfit> {
+        if let Some(status) = kind.parse().ok().and_then(status_after) {
+            return Ok(Fact::Status(status));
+        }
+        if let Some(order) = payload.get("order") {
+            let order = OrderRecord::read(order, payload, version, lots).ok_or(Misfit::Fact("order"))?;
+            return Ok(Fact::Order(Box::new(order)));
+        }
+        if let Some(redemption) = read(payload, "redemption")? {
+            return Ok(Fact::Redemption(redemption));
+        }
+        if let Some(transfer) = read(payload, "transfer")? {
+            return Ok(Fact::Transfer(transfer));
+        }
+        Ok(read(payload, "refund")?.map_or(Fact::Nothing, Fact::Refund))
+    }
+
+    /// Puts the fact into the payload of its entry.
+    pub fn state(&self, payload: &mut Map<String, Value>) {
+        let (key, value) = match self {
+            Fact::Nothing | Fact::Status(_) => return,
+            Fact::Redemption(redemption) => ("redemption", json!(redemption)),
+            Fact::Transfer(transfer) => ("transfer", json!(transfer)),
+            Fact::Order(order) => ("order", order.stated()),
+            Fact::Refund(refund) => ("refund", json!(refund)),
+        };
+        payload.insert(key.to_owned(), value);
+    }
+}
+
+fn status_after(kind: Kind) -> Option<Status> {
+    match kind {
+        Kind::MemberSuspended => Some(Status::Suspended),
+        Kind::MemberResumed => Some(Status::Active),
+        Kind::MemberClosed => Some(Status::Closed),
+        Kind::MemberErased => Some(Status::Erased),
+        _ => None,
+    }
+}
+
+fn read<T: DeserializeOwned>(payload: &Value, key: &'static str) -> Result<Option<T>, Misfit> {
+    payload.get(key).map(|value| serde_json::from_value(value.clone())).transpose().map_err(|_| Misfit::Fact(key))
+}

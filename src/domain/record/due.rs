@@ -1,0 +1,43 @@
+//! What falls due by time alone, and in which order.
+
+use crate::domain::journal::entry::Kind;
+
+/// What time alone does. At one instant it happens in this order, whatever the names are: a new one goes where it
+/// belongs, and those that are here keep their places among each other, since journals were written by them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Due {
+    /// Pending points become usable.
+    Activation,
+    /// Points reach the end of their life.
+    Expiry,
+    /// A hold reaches its end.
+    Hold,
+    /// An offer to another member reaches its end.
+    Offer,
+}
+
+impl Due {
+    /// All, in their order.
+    pub const ALL: [Due; 4] = [Due::Activation, Due::Expiry, Due::Hold, Due::Offer];
+
+    /// What the entry says that writes it down.
+    pub fn kind(self) -> Kind {
+        match self {
+            Due::Activation => Kind::PointsActivated,
+            Due::Expiry => Kind::PointsExpired,
+            Due::Hold => Kind::RedemptionLapsed,
+            Due::Offer => Kind::TransferLapsed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn journals_so_far_were_written_in_this_order() {
+        let named = ["points.activated", "points.expired", "redemption.lapsed", "transfer.lapsed"];
+        assert!(Due::ALL.is_sorted() && Due::ALL.map(|due| due.kind().name()) == named);
+    }
+}

@@ -1,0 +1,136 @@
+//! An order as the ledger remembers it.
+
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::domain::ids::RedemptionId;
+use crate::domain::money::{self, Currency};
+use crate::domain::record::lot::NewLot;
+use crate::domain::record::refund::{Refunded, Reversal};
+use crate::domain::time::{self, Timestamp};
+
+/// An order as the ledger remembers it: what its refunds follow from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderRecord {
+    /// The shop's id.
+    pub order_id: String,
+    /// When it occurred.
+    pub occurred_at: Timestamp,
+    /// Its currency.
+    pub currency: Currency,
+    /// The goods after discounts and before points.
+    pub amount: Decimal,
+    /// What was taken off the items' sum.
+    pub discount: Option<Decimal>,
+    /// Where it was placed.
+    pub channel: Option<String>,
+    /// What points paid of it, in money.
+    pub paid: Decimal,
+    /// How many points paid it.
+    pub paid_points: i64,
+    /// The redemptions that paid it.
+    pub redemptions: Vec<RedemptionId>,
+    /// What it earned.
+    pub points: i64,
+    /// The lot that it brought.
+    pub lot: Option<Uuid>,
+    /// The programme version that it earned by.
+    pub program_version: i32,
+    /// Was anything of it refunded? A refund of nothing counts: of what was free.
+    pub was_refunded: bool,
+    /// How much of it was paid back so far.
+    pub refunded: Decimal,
+    /// How many points its refunds have made due so far, whether they were taken, had expired or were waived.
+    pub reversed: i64,
+    /// How many of the points that paid it came back by its refunds.
+    pub returned: i64,
+    /// Where what its refunds made due came from.
+    pub reversal: Reversal,
+}
+
+impl OrderRecord {
+    /// Takes up a refund.
+    pub fn refund(&mut self, refund: &Refunded) {
+        self.was_refunded = true;
+        (self.refunded, self.reversed, self.returned) = (refund.refunded, refund.reversed, refund.returned);
+        self.reversal = refund.reversal.clone().unwrap_or_else(|| Reversal::settled(refund.reversed));
+    }
+
+    /// What the journal keeps of it: what its points and refunds follow from. Items stay outside.
+    pub fn stated(&self) -> Value {
+        let money = |amount| money::format_amount(amount, self.currency);
+        let mut facts = json!({
+            "amount": money(self.amount),
+            "currency": self.currency.code(),
+            "occurred_at": time::canonical(self.occurred_at),
+            "order_id": self.order_id,
+        });
+        if let Some(discount) = self.discount {
+            facts["discount"] = money(discount).into();
+        }
+        if let Some(channel) = &self.channel {
+            facts["channel"] = channel.as_str().into();
+        }
+        if !self.redemptions.is_empty() {
+            facts["paid"] = money(self.paid).into();
+            facts["paid_points"] = self.paid_points.into();
+            facts["redemptions"] = json!(self.redemptions);
+        }
+        facts
+    }
+
+    /// The order that an entry by programme version `program_version` states in its payload, with what is stored of its
+    /// refunds; none if that cannot be read.
+    pub fn stored(payload: &str, program_version: i32, refunds: StoredRefunds) -> Option<Self> {
+        let payload: Value = serde_json::from_str(payload).ok()?;
+        let lots = NewLot::all_from(&payload).ok()?;
+        let order = Self::read(payload.get("order")?, &payload, program_version, &lots)?;
+        let (refunded, reversed, returned, reversal) = refunds;
+        let reversed = reversed.unwrap_or_default();
+        Some(Self {
+            was_refunded: refunded.is_some(),
+            refunded: refunded.unwrap_or_default(),
+            reversed,
+            returned: returned.unwrap_or_default(),
+            reversal: match reversal {
+                Some(reversal) => serde_json::from_str(&reversal).ok()?,
+                None => Reversal::settled(reversed),
+            },
+            ..order
+        })
+    }
+
+    /// The order that an entry by programme version `program_version` states under `order`, with the rest of its
+    /// payload and its lots.
+    pub fn read(order: &Value, payload: &Value, program_version: i32, lots: &[NewLot]) -> Option<Self> {
+        let text = |key: &str| order.get(key)?.as_str();
+        let money = |key: &str| text(key).map(|text| text.parse().ok());
+        Some(Self {
+            order_id: text("order_id")?.to_owned(),
+            occurred_at: time::parse(text("occurred_at")?).ok()?,
+            currency: text("currency")?.parse().ok()?,
+            amount: money("amount")??,
+            discount: money("discount").map_or(Some(None), |discount| discount.map(Some))?,
+            channel: text("channel").map(ToOwned::to_owned),
+            paid: money("paid").unwrap_or(Some(Decimal::ZERO))?,
+            paid_points: order.get("paid_points").map_or(Some(0), Value::as_i64)?,
+            redemptions: match order.get("redemptions") {
+                Some(redemptions) => serde_json::from_value(redemptions.clone()).ok()?,
+                None => Vec::new(),
+            },
+            points: payload.get("points").map_or(Some(0), Value::as_i64)?,
+            lot: lots.first().map(|lot| lot.id),
+            program_version,
+            was_refunded: false,
+            refunded: Decimal::ZERO,
+            reversed: 0,
+            returned: 0,
+            reversal: Reversal::default(),
+        })
+    }
+}
+
+/// What is stored of an order's refunds, nothing before the first: how much was paid back, how many points are due, how
+/// many came back, and the text of the [`Reversal`].
+pub type StoredRefunds = (Option<Decimal>, Option<i64>, Option<i64>, Option<String>);
