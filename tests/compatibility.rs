@@ -9,6 +9,10 @@
 //!
 //! `tests/data/ledger_v1.json` holds what that program answered at its end: to every request that it remembered, sent
 //! again, and what every wallet was.
+//!
+//! `tests/data/ledger_v2.sql` and `.json` were written in the same way by the program of the first five migrations, in one
+//! journal: claims that stand, were paid, and were let go, points that came back after their end and expired, debts with
+//! points held and without, a member's own hold, items by weight and by total, an order of nothing.
 
 use accrue::domain::time::Timestamp;
 use accrue::jobs::sweep_once;
@@ -23,11 +27,25 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, App, Client, Database, instant, sql};
 
-const LEDGER: &str = include_str!("data/ledger_v1.sql");
-const ANSWERS: &str = include_str!("data/ledger_v1.json");
+/// A ledger as its program left it.
+struct Written {
+    ledger: &'static str,
+    answers: &'static str,
+    /// The last migration under which it was written.
+    until: &'static str,
+}
 
-/// The migrations under which it was written.
-const FIRST_THREE: [&str; 3] = ["20261123000000", "20261123010000", "20261123020000"];
+const FIRST: Written = Written {
+    ledger: include_str!("data/ledger_v1.sql"),
+    answers: include_str!("data/ledger_v1.json"),
+    until: "20261123020000",
+};
+
+const SECOND: Written = Written {
+    ledger: include_str!("data/ledger_v2.sql"),
+    answers: include_str!("data/ledger_v2.json"),
+    until: "20261127010000",
+};
 
 const HISTORY: &str = "
     SELECT concat_ws(' ', journal, seq, v, kind, program_version, payload, hash) FROM entry
@@ -35,10 +53,10 @@ const HISTORY: &str = "
 
 #[test]
 fn a_ledger_of_the_first_three_migrations_is_migrated_verified_and_goes_on() {
-    let (app, began) = migrated();
+    let (app, began) = FIRST.migrated();
     app.audit();
-    check_wallets(&app);
-    check_answers(&app);
+    FIRST.check_wallets(&app);
+    FIRST.check_answers(&app);
     app.audit();
 
     answer_what_is_open(&app);
@@ -67,49 +85,73 @@ fn a_ledger_of_the_first_three_migrations_is_migrated_verified_and_goes_on() {
     assert_eq!(verify::export(export.as_bytes(), |_| {}).unwrap().journals.len(), 3);
 }
 
-// The ledger as its program left it, brought up to date and opened at the instant of its last entry.
-fn migrated() -> (App, Timestamp) {
-    let database = Database::empty();
-    let mut owner = database.owner();
-    for version in FIRST_THREE {
-        assert_eq!(owner.run_next_migration(MIGRATIONS).unwrap().to_string(), version);
+#[test]
+fn a_ledger_with_claims_is_migrated_verified_and_goes_on() {
+    let (app, began) = SECOND.migrated();
+    app.audit();
+    SECOND.check_wallets(&app);
+    SECOND.check_answers(&app);
+    app.audit();
+
+    let checkout = app.checkout();
+    let held = open(&checkout, &format!("/v1/redemptions?status=held&member={}", member(&app, "claims")));
+    done(&checkout.ask(&format!("/v1/redemptions/{}/void", held[0]), &json!({})));
+    assert_eq!(points(&app, "claims"), [40, 0, 0, 0], "a claim of 60 is paid");
+    let rest = json!({ "refund_id": "R-2", "amount": "50.00" });
+    done(&checkout.post("/v1/orders/C-3/refunds", &rest));
+    assert_eq!(points(&app, "lets-go"), [0; 4]);
+    let rest = json!({ "refund_id": "R-9", "amount": "4.00" });
+    done(&checkout.post("/v1/orders/P-1/refunds", &rest));
+
+    app.clock.set(began + TimeDelta::days(30));
+    assert_eq!(points(&app, "debt-held"), [30, 0, 0, 0], "what was held repays a debt of 70");
+    sweep(&app);
+    app.audit();
+}
+
+impl Written {
+    // Brought up to date and opened at the instant of its last entry.
+    fn migrated(&self) -> (App, Timestamp) {
+        let database = Database::empty();
+        let mut owner = database.owner();
+        while owner.run_next_migration(MIGRATIONS).unwrap().to_string() != self.until {}
+        owner.batch_execute(self.ledger).unwrap();
+        let before = sql::texts(&mut owner, HISTORY);
+        migrate::run(&mut owner).unwrap();
+        assert_eq!(sql::texts(&mut owner, HISTORY), before, "history cannot be migrated");
+        let last =
+            "SELECT to_char(max(recorded_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') FROM entry";
+        let last = instant(&sql::text(&mut owner, last));
+        (App::on(database, Clock::stopped_at(last), |_| {}), last)
     }
-    owner.batch_execute(LEDGER).unwrap();
-    let before = sql::texts(&mut owner, HISTORY);
-    migrate::run(&mut owner).unwrap();
-    assert_eq!(sql::texts(&mut owner, HISTORY), before, "history cannot be migrated");
-    let last = "SELECT to_char(max(recorded_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') FROM entry";
-    let last = instant(&sql::text(&mut owner, last));
-    (App::on(database, Clock::stopped_at(last), |_| {}), last)
-}
 
-fn answers() -> Value {
-    serde_json::from_str(ANSWERS).unwrap()
-}
+    fn answers(&self) -> Value {
+        serde_json::from_str(self.answers).unwrap()
+    }
 
-fn check_wallets(app: &App) {
-    let answers = answers();
-    for (member, expected) in answers["wallets"].as_object().unwrap() {
-        let wallet = app.operator().get(&format!("/v1/members/{member}/wallet")).body;
-        for (name, expected) in expected.as_object().unwrap() {
-            assert_eq!(&wallet[name], expected, "{name} of member {member}");
+    fn check_wallets(&self, app: &App) {
+        for (member, expected) in self.answers()["wallets"].as_object().unwrap() {
+            let wallet = app.operator().get(&format!("/v1/members/{member}/wallet")).body;
+            for (name, expected) in expected.as_object().unwrap() {
+                assert_eq!(&wallet[name], expected, "{name} of member {member}");
+            }
         }
     }
-}
 
-fn check_answers(app: &App) {
-    let before = app.rows();
-    for call in answers()["calls"].as_array().unwrap() {
-        let text = |name: &str| call[name].as_str();
-        let key = text("key").map(|key| ("idempotency-key", key));
-        let body = Some(&call["body"]).filter(|body| !body.is_null()).map(Value::to_string);
-        let (method, path) = (text("method").unwrap(), text("path").unwrap());
-        let caller = caller(app, text("as").unwrap());
-        let answer = caller.send(method, path, key.as_slice(), body.as_deref());
-        assert_eq!((json!(answer.status), &answer.body), (call["status"].clone(), &call["answer"]), "{call}");
-        assert!(answer.replayed(), "{call}");
+    fn check_answers(&self, app: &App) {
+        let before = app.rows();
+        for call in self.answers()["calls"].as_array().unwrap() {
+            let text = |name: &str| call[name].as_str();
+            let key = text("key").map(|key| ("idempotency-key", key));
+            let body = Some(&call["body"]).filter(|body| !body.is_null()).map(Value::to_string);
+            let (method, path) = (text("method").unwrap(), text("path").unwrap());
+            let caller = caller(app, text("as").unwrap());
+            let answer = caller.send(method, path, key.as_slice(), body.as_deref());
+            assert_eq!((json!(answer.status), &answer.body), (call["status"].clone(), &call["answer"]), "{call}");
+            assert!(answer.replayed(), "{call}");
+        }
+        assert_eq!(app.rows(), before, "what is answered again is done once");
     }
-    assert_eq!(app.rows(), before, "what is answered again is done once");
 }
 
 fn caller(app: &App, name: &str) -> Client {

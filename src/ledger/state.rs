@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::command::{Answer, Command, First, Key, NoAnswer, Outcome, Request};
 use crate::domain::decide::{Context, Working};
-use crate::domain::ids::{JournalId, MemberId, RedemptionId, TransferId};
+use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::journal::entry::Draft;
 use crate::domain::journal::misfit::Misfit;
 use crate::domain::member::Member;
@@ -34,10 +34,8 @@ pub struct State {
     pub members: HashMap<MemberId, Member>,
     /// What is personal about the members whose commands need it.
     pub profiles: HashMap<MemberId, Profile>,
-    /// Whose the redemptions are that commands name.
-    pub redeemers: HashMap<RedemptionId, MemberId>,
-    /// Who gives by the transfers that commands name.
-    pub givers: HashMap<TransferId, MemberId>,
+    /// Whose the records are that commands name.
+    pub owners: HashMap<Uuid, MemberId>,
     /// What was bought with the orders that are refunded.
     pub purchases: HashMap<String, Purchase>,
     /// Rewards, with their stock locked.
@@ -283,14 +281,13 @@ impl<'a> Batch<'a> {
 
     // Takes up what was decided, and returns the number of the first of its entries.
     fn keep(&mut self, work: Working<'_>) -> Result<i64, Rejected> {
-        let Working { member, entries, stock_taken, .. } = work;
-        for (id, taken) in stock_taken {
+        let Working { member, entries, taken, .. } = work;
+        for (id, taken) in taken {
             let reward = self.state.rewards.get_mut(&id).ok_or(Misfit::NotLoaded("a reward"))?;
             reward.taken += taken;
         }
         let journal = member.id.journal();
-        self.state.redeemers.extend(member.redemptions.keys().map(|id| (*id, member.id)));
-        self.state.givers.extend(member.transfers.keys().map(|id| (*id, member.id)));
+        self.state.owners.extend(member.records.keys().map(|id| (*id, member.id)));
         self.state.members.insert(member.id, member);
         let written = self.changes.entries.entry(journal).or_default();
         let next_seq = self.next_seqs.get(&journal).copied().ok_or(Misfit::NotLoaded("a journal's head"))?;

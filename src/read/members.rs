@@ -16,10 +16,9 @@ use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::member::{Balances, Lifetime, Member};
 use crate::domain::movement::enrolment::{MemberReply, Profile};
 use crate::domain::program::ProgramBook;
+use crate::domain::record::Record;
 use crate::domain::record::lot::Lot;
 use crate::domain::record::order::OrderRecord;
-use crate::domain::record::redemption::Redemption;
-use crate::domain::record::transfer::Transfer;
 use crate::domain::time::{self, Timestamp};
 use crate::postgres::clock::{Clock, programme_present};
 use crate::postgres::statement::statement;
@@ -233,20 +232,16 @@ fn claiming_order(order: &str) -> Option<OrderRecord> {
     OrderRecord::stored(&payload, version, (refunded, reversed, returned, reversal))
 }
 
-// One statement, so that wallet, lots, holds and offers are of one moment.
+// One statement, so that wallet, lots and records are of one moment.
 fn load_due(connection: &mut PgConnection, member: &mut Member, now: Timestamp) -> Result<(), ReadError> {
     let load = LoadDue { journal: member.id.journal(), member: member.id.uuid(), until: now };
     let rows: Vec<DueRow> = load.load(connection)?;
-    let unreadable = |_| ReadError::Corrupt("a hold or an offer that cannot be read");
-    for ((row, claimed), (holds, offers, claiming), lot, (active_at, expires_at)) in rows {
+    for ((row, claimed), (kinds, states, claiming), lot, (active_at, expires_at)) in rows {
         (member.balances, member.claimed) = (balances(row), claimed);
-        for hold in holds.into_iter().flatten() {
-            let hold: Redemption = serde_json::from_str(&hold).map_err(unreadable)?;
-            member.redemptions.insert(hold.id, hold);
-        }
-        for offer in offers.into_iter().flatten() {
-            let offer: Transfer = serde_json::from_str(&offer).map_err(unreadable)?;
-            member.transfers.insert(offer.id, offer);
+        for (kind, state) in kinds.into_iter().flatten().zip(states.into_iter().flatten()) {
+            let record = serde_json::from_str(&state).and_then(|state| Record::read(&kind, state));
+            let record = record.map_err(|_| ReadError::Corrupt("a record that cannot be read"))?;
+            member.records.insert(record.recorded().id(), record);
         }
         for order in claiming.into_iter().flatten() {
             let order = claiming_order(&order).ok_or(ReadError::Corrupt("an order that cannot be read"))?;
@@ -290,26 +285,24 @@ statement! {
         ),
         (Nullable<Timestamptz>, Nullable<Timestamptz>)
     ),
-    "WITH hold AS MATERIALIZED (
-         SELECT state FROM redemption WHERE member = $2 AND status = 'held' AND lapses_at <= $3
-     ), offer AS MATERIALIZED (
-         SELECT state FROM transfer WHERE member = $2 AND status = 'offered' AND lapses_at <= $3
+    "WITH due AS MATERIALIZED (
+         SELECT kind, state FROM record WHERE member = $2 AND due_at <= $3 ORDER BY id
      ), claiming AS MATERIALIZED (
          SELECT json_build_array(e.program_version, e.payload, o.refunded::text, o.reversed, o.returned, o.reversal)::text
              AS stored
          FROM (SELECT * FROM orders WHERE member = $2 AND claimed > 0 OFFSET 0) AS o
          CROSS JOIN LATERAL (SELECT * FROM entry WHERE journal = $1 AND seq = o.seq OFFSET 0) AS e
      )
-     SELECT w.active, w.pending, w.held, w.debt, w.claimed, (SELECT array_agg(state) FROM hold),
-         (SELECT array_agg(state) FROM offer), (SELECT array_agg(stored) FROM claiming), l.id, l.earned, l.pending,
+     SELECT w.active, w.pending, w.held, w.debt, w.claimed, (SELECT array_agg(kind) FROM due),
+         (SELECT array_agg(state) FROM due), (SELECT array_agg(stored) FROM claiming), l.id, l.earned, l.pending,
          l.active, l.held, l.expired, l.active_at, l.expires_at
      FROM wallet w LEFT JOIN LATERAL (
          SELECT * FROM lot WHERE member = $2 AND pending > 0 AND active_at <= $3
          UNION ALL
          SELECT * FROM lot WHERE member = $2 AND active > 0 AND pending = 0 AND expires_at <= $3
          UNION ALL
-         SELECT held.* FROM (SELECT state FROM hold UNION ALL SELECT state FROM offer) AS open
-         CROSS JOIN LATERAL json_array_elements(open.state::json -> 'lots') AS taking
+         SELECT held.* FROM due
+         CROSS JOIN LATERAL json_array_elements(due.state::json -> 'lots') AS taking
          CROSS JOIN LATERAL (SELECT * FROM lot WHERE journal = $1 AND id = (taking ->> 'lot')::uuid OFFSET 0) AS held
      ) AS l ON true
      WHERE w.journal = $1 AND w.member = $2"

@@ -45,7 +45,7 @@ statement! {
     LoadRedemption { journal: JournalId => SmallInt, id: Uuid => SqlUuid } -> (Text, Timestamptz),
     concat!(
         "SELECT r.state, ", programme_present!("j.recorded_at"), "
-         FROM redemption r JOIN journal j ON j.id = $1 WHERE r.journal = $1 AND r.id = $2"
+         FROM record r JOIN journal j ON j.id = $1 WHERE r.journal = $1 AND r.id = $2 AND r.kind = 'redemption'"
     )
 }
 
@@ -58,8 +58,8 @@ statement! {
         now: Timestamp => Timestamptz,
         limit: i64 => BigInt,
     } -> Text,
-    "SELECT state FROM redemption
-     WHERE member = $1 AND id < $2
-         AND ($3 IS NULL OR $3 = CASE WHEN status = 'held' AND lapses_at <= $4 THEN 'lapsed' ELSE status END)
+    "SELECT state FROM record
+     WHERE member = $1 AND kind = 'redemption' AND id < $2
+         AND ($3 IS NULL OR $3 = CASE WHEN due_at <= $4 THEN 'lapsed' ELSE status END)
      ORDER BY id DESC LIMIT $5"
 }

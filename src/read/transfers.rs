@@ -118,7 +118,7 @@ statement! {
     concat!(
         "SELECT t.state, (SELECT body FROM note WHERE journal = $1 AND about = $2),
              ", programme_present!("(SELECT recorded_at FROM journal WHERE id = $1)"), "
-         FROM transfer AS t WHERE t.journal = $1 AND t.id = $2"
+         FROM record AS t WHERE t.journal = $1 AND t.id = $2 AND t.kind = 'transfer'"
     )
 }
 
@@ -135,15 +135,15 @@ statement! {
     } -> (Text, Nullable<Text>),
     "SELECT t.state, (SELECT body FROM note WHERE journal = t.journal AND about = t.id)
      FROM (
-         (SELECT journal, id, state FROM transfer
-          WHERE $2 AND member = $1 AND id < $4 AND ($5::text IS NULL
-              OR $5 = CASE WHEN status = 'offered' AND lapses_at <= $6 THEN 'lapsed' ELSE status END)
-          ORDER BY member DESC, id DESC LIMIT $7)
+         (SELECT journal, id, state FROM record
+          WHERE $2 AND member = $1 AND kind = 'transfer' AND id < $4 AND ($5::text IS NULL
+              OR $5 = CASE WHEN due_at <= $6 THEN 'lapsed' ELSE status END)
+          ORDER BY member DESC, kind DESC, id DESC LIMIT $7)
          UNION ALL
-         (SELECT journal, id, state FROM transfer
-          WHERE $3 AND receiver = $1 AND id < $4 AND ($5::text IS NULL
-              OR $5 = CASE WHEN status = 'offered' AND lapses_at <= $6 THEN 'lapsed' ELSE status END)
-          ORDER BY receiver DESC, id DESC LIMIT $7)
+         (SELECT journal, id, state FROM record
+          WHERE $3 AND about = $1 AND kind = 'transfer' AND id < $4 AND ($5::text IS NULL
+              OR $5 = CASE WHEN due_at <= $6 THEN 'lapsed' ELSE status END)
+          ORDER BY about DESC, id DESC LIMIT $7)
      ) AS t
      ORDER BY t.id DESC LIMIT $7"
 }

@@ -24,7 +24,7 @@ pub struct Books {
 }
 
 // Those that follow from the journals, and the journals.
-const TABLES: [&str; 15] = [
+const TABLES: [&str; 14] = [
     "entry",
     "posting",
     "program_version",
@@ -33,8 +33,7 @@ const TABLES: [&str; 15] = [
     "lot",
     "orders",
     "refund",
-    "redemption",
-    "transfer",
+    "record",
     "donation",
     "cause",
     "cause_total",

@@ -19,7 +19,7 @@ struct Rows {
 
 const OWN: &str = "member = '{member}'";
 
-const PROJECTIONS: [Rows; 8] = [
+const PROJECTIONS: [Rows; 7] = [
     Rows {
         table: "orders",
         of: OWN,
@@ -56,35 +56,21 @@ const PROJECTIONS: [Rows; 8] = [
         columns: &["seq = seq + 1000", "member = gen_random_uuid()", "amount = amount + 0.01"],
     },
     Rows {
-        table: "redemption",
+        table: "record",
         of: OWN,
         journal: "{journal}",
-        name: "redemption ",
+        name: "record ",
         keys: &["id = gen_random_uuid()"],
         columns: &[
             "member = gen_random_uuid()",
-            "reward = gen_random_uuid()",
-            "reward = NULL",
+            "about = gen_random_uuid()",
+            "about = NULL",
             "created_at = created_at + interval '1 microsecond'",
-            "lapses_at = lapses_at + interval '1 microsecond'",
-            "lapses_at = NULL",
-            "status = 'lapsed'",
-            "state = state || ' '",
-        ],
-    },
-    Rows {
-        table: "transfer",
-        of: OWN,
-        journal: "{journal}",
-        name: "transfer ",
-        keys: &["id = gen_random_uuid()"],
-        columns: &[
-            "member = gen_random_uuid()",
-            "receiver = gen_random_uuid()",
-            "created_at = created_at + interval '1 microsecond'",
-            "lapses_at = lapses_at + interval '1 microsecond'",
-            "lapses_at = NULL",
-            "status = 'lapsed'",
+            "due_at = coalesce(due_at, created_at) + interval '1 microsecond'",
+            "due_at = NULL",
+            "counts = NOT counts",
+            "kind = kind || 's'",
+            "status = status || 'd'",
             "state = state || ' '",
         ],
     },

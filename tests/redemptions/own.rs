@@ -49,7 +49,7 @@ fn a_hold_of_which_it_is_not_known_who_made_it_is_the_shops() {
     let phone = app.member(&member);
     let held = phone.ask("/v1/redemptions", &json!({ "points": 10, "hold": { "ttl": "30m" } }));
     // As it was written before makers were.
-    let forget = r#"UPDATE redemption SET state = replace(state, '"made_by":"member",', '')"#;
+    let forget = r#"UPDATE record SET state = replace(state, '"made_by":"member",', '')"#;
     assert_eq!(sql_query(forget).execute(&mut app.owner()), Ok(1));
     assert_eq!(phone.get(&held.headers["location"]).body.get("made_by"), None);
     change(&phone, &held, "void", &json!({})).assert_problem(409, "hold_of_shop");

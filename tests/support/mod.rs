@@ -236,7 +236,7 @@ impl App {
 
     /// How many rows each of the tables has that a request may write.
     pub fn rows(&self) -> Vec<(&'static str, i64)> {
-        const TABLES: [&str; 17] = [
+        const TABLES: [&str; 16] = [
             "entry",
             "posting",
             "member",
@@ -245,8 +245,7 @@ impl App {
             "lot",
             "orders",
             "refund",
-            "redemption",
-            "transfer",
+            "record",
             "donation",
             "cause",
             "cause_total",

@@ -20,7 +20,6 @@ use crate::domain::member::fact::Fact;
 use crate::domain::member::{Member, Status};
 use crate::domain::program::{Program, ProgramBook};
 use crate::domain::record::lot::NewLot;
-use crate::domain::record::redemption::Redemption;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 
@@ -99,15 +98,15 @@ pub struct Working<'a> {
     pub member: Member,
     /// The entries so far.
     pub entries: Vec<Draft>,
-    /// How many more units of rewards are taken, or fewer, than before.
-    pub stock_taken: BTreeMap<Uuid, i64>,
+    /// How many more units of counters that belong to no member (a reward's stock) are taken, or fewer, than before.
+    pub taken: BTreeMap<Uuid, i64>,
     context: Context<'a>,
 }
 
 impl<'a> Working<'a> {
     /// Begins with a copy of `member`.
     pub fn on(member: &Member, context: Context<'a>) -> Self {
-        Self { member: member.clone(), entries: Vec::new(), stock_taken: BTreeMap::new(), context }
+        Self { member: member.clone(), entries: Vec::new(), taken: BTreeMap::new(), context }
     }
 
     /// What the context says.
@@ -148,13 +147,13 @@ impl<'a> Working<'a> {
     fn add(&mut self, id: Uuid, command: Option<Uuid>, actor: &str, event: Event) -> Result<usize, Misfit> {
         let Event { kind, effective_at, program_version, fact, mut payload, mut postings, lots } = event;
         let effective_at = effective_at.unwrap_or(self.context.now);
-        let taken_before = self.stock_of(&fact);
+        let taken_before = self.taken_by(&fact);
         self.member.apply(&fact, &postings, &lots)?;
         let repayment = self.member.repayment(&postings);
         self.member.apply(&Fact::Nothing, &repayment, &[])?;
         postings.extend(repayment);
-        if let (Some((reward, before)), Some((_, after))) = (taken_before, self.stock_of(&fact)) {
-            *self.stock_taken.entry(reward).or_default() += after - before;
+        if let (Some((counter, before)), Some((_, after))) = (taken_before, self.taken_by(&fact)) {
+            *self.taken.entry(counter).or_default() += after - before;
         }
         fact.state(&mut payload);
         if !lots.is_empty() {
@@ -176,10 +175,11 @@ impl<'a> Working<'a> {
         Ok(self.entries.len() - 1)
     }
 
-    // How many units of a reward the redemption that `fact` is about takes from its stock, as the member now stands.
-    fn stock_of(&self, fact: &Fact) -> Option<(Uuid, i64)> {
-        let Fact::Redemption(Redemption { id, reward_id, .. }) = fact else { return None };
-        let taken = self.member.redemptions.get(id).map_or(0, Redemption::stock_taken);
-        reward_id.map(|reward| (reward, taken))
+    // How many units of a counter the record that `fact` states takes, as the member now stands.
+    fn taken_by(&self, fact: &Fact) -> Option<(Uuid, i64)> {
+        let Fact::Record(record) = fact else { return None };
+        let (counter, _) = record.recorded().takes()?;
+        let now = self.member.records.get(&record.recorded().id()).and_then(|record| record.recorded().takes());
+        Some((counter, now.map_or(0, |(_, units)| units)))
     }
 }

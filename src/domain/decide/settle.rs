@@ -10,15 +10,14 @@ use crate::domain::journal::account::{Account, Part};
 use crate::domain::journal::entry::Posting;
 use crate::domain::journal::misfit::Misfit;
 use crate::domain::member::fact::Fact;
+use crate::domain::record::Record;
 use crate::domain::record::due::Due;
 use crate::domain::record::lot::{ACTIVE, Lot};
-use crate::domain::record::redemption::Redemption;
-use crate::domain::record::transfer::Transfer;
 use crate::domain::time::Timestamp;
 
 impl Working<'_> {
     /// Settles: writes down what fell due by time alone, up to and including `until`, in the order (due time, [`Due`],
-    /// id): one entry per kind and due instant with one posting per lot, and one for each hold or offer that lapses.
+    /// id): one entry per kind and due instant with one posting per lot, and one for each record that ends.
     ///
     /// The entries depend on the member alone: settling at *a* and then at *b* gives what settling at *b* gives.
     ///
@@ -29,9 +28,8 @@ impl Working<'_> {
         }
         let member = &self.member;
         let lots = member.lots.values().flat_map(due_of_lot);
-        let holds = member.redemptions.values().filter_map(due_of_hold);
-        let offers = member.transfers.values().filter_map(due_of_offer);
-        let mut agenda: BTreeSet<Item> = lots.chain(holds).chain(offers).filter(|item| item.0 <= until).collect();
+        let records = member.records.values().filter_map(due_of_record);
+        let mut agenda: BTreeSet<Item> = lots.chain(records).filter(|item| item.0 <= until).collect();
         while let Some(&(due_at, due, _)) = agenda.first() {
             let mut ids = Vec::new();
             while let Some(next) = agenda.first().filter(|next| (next.0, next.1) == (due_at, due)) {
@@ -47,10 +45,10 @@ impl Working<'_> {
 
     // Returns the lots that moved.
     fn fall_due(&mut self, due_at: Timestamp, due: Due, ids: &[Uuid]) -> Result<Vec<Uuid>, Misfit> {
-        if matches!(due, Due::Hold | Due::Offer) {
+        if !due.is_of_lots() {
             let mut lots = Vec::new();
             for id in ids {
-                lots.extend(self.lapse(due, *id, due_at)?);
+                lots.extend(self.end(due, *id, due_at)?);
             }
             return Ok(lots);
         }
@@ -62,12 +60,14 @@ impl Working<'_> {
         Ok(ids.to_vec())
     }
 
-    // A hold or an offer reaches its end; returns the lots that its points go back to.
-    fn lapse(&mut self, due: Due, id: Uuid, due_at: Timestamp) -> Result<Vec<Uuid>, Misfit> {
-        let (fact, takings) = self.member.lapsed(due, id)?;
-        let postings = release(&self.member, &takings, due_at)?;
-        self.post_due(due_at, &[id], Event::new(due.kind(), fact).with_postings(postings))?;
-        Ok(takings.into_iter().map(|taking| taking.lot).collect())
+    // A record reaches its end; returns the lots that its points go back to.
+    fn end(&mut self, due: Due, id: Uuid, due_at: Timestamp) -> Result<Vec<Uuid>, Misfit> {
+        let record = self.member.records.get(&id).ok_or(Misfit::NotLoaded("a record"))?.recorded();
+        let lots = record.lots().iter().map(|taking| taking.lot).collect();
+        let postings = release(&self.member, record.lots(), due_at)?;
+        let event = Event::new(due.kind(), Fact::Record(record.ended()));
+        self.post_due(due_at, &[id], event.with_postings(postings))?;
+        Ok(lots)
     }
 }
 
@@ -80,12 +80,9 @@ fn due_of_lot(lot: &Lot) -> impl Iterator<Item = Item> + use<> {
     activation.into_iter().chain(expiry)
 }
 
-fn due_of_hold(hold: &Redemption) -> Option<Item> {
-    hold.due_at().map(|at| (at, Due::Hold, hold.id.uuid()))
-}
-
-fn due_of_offer(offer: &Transfer) -> Option<Item> {
-    offer.due_at().map(|at| (at, Due::Offer, offer.id.uuid()))
+fn due_of_record(record: &Record) -> Option<Item> {
+    let record = record.recorded();
+    record.due().map(|(at, due)| (at, due, record.id()))
 }
 
 fn due_posting(lot: &Lot, due: Due) -> Option<Posting> {

@@ -93,12 +93,14 @@ fn what_falls_due_at_one_instant_does_so_in_its_order() {
     let purpose = Purpose::Order { points: 3, order_id: None, order_amount: None };
     let hold = RedemptionRequest { member_id: member.id, purpose, hold: Some(TimeDelta::hours(10)) };
     redemption::redeem(&mut work, &hold, None).unwrap();
+    let another = Context { command: Uuid::from_u128(8), ..context(&programs) };
+    let mut work = Working::on(&work.member, another);
     let to_member_id = MemberId::new(1, Uuid::from_u128(9));
     let offer = TransferRequest { from_member_id: member.id, to_member_id, points: 4, message: None, direct: false };
     let receiver = Member::new(to_member_id, hour(0));
     let (mut transfer, _) = transfer::offer(&mut work, Some(&receiver), &offer).unwrap();
     transfer.lapses_at = Some(hour(10));
-    work.member.transfers.insert(transfer.id, transfer);
+    work.member.records.insert(transfer.id.uuid(), transfer.into());
     work.entries.clear();
 
     work.settle(hour(10)).unwrap();

@@ -7,11 +7,10 @@ use serde_json::{Map, Value, json};
 use crate::domain::journal::entry::Kind;
 use crate::domain::journal::misfit::Misfit;
 use crate::domain::member::status::Status;
+use crate::domain::record::Record;
 use crate::domain::record::lot::NewLot;
 use crate::domain::record::order::OrderRecord;
-use crate::domain::record::redemption::Redemption;
 use crate::domain::record::refund::Refunded;
-use crate::domain::record::transfer::Transfer;
 
 /// What an entry changes besides points.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,10 +19,8 @@ pub enum Fact {
     Nothing,
     /// The member's status, which the kind of the entry names.
     Status(Status),
-    /// A redemption, under the key `redemption`.
-    Redemption(Redemption),
-    /// A transfer to another member, under the key `transfer`.
-    Transfer(Transfer),
+    /// A record, under the name of its kind.
+    Record(Record),
     /// A new order, under the key `order`.
     Order(Box<OrderRecord>),
     /// A refund, under the key `refund`.
@@ -42,11 +39,10 @@ impl Fact {
             let order = OrderRecord::read(order, payload, version, lots).ok_or(Misfit::Fact("order"))?;
             return Ok(Fact::Order(Box::new(order)));
         }
-        if let Some(redemption) = read(payload, "redemption")? {
-            return Ok(Fact::Redemption(redemption));
-        }
-        if let Some(transfer) = read(payload, "transfer")? {
-            return Ok(Fact::Transfer(transfer));
+        for name in Record::NAMES {
+            if let Some(state) = payload.get(name) {
+                return Record::read(name, state.clone()).map(Fact::Record).map_err(|_| Misfit::Fact(name));
+            }
         }
         Ok(read(payload, "refund")?.map_or(Fact::Nothing, Fact::Refund))
     }
@@ -55,8 +51,7 @@ impl Fact {
     pub fn state(&self, payload: &mut Map<String, Value>) {
         let (key, value) = match self {
             Fact::Nothing | Fact::Status(_) => return,
-            Fact::Redemption(redemption) => ("redemption", json!(redemption)),
-            Fact::Transfer(transfer) => ("transfer", json!(transfer)),
+            Fact::Record(record) => (record.name(), json!(record)),
             Fact::Order(order) => ("order", order.stated()),
             Fact::Refund(refund) => ("refund", json!(refund)),
         };

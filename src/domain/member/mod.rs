@@ -10,16 +10,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::domain::ids::{MemberId, RedemptionId, TransferId};
+use crate::domain::ids::MemberId;
 use crate::domain::journal::account::{Account, Part};
 use crate::domain::journal::entry::{MAX_POINTS, Posting};
 use crate::domain::journal::misfit::Misfit;
 use crate::domain::member::fact::Fact;
-use crate::domain::record::due::Due;
 use crate::domain::record::lot::{self, HELD, Lot, NewLot, Taking};
 use crate::domain::record::order::OrderRecord;
-use crate::domain::record::redemption::{Redemption, RedemptionStatus};
-use crate::domain::record::transfer::{Transfer, TransferStatus};
+use crate::domain::record::{OfRecord, Record};
 use crate::domain::time::Timestamp;
 
 pub use status::{Status, UnknownStatus};
@@ -66,10 +64,8 @@ pub struct Member {
     pub claimed: i64,
     /// The lots that were loaded or have been made since; all that is due is among them.
     pub lots: BTreeMap<Uuid, Lot>,
-    /// The redemptions that were loaded or made since; all holds that have reached their end are among them.
-    pub redemptions: BTreeMap<RedemptionId, Redemption>,
-    /// The transfers to others that were loaded or made since; all offers that have reached their end are among them.
-    pub transfers: BTreeMap<TransferId, Transfer>,
+    /// The records that were loaded or made since; all that have reached their end are among them.
+    pub records: BTreeMap<Uuid, Record>,
     /// The orders that were loaded or recorded since; all whose refunds look to what is held are among them.
     pub orders: BTreeMap<String, OrderRecord>,
     /// When the first of what was not loaded falls due.
@@ -87,8 +83,7 @@ impl Member {
             lifetime: Lifetime::default(),
             claimed: 0,
             lots: BTreeMap::new(),
-            redemptions: BTreeMap::new(),
-            transfers: BTreeMap::new(),
+            records: BTreeMap::new(),
             orders: BTreeMap::new(),
             due_beyond: None,
         }
@@ -97,27 +92,18 @@ impl Member {
     /// When something of this member next falls due.
     pub fn next_due_at(&self) -> Option<Timestamp> {
         let lots = self.lots.values().filter_map(Lot::due_at);
-        let holds = self.redemptions.values().filter_map(Redemption::due_at);
-        let offers = self.transfers.values().filter_map(Transfer::due_at);
-        lots.chain(holds).chain(offers).chain(self.due_beyond).min()
+        let records = self.records.values().filter_map(|record| record.recorded().due()).map(|(at, _)| at);
+        lots.chain(records).chain(self.due_beyond).min()
     }
 
-    /// What a hold or an offer becomes when time ends it, and the points that go back.
-    pub fn lapsed(&self, due: Due, id: Uuid) -> Result<(Fact, Vec<Taking>), Misfit> {
-        match due {
-            Due::Hold => {
-                let held = RedemptionId::try_from(id).ok().and_then(|id| self.redemptions.get(&id));
-                let redemption = held.cloned().ok_or(Misfit::NotLoaded("a redemption"))?;
-                let lots = redemption.lots.clone();
-                Ok((Fact::Redemption(Redemption { status: RedemptionStatus::Lapsed, ..redemption }), lots))
-            }
-            _ => {
-                let offered = TransferId::try_from(id).ok().and_then(|id| self.transfers.get(&id));
-                let transfer = offered.cloned().ok_or(Misfit::NotLoaded("a transfer"))?;
-                let lots = transfer.lots.clone();
-                Ok((Fact::Transfer(Transfer { status: TransferStatus::Lapsed, ..transfer }), lots))
-            }
-        }
+    /// The record of a kind with this id, if there is one.
+    pub fn record<T: OfRecord>(&self, id: impl Into<Uuid>) -> Option<&T> {
+        self.records.get(&id.into()).and_then(T::of)
+    }
+
+    /// The records of a kind, in the order of their ids.
+    pub fn records<T: OfRecord + 'static>(&self) -> impl Iterator<Item = &T> {
+        self.records.values().filter_map(T::of)
     }
 
     /// `points` of those that `usable` finds in each lot, or as many as there are, soonest-expiring first; of lots that
@@ -196,11 +182,8 @@ impl Member {
         match fact {
             Fact::Nothing => {}
             Fact::Status(status) => self.status = *status,
-            Fact::Redemption(redemption) => {
-                self.redemptions.insert(redemption.id, redemption.clone());
-            }
-            Fact::Transfer(transfer) => {
-                self.transfers.insert(transfer.id, transfer.clone());
+            Fact::Record(record) => {
+                self.records.insert(record.recorded().id(), record.clone());
             }
             Fact::Order(order) => {
                 if self.orders.insert(order.order_id.clone(), OrderRecord::clone(order)).is_some() {

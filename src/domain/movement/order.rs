@@ -18,7 +18,7 @@ use crate::domain::program::earning::{EarnFault, EarningFacts, Step};
 use crate::domain::record::items::Item;
 use crate::domain::record::lot::NewLot;
 use crate::domain::record::order::OrderRecord;
-use crate::domain::record::redemption::RedemptionStatus;
+use crate::domain::record::redemption::{Redemption, RedemptionStatus};
 use crate::domain::record::refund::Reversal;
 use crate::domain::refusal::{Refusal, Rejected};
 use crate::domain::time::{self, Timestamp};
@@ -213,7 +213,7 @@ fn pay(work: &mut Working<'_>, order: &Order, program: &Program) -> Result<Optio
     }
     let mut paid = Paid { points: 0, value: money::in_minor_units(Decimal::ZERO, order.currency) };
     for id in paying(order) {
-        let redemption = work.member.redemptions.get(&id).ok_or(Refusal::RedemptionNotFound)?;
+        let redemption = work.member.record::<Redemption>(id).ok_or(Refusal::RedemptionNotFound)?;
         let for_this = redemption.order_id.as_ref().map(|id| *id == order.order_id);
         let is_captured = redemption.status == RedemptionStatus::Captured;
         let other_money = redemption.currency.is_some_and(|currency| currency != order.currency);

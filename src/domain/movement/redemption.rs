@@ -71,7 +71,7 @@ pub fn redeem(
         }
         Purpose::Reward { reward_id, quantity } => {
             let reward = reward.ok_or(Refusal::RewardNotFound)?;
-            redemption.points = reward.price(&work.member, *quantity, work.stock_taken.get(reward_id), &context)?;
+            redemption.points = reward.price(&work.member, *quantity, work.taken.get(reward_id), &context)?;
             (redemption.reward_id, redemption.quantity) = (Some(*reward_id), Some(*quantity));
         }
     }
@@ -87,7 +87,7 @@ pub fn redeem(
         }
     };
     let postings = lot::postings(&redemption.lots, ACTIVE, credit);
-    work.post(Event::new(kind, Fact::Redemption(redemption.clone())).with_postings(postings))?;
+    work.post(Event::new(kind, Fact::Record(redemption.clone().into())).with_postings(postings))?;
     Ok(RedemptionReply { redemption, wallet: work.member.balances })
 }
 
@@ -117,7 +117,7 @@ pub fn capture(work: &mut Working<'_>, id: RedemptionId, asked: &CaptureRequest)
     let (released, lots) = give_up(work, id, rest)?;
     postings.extend(released);
     (redemption.status, redemption.captured, redemption.lots) = (RedemptionStatus::Captured, points, captured);
-    let fact = Fact::Redemption(redemption.clone());
+    let fact = Fact::Record(redemption.clone().into());
     let event = Event { lots, ..Event::new(Kind::RedemptionCaptured, fact) };
     work.post(event.with_postings(postings))?;
     Ok(RedemptionReply { redemption, wallet: work.member.balances })
@@ -141,7 +141,7 @@ pub fn void(work: &mut Working<'_>, id: RedemptionId) -> Result<RedemptionReply,
     }
     redemption.status = RedemptionStatus::Voided;
     let (postings, lots) = give_up(work, id, redemption.lots.clone())?;
-    let fact = Fact::Redemption(redemption.clone());
+    let fact = Fact::Record(redemption.clone().into());
     let event = Event { lots, ..Event::new(Kind::RedemptionVoided, fact) };
     work.post(event.with_postings(postings))?;
     Ok(RedemptionReply { redemption, wallet: work.member.balances })
@@ -222,14 +222,14 @@ pub(super) fn come_back(
     if redemption.spent() == 0 {
         redemption.status = RedemptionStatus::Returned;
     }
-    let fact = Fact::Redemption(redemption.clone());
+    let fact = Fact::Record(redemption.clone().into());
     let event = Event { lots, ..Event::new(Kind::RedemptionReturned, fact) };
     work.post(event.with("points", points).with_postings(postings))?;
     Ok((redemption, went))
 }
 
 fn in_status(member: &Member, id: RedemptionId, status: RedemptionStatus) -> Result<Redemption, Refusal> {
-    let redemption = member.redemptions.get(&id).ok_or(Refusal::RedemptionNotFound)?;
+    let redemption = member.record::<Redemption>(id).ok_or(Refusal::RedemptionNotFound)?;
     match redemption.status {
         found if found == status => Ok(redemption.clone()),
         RedemptionStatus::Lapsed => {

@@ -35,6 +35,7 @@ use crate::domain::program::earning::EarningFacts;
 use crate::domain::record::items::{Purchase, RefundItem};
 use crate::domain::record::lot::{self, ACTIVE, Taking};
 use crate::domain::record::order::OrderRecord;
+use crate::domain::record::redemption::Redemption;
 use crate::domain::record::refund::{self, Given, Refunded};
 use crate::domain::refusal::{Refusal, Rejected};
 use crate::domain::time::{self, Timestamp};
@@ -257,7 +258,7 @@ fn coming(work: &Working<'_>, order: &OrderRecord, refunded: Decimal) -> Result<
     let mut left = i64::try_from(share).map_err(|_| Refusal::PointsOverLimit)? - order.returned;
     let mut captured = Vec::new();
     for id in order.redemptions.iter().rev() {
-        let redemption = work.member.redemptions.get(id).ok_or(Misfit::NotLoaded("a redemption"))?;
+        let redemption = work.member.record::<Redemption>(*id).ok_or(Misfit::NotLoaded("a redemption"))?;
         for taking in lot::from_the_end(&redemption.lots, redemption.returned, redemption.spent()) {
             captured.push((work.member.lots.get(&taking.lot).ok_or(Misfit::NotLoaded("a lot"))?, *id, taking.points));
         }

@@ -182,7 +182,7 @@ impl Reward {
                 redemption.reward_id == Some(self.id)
                     && period.is_none_or(|period| period.after(redemption.created_at, zone) > now)
             };
-            let had: i64 = member.redemptions.values().filter(still_counts).map(Redemption::stock_taken).sum();
+            let had: i64 = member.records::<Redemption>().filter(still_counts).map(Redemption::stock_taken).sum();
             if had + quantity > *most {
                 return Err(Refusal::RewardLimitReached { maximum: *most, left: (most - had).max(0) });
             }

@@ -23,6 +23,7 @@ use crate::domain::journal::misfit::Misfit;
 use crate::domain::member::fact::Fact;
 use crate::domain::member::{Balances, Member, Status};
 use crate::domain::program::{Program, TransferRules};
+use crate::domain::record::Recorded;
 use crate::domain::record::lot::{self, ACTIVE, HELD, NewLot, Taking};
 use crate::domain::record::transfer::{Transfer, TransferStatus};
 use crate::domain::refusal::{Refusal, Rejected};
@@ -149,7 +150,7 @@ pub fn offer(
         return Ok((transfer, Some(parcel)));
     }
     let postings = lot::postings(&transfer.lots, ACTIVE, HELD);
-    let fact = Fact::Transfer(transfer.clone());
+    let fact = Fact::Record(transfer.clone().into());
     work.post(Event::new(Kind::TransferOffered, fact).with_postings(postings))?;
     Ok((transfer, None))
 }
@@ -163,7 +164,7 @@ pub fn answer(
 ) -> Result<(Transfer, Option<Parcel>), Rejected> {
     let Context { now, .. } = *work.context();
     work.settle(now)?;
-    let offered = work.member.transfers.get(&id).filter(|transfer| transfer.to_member_id == receiver);
+    let offered = work.member.record::<Transfer>(id).filter(|transfer| transfer.to_member_id == receiver);
     let mut transfer = offered.ok_or(Refusal::TransferNotFound)?.clone();
     if transfer.status != TransferStatus::Offered {
         return Err(Refusal::TransferStateConflict { state: transfer.status.name().to_owned() }.into());
@@ -179,7 +180,7 @@ pub fn answer(
     };
     transfer.status = status;
     let postings = release(&work.member, &transfer.lots, now)?;
-    work.post(Event::new(kind, Fact::Transfer(transfer.clone())).with_postings(postings))?;
+    work.post(Event::new(kind, Fact::Record(transfer.clone().into())).with_postings(postings))?;
     Ok((transfer, None))
 }
 
@@ -208,7 +209,7 @@ fn send(work: &mut Working<'_>, transfer: Transfer, from: Account) -> Result<Par
     }
     let parcel = Parcel { transfer: transfer.id, from: work.member.id, contents };
     let postings = lot::postings(&transfer.lots, from, Account::Transit);
-    work.post(Event::new(Kind::TransferSent, Fact::Transfer(transfer)).with_postings(postings))?;
+    work.post(Event::new(Kind::TransferSent, Fact::Record(transfer.into())).with_postings(postings))?;
     Ok(parcel)
 }
 
@@ -227,7 +228,7 @@ fn check_limits(work: &Working<'_>, rules: &TransferRules, points: i64) -> Resul
     if let Some(maximum) = rules.maximum_points_per_day {
         let begins = day_begins(work.context().program(), work.context().now);
         let today =
-            work.member.transfers.values().filter(|transfer| transfer.counts() && transfer.created_at >= begins);
+            work.member.records::<Transfer>().filter(|transfer| transfer.counts() && transfer.created_at >= begins);
         let left = maximum - today.map(|transfer| transfer.points).sum::<i64>();
         if points > left {
             return Err(Refusal::TransferOverDailyLimit { maximum, left: left.max(0) });

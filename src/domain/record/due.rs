@@ -20,6 +20,11 @@ impl Due {
     /// All, in their order.
     pub const ALL: [Due; 4] = [Due::Activation, Due::Expiry, Due::Hold, Due::Offer];
 
+    /// Does it happen to lots, all of which share an entry? Else to a record, which has an entry of its own.
+    pub fn is_of_lots(self) -> bool {
+        matches!(self, Due::Activation | Due::Expiry)
+    }
+
     /// What the entry says that writes it down.
     pub fn kind(self) -> Kind {
         match self {

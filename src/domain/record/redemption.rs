@@ -6,7 +6,9 @@ use uuid::Uuid;
 
 use crate::domain::ids::{MemberId, RedemptionId};
 use crate::domain::money::{self, Currency};
+use crate::domain::record::due::Due;
 use crate::domain::record::lot::Taking;
+use crate::domain::record::{Record, Recorded};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{self, Timestamp};
 
@@ -163,5 +165,51 @@ impl Redemption {
     /// How many captured points have not come back.
     pub fn spent(&self) -> i64 {
         self.captured - self.returned
+    }
+}
+
+impl Recorded for Redemption {
+    fn id(&self) -> Uuid {
+        self.id.uuid()
+    }
+
+    fn member_id(&self) -> MemberId {
+        self.member_id
+    }
+
+    fn status(&self) -> &'static str {
+        self.status.name()
+    }
+
+    fn created_at(&self) -> Timestamp {
+        self.created_at
+    }
+
+    fn due(&self) -> Option<(Timestamp, Due)> {
+        self.due_at().map(|at| (at, Due::Hold))
+    }
+
+    fn ended(&self) -> Record {
+        Self { status: RedemptionStatus::Lapsed, ..self.clone() }.into()
+    }
+
+    fn about(&self) -> Option<Uuid> {
+        self.reward_id
+    }
+
+    fn lots(&self) -> &[Taking] {
+        &self.lots
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.status, RedemptionStatus::Held | RedemptionStatus::Captured)
+    }
+
+    fn counts(&self) -> bool {
+        self.reward_id.is_some() && self.is_open()
+    }
+
+    fn takes(&self) -> Option<(Uuid, i64)> {
+        self.reward_id.map(|reward| (reward, self.stock_taken()))
     }
 }

@@ -1,9 +1,12 @@
 //! Points on their way to another member.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::domain::ids::{MemberId, TransferId};
+use crate::domain::record::due::Due;
 use crate::domain::record::lot::Taking;
+use crate::domain::record::{Record, Recorded};
 use crate::domain::time::{self, Timestamp};
 
 /// How far a transfer has come.
@@ -78,9 +81,51 @@ impl Transfer {
         let lapsed = self.due_at().is_some_and(|due_at| due_at <= now);
         Self { status: if lapsed { TransferStatus::Lapsed } else { self.status }, ..self }
     }
+}
 
-    /// Does it count towards the giver's limit of a day?
-    pub fn counts(&self) -> bool {
+impl Recorded for Transfer {
+    fn id(&self) -> Uuid {
+        self.id.uuid()
+    }
+
+    fn member_id(&self) -> MemberId {
+        self.from_member_id
+    }
+
+    fn status(&self) -> &'static str {
+        self.status.name()
+    }
+
+    fn created_at(&self) -> Timestamp {
+        self.created_at
+    }
+
+    fn due(&self) -> Option<(Timestamp, Due)> {
+        self.due_at().map(|at| (at, Due::Offer))
+    }
+
+    fn ended(&self) -> Record {
+        Self { status: TransferStatus::Lapsed, ..self.clone() }.into()
+    }
+
+    fn about(&self) -> Option<Uuid> {
+        Some(self.to_member_id.uuid())
+    }
+
+    fn lots(&self) -> &[Taking] {
+        &self.lots
+    }
+
+    fn is_open(&self) -> bool {
+        self.status == TransferStatus::Offered
+    }
+
+    // Towards the giver's limit of a day.
+    fn counts(&self) -> bool {
         matches!(self.status, TransferStatus::Offered | TransferStatus::Accepted)
+    }
+
+    fn takes(&self) -> Option<(Uuid, i64)> {
+        None
     }
 }

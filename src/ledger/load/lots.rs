@@ -1,4 +1,4 @@
-//! Lots: all that are due, those that open redemptions, transfers and orders name, and of the others as many as are
+//! Lots: all that are due, those that open records and orders name, and of the others as many as are
 //! asked for, soonest-expiring first. A wallet of ten thousand lots costs what one of ten does.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -14,8 +14,9 @@ use super::needs::Needs;
 use super::of_journal;
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::member::Member;
+use crate::domain::record::Record;
+use crate::domain::record::due::Due;
 use crate::domain::record::lot::Lot;
-use crate::domain::record::redemption::RedemptionStatus;
 use crate::domain::time::Timestamp;
 use crate::postgres::statement::statement;
 
@@ -80,8 +81,8 @@ pub fn due_members(state: &State, journal: JournalId, now: Timestamp) -> Vec<Uui
     due
 }
 
-// The lots that points of open or captured redemptions, of offers, and of orders that are refunded are in: of those that
-// commands name and those that lapse. Redemptions and transfers that only count towards a limit need none.
+// The lots that points of open records and of orders that are refunded are in: of those that commands name and those that
+// end. Records that only count towards a limit need none.
 fn named(
     connection: &mut PgConnection,
     journal: JournalId,
@@ -89,16 +90,12 @@ fn named(
     needs: &Needs,
     state: &mut State,
 ) -> Result<(), Failure> {
-    let lapses = |due_at: Option<Timestamp>| due_at.is_some_and(|due_at| due_at <= now);
+    let ends = |due: Option<(Timestamp, Due)>| due.is_some_and(|(at, _)| at <= now);
     let mut ids = BTreeSet::new();
     for member in state.members.values().filter(|member| member.id.journal() == journal) {
-        let open = |status| matches!(status, RedemptionStatus::Held | RedemptionStatus::Captured);
-        let redemptions = member.redemptions.values().filter(|redemption| open(redemption.status));
-        let redemptions = redemptions.filter(|one| needs.redemptions.contains(&one.id) || lapses(one.due_at()));
-        ids.extend(redemptions.flat_map(|redemption| &redemption.lots).map(|taking| taking.lot));
-        let offers = member.transfers.values().filter(|transfer| transfer.due_at().is_some());
-        let offers = offers.filter(|one| needs.transfers.contains(&one.id) || lapses(one.due_at()));
-        ids.extend(offers.flat_map(|transfer| &transfer.lots).map(|taking| taking.lot));
+        let open = member.records.values().map(Record::recorded).filter(|record| record.is_open());
+        let wanted = open.filter(|one| needs.records.contains(&(journal, one.id())) || ends(one.due()));
+        ids.extend(wanted.flat_map(|record| record.lots()).map(|taking| taking.lot));
         let refunded = member.orders.values().filter(|order| needs.refunded.contains_key(&order.order_id));
         for order in refunded {
             ids.extend(order.lot.into_iter().chain(order.reversal.lots()));
@@ -163,14 +160,13 @@ fn as_many_as_asked(
 fn beyond(connection: &mut PgConnection, journal: JournalId, state: &mut State) -> Result<(), Failure> {
     let mut load = LoadDueBeyond { journal, ..LoadDueBeyond::default() };
     let loaded = |member: &&Member| {
-        let anything = !(member.lots.is_empty() && member.redemptions.is_empty() && member.transfers.is_empty());
+        let anything = !(member.lots.is_empty() && member.records.is_empty());
         member.id.journal() == journal && anything
     };
     for member in state.members.values().filter(loaded) {
         load.members.push(member.id.uuid());
         load.lots.extend(member.lots.keys());
-        load.holds.extend(member.redemptions.keys().map(|id| id.uuid()));
-        load.offers.extend(member.transfers.keys().map(|id| id.uuid()));
+        load.records.extend(member.records.keys());
     }
     if load.members.is_empty() {
         return Ok(());
@@ -282,17 +278,14 @@ statement! {
         journal: JournalId => SmallInt,
         members: Vec<Uuid> => Array<SqlUuid>,
         lots: Vec<Uuid> => Array<SqlUuid>,
-        holds: Vec<Uuid> => Array<SqlUuid>,
-        offers: Vec<Uuid> => Array<SqlUuid>,
+        records: Vec<Uuid> => Array<SqlUuid>,
     } -> (SqlUuid, Nullable<Timestamptz>),
     "SELECT wanted.member, LEAST(
          (SELECT active_at FROM lot WHERE member = wanted.member AND pending > 0 AND journal = $1
           AND id NOT IN (SELECT unnest($3)) ORDER BY active_at LIMIT 1),
          (SELECT expires_at FROM lot WHERE member = wanted.member AND active > 0 AND journal = $1
           AND expires_at IS NOT NULL AND id NOT IN (SELECT unnest($3)) ORDER BY member, expires_at, id LIMIT 1),
-         (SELECT lapses_at FROM redemption WHERE member = wanted.member AND status = 'held' AND journal = $1
-          AND id NOT IN (SELECT unnest($4)) ORDER BY lapses_at LIMIT 1),
-         (SELECT lapses_at FROM transfer WHERE member = wanted.member AND status = 'offered' AND journal = $1
-          AND id NOT IN (SELECT unnest($5)) ORDER BY lapses_at LIMIT 1))
+         (SELECT due_at FROM record WHERE member = wanted.member AND due_at IS NOT NULL AND journal = $1
+          AND id NOT IN (SELECT unnest($4)) ORDER BY due_at LIMIT 1))
      FROM UNNEST($2) AS wanted (member)"
 }

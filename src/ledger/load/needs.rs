@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::super::command::{Command, First, Key, Request};
-use crate::domain::ids::{MemberId, RedemptionId, TransferId};
+use crate::domain::ids::{JournalId, MemberId, RedemptionId};
 use crate::domain::movement::adjustment::{Adjustment, Side};
 use crate::domain::movement::membership::Change;
 use crate::domain::movement::order::Order;
@@ -32,10 +32,8 @@ pub struct Needs {
     pub refunds: BTreeSet<(String, String)>,
     /// Orders that are refunded, with whose they are.
     pub refunded: BTreeMap<String, MemberId>,
-    /// Redemptions.
-    pub redemptions: BTreeSet<RedemptionId>,
-    /// Transfers.
-    pub transfers: BTreeSet<TransferId>,
+    /// Records, each with its journal.
+    pub records: BTreeSet<(JournalId, Uuid)>,
     /// Members whose transfers of the day count.
     pub givers: BTreeSet<MemberId>,
     /// Rewards.
@@ -110,7 +108,7 @@ impl Needs {
                 }
             }
             Command::Capture(id, _) | Command::Void(id) | Command::Return(id, _) => {
-                self.redemptions.insert(*id);
+                self.records.insert((id.journal(), id.uuid()));
             }
             Command::Donate(request) => {
                 self.members.insert(request.member_id);
@@ -123,7 +121,7 @@ impl Needs {
                 add(&mut self.points, request.from_member_id, request.points);
             }
             Command::AnswerTransfer(id, receiver, _) => {
-                self.transfers.insert(*id);
+                self.records.insert((id.journal(), id.uuid()));
                 self.members.insert(*receiver);
             }
             Command::Adjust(adjustment) => self.adjust(adjustment),
@@ -140,7 +138,11 @@ impl Needs {
     fn complete(&mut self, order: &Order) {
         self.members.insert(order.member_id);
         self.orders.insert(order.order_id.clone());
-        self.redemptions.extend(&order.redemption_ids);
+        self.redemptions(&order.redemption_ids);
+    }
+
+    fn redemptions(&mut self, ids: &[RedemptionId]) {
+        self.records.extend(ids.iter().map(|id| (id.journal(), id.uuid())));
     }
 
     fn adjust(&mut self, adjustment: &Adjustment) {
@@ -160,7 +162,7 @@ impl Needs {
         if self.pending.contains_key(&member) {
             add(&mut self.pending, member, taken);
         }
-        self.redemptions.extend(&order.redemptions);
+        self.redemptions(&order.redemptions);
     }
 
     /// Once it is known what a reward costs: what its redeemers may spend.

@@ -43,8 +43,8 @@ pub fn program_book(connection: &mut PgConnection) -> Result<Option<ProgramBook>
 /// loaded, whose units may come back. Behind the heads and in the order of their ids, so that no two batches wait for
 /// each other.
 pub fn rewards(connection: &mut PgConnection, needs: &mut Needs, state: &mut State) -> Result<(), Failure> {
-    let redemptions = state.members.values().flat_map(|member| member.redemptions.values());
-    needs.rewards.extend(redemptions.filter_map(|redemption| redemption.reward_id));
+    let records = state.members.values().flat_map(|member| member.records.values());
+    needs.rewards.extend(records.filter_map(|record| record.recorded().takes()).map(|(reward, _)| reward));
     if needs.rewards.is_empty() {
         return Ok(());
     }

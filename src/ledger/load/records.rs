@@ -1,8 +1,7 @@
-//! What stands open or is remembered of members: redemptions, transfers, orders that are refunded.
+//! What stands open or is remembered of members: records, and orders that are refunded.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, Numeric, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
-use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::super::Failure;
@@ -13,32 +12,26 @@ use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::member::Member;
 use crate::domain::record::items::Purchase;
 use crate::domain::record::order::{OrderRecord, StoredRefunds};
-use crate::domain::record::redemption::Redemption;
 use crate::domain::record::transfer::Transfer;
+use crate::domain::record::{OfRecord, Record};
 use crate::domain::time::Timestamp;
 use crate::postgres::statement::statement;
 
 /// What a journal holds of what the batch needs, until the members that it belongs to are loaded.
 #[derive(Default)]
 pub struct Records {
-    redemptions: Vec<Redemption>,
-    transfers: Vec<Transfer>,
+    records: Vec<Record>,
     orders: Vec<(MemberId, OrderRecord)>,
 }
 
 impl Records {
     /// Gives each to its member, unless the member has it already.
     pub fn attach(self, state: &mut State) {
-        for redemption in self.redemptions {
-            state.redeemers.insert(redemption.id, redemption.member_id);
-            if let Some(member) = state.members.get_mut(&redemption.member_id) {
-                member.redemptions.entry(redemption.id).or_insert(redemption);
-            }
-        }
-        for transfer in self.transfers {
-            state.givers.insert(transfer.id, transfer.from_member_id);
-            if let Some(member) = state.members.get_mut(&transfer.from_member_id) {
-                member.transfers.entry(transfer.id).or_insert(transfer);
+        for record in self.records {
+            let (id, owner) = (record.recorded().id(), record.recorded().member_id());
+            state.owners.insert(id, owner);
+            if let Some(member) = state.members.get_mut(&owner) {
+                member.records.entry(id).or_insert(record);
             }
         }
         for (member, order) in self.orders {
@@ -49,7 +42,7 @@ impl Records {
     }
 }
 
-/// Loads the orders, redemptions and transfers that the batch names, and adds whose they are to what it needs.
+/// Loads the orders and records that the batch names, and adds whose they are to what it needs.
 pub fn named(
     connection: &mut PgConnection,
     journal: JournalId,
@@ -57,26 +50,21 @@ pub fn named(
     state: &mut State,
 ) -> Result<Records, Failure> {
     let orders = orders(connection, journal, needs, state)?;
-    let wanted = needs.redemptions.iter().filter(|id| id.journal() == journal).map(|id| id.uuid()).collect();
-    let redemptions: Vec<Redemption> = states(wanted, |ids| LoadRedemptions { journal, ids }.load(connection))?;
-    let wanted = needs.transfers.iter().filter(|id| id.journal() == journal).map(|id| id.uuid()).collect();
-    let transfers: Vec<Transfer> = states(wanted, |ids| LoadTransfers { journal, ids }.load(connection))?;
-    needs.members.extend(redemptions.iter().map(|redemption| redemption.member_id));
-    needs.members.extend(transfers.iter().map(|transfer| transfer.from_member_id));
-    Ok(Records { redemptions, transfers, orders })
+    let wanted = needs.records.iter().filter(|(of, _)| *of == journal).map(|(_, id)| *id).collect();
+    let records = records(wanted, |ids| LoadRecords { journal, ids }.load(connection))?;
+    needs.members.extend(records.iter().map(|record| record.recorded().member_id()));
+    Ok(Records { records, orders })
 }
 
-/// Loads the holds and offers of `members` that have reached their end.
+/// Loads the records of `members` that have reached their end.
 pub fn due(
     connection: &mut PgConnection,
     journal: JournalId,
     members: Vec<Uuid>,
     until: Timestamp,
 ) -> Result<Records, Failure> {
-    let holds = |members| LoadDueHolds { journal, members, until }.load(connection);
-    let redemptions = states(members.clone(), holds)?;
-    let transfers = states(members, |members| LoadDueOffers { journal, members, until }.load(connection))?;
-    Ok(Records { redemptions, transfers, orders: Vec::new() })
+    let records = records(members, |members| LoadDueRecords { journal, members, until }.load(connection))?;
+    Ok(Records { records, ..Records::default() })
 }
 
 /// Loads what limits count: a member's redemptions of a reward that has one, and its transfers since `day_begins`, which
@@ -90,28 +78,28 @@ pub fn counted(
 ) -> Result<Records, Failure> {
     let limited = |reward: &Uuid| state.rewards.get(reward).is_some_and(|reward| reward.terms.limit.is_some());
     let redeemers = needs.redeemers.keys().filter(|(member, reward)| member.journal() == journal && limited(reward));
-    let (members, rewards): (Vec<Uuid>, Vec<Uuid>) = redeemers.map(|(member, reward)| (member.uuid(), *reward)).unzip();
-    let of_rewards = |members| LoadRedeemed { journal, members, rewards }.load(connection);
-    let redemptions = states(members, of_rewards)?;
-    let transfers = match day_begins {
-        Some(since) => {
-            let given = |members| LoadGiven { journal, members, since }.load(connection);
-            states(of_journal(&needs.givers, journal), given)?
-        }
-        None => Vec::new(),
-    };
-    Ok(Records { redemptions, transfers, orders: Vec::new() })
+    let (members, about): (Vec<Uuid>, Vec<Uuid>) = redeemers.map(|(member, reward)| (member.uuid(), *reward)).unzip();
+    let mut counted = records(members, |members| LoadCountedAbout { journal, members, about }.load(connection))?;
+    if let Some(since) = day_begins {
+        let givers = of_journal(&needs.givers, journal);
+        let kind = Transfer::NAME.to_owned();
+        counted.extend(records(givers, |members| LoadCountedSince { journal, members, kind, since }.load(connection))?);
+    }
+    Ok(Records { records: counted, ..Records::default() })
 }
 
-// Runs a query for `wanted`, unless that is nothing, and reads the states that it gives.
-fn states<T: DeserializeOwned>(
+// Runs a query for `wanted`, unless that is nothing, and reads the kinds and states that it gives.
+fn records(
     wanted: Vec<Uuid>,
-    load: impl FnOnce(Vec<Uuid>) -> QueryResult<Vec<String>>,
-) -> Result<Vec<T>, Failure> {
+    load: impl FnOnce(Vec<Uuid>) -> QueryResult<Vec<(String, String)>>,
+) -> Result<Vec<Record>, Failure> {
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let read = |state: String| serde_json::from_str(&state).map_err(|_| Failure::UnreadableRow("a state"));
+    let read = |(kind, state): (String, String)| {
+        let record = serde_json::from_str(&state).and_then(|state| Record::read(&kind, state));
+        record.map_err(|_| Failure::UnreadableRow("record"))
+    };
     load(wanted)?.into_iter().map(read).collect()
 }
 
@@ -189,64 +177,44 @@ statement! {
 }
 
 statement! {
-    LoadRedemptions { journal: JournalId => SmallInt, ids: Vec<Uuid> => Array<SqlUuid> } -> Text,
-    "SELECT r.state FROM UNNEST($2) AS wanted (id)
-     CROSS JOIN LATERAL (SELECT * FROM redemption WHERE journal = $1 AND id = wanted.id OFFSET 0) AS r"
+    LoadRecords { journal: JournalId => SmallInt, ids: Vec<Uuid> => Array<SqlUuid> } -> (Text, Text),
+    "SELECT r.kind, r.state FROM UNNEST($2) AS wanted (id)
+     CROSS JOIN LATERAL (SELECT * FROM record WHERE journal = $1 AND id = wanted.id OFFSET 0) AS r"
 }
 
 statement! {
-    LoadTransfers { journal: JournalId => SmallInt, ids: Vec<Uuid> => Array<SqlUuid> } -> Text,
-    "SELECT t.state FROM UNNEST($2) AS wanted (id)
-     CROSS JOIN LATERAL (SELECT * FROM transfer WHERE journal = $1 AND id = wanted.id OFFSET 0) AS t"
-}
-
-statement! {
-    LoadDueHolds {
+    LoadDueRecords {
         journal: JournalId => SmallInt,
         members: Vec<Uuid> => Array<SqlUuid>,
         until: Timestamp => Timestamptz,
-    } -> Text,
-    "SELECT r.state FROM UNNEST($2) AS wanted (member)
-     CROSS JOIN LATERAL (
-         SELECT * FROM redemption WHERE member = wanted.member AND status = 'held' AND lapses_at <= $3 OFFSET 0
-     ) AS r WHERE r.journal = $1"
+    } -> (Text, Text),
+    "SELECT r.kind, r.state FROM UNNEST($2) AS wanted (member)
+     CROSS JOIN LATERAL (SELECT * FROM record WHERE member = wanted.member AND due_at <= $3 OFFSET 0) AS r
+     WHERE r.journal = $1"
 }
 
 statement! {
-    LoadDueOffers {
+    LoadCountedAbout {
         journal: JournalId => SmallInt,
         members: Vec<Uuid> => Array<SqlUuid>,
-        until: Timestamp => Timestamptz,
-    } -> Text,
-    "SELECT t.state FROM UNNEST($2) AS wanted (member)
+        about: Vec<Uuid> => Array<SqlUuid>,
+    } -> (Text, Text),
+    "SELECT r.kind, r.state FROM UNNEST($2, $3) AS wanted (member, about)
      CROSS JOIN LATERAL (
-         SELECT * FROM transfer WHERE member = wanted.member AND status = 'offered' AND lapses_at <= $3 OFFSET 0
-     ) AS t WHERE t.journal = $1"
-}
-
-statement! {
-    LoadRedeemed {
-        journal: JournalId => SmallInt,
-        members: Vec<Uuid> => Array<SqlUuid>,
-        rewards: Vec<Uuid> => Array<SqlUuid>,
-    } -> Text,
-    "SELECT r.state FROM UNNEST($2, $3) AS wanted (member, reward)
-     CROSS JOIN LATERAL (
-         SELECT * FROM redemption
-         WHERE member = wanted.member AND reward = wanted.reward AND status IN ('held', 'captured') OFFSET 0
+         SELECT * FROM record WHERE member = wanted.member AND about = wanted.about AND counts OFFSET 0
      ) AS r WHERE r.journal = $1"
 }
 
 statement! {
     // Every one of these counts towards the limit, so that there are never more of them than it has points.
-    LoadGiven {
+    LoadCountedSince {
         journal: JournalId => SmallInt,
         members: Vec<Uuid> => Array<SqlUuid>,
+        kind: String => Text,
         since: Timestamp => Timestamptz,
-    } -> Text,
-    "SELECT t.state FROM UNNEST($2) AS wanted (member)
+    } -> (Text, Text),
+    "SELECT r.kind, r.state FROM UNNEST($2) AS wanted (member)
      CROSS JOIN LATERAL (
-         SELECT * FROM transfer
-         WHERE member = wanted.member AND created_at >= $3 AND status IN ('offered', 'accepted') OFFSET 0
-     ) AS t WHERE t.journal = $1"
+         SELECT * FROM record WHERE member = wanted.member AND kind = $3 AND created_at >= $4 AND counts OFFSET 0
+     ) AS r WHERE r.journal = $1"
 }

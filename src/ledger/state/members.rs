@@ -160,7 +160,7 @@ impl<'a> Batch<'a> {
         let (Command::Capture(id, _) | Command::Void(id) | Command::Return(id, _)) = &request.command else {
             return Err(Refusal::RedemptionNotFound.into());
         };
-        let member = *self.state.redeemers.get(id).ok_or(Refusal::RedemptionNotFound)?;
+        let member = *self.state.owners.get(&id.uuid()).ok_or(Refusal::RedemptionNotFound)?;
         let mut work = self.work_on(request, member)?;
         let reply = match &request.command {
             Command::Capture(id, asked) => redemption::capture(&mut work, *id, asked)?,
@@ -208,7 +208,7 @@ impl<'a> Batch<'a> {
         receiver: MemberId,
         reply: Reply,
     ) -> Result<String, Rejected> {
-        let giver = *self.state.givers.get(&id).ok_or(Refusal::TransferNotFound)?;
+        let giver = *self.state.owners.get(&id.uuid()).ok_or(Refusal::TransferNotFound)?;
         let mut giver = self.work_on(request, giver)?;
         let (transfer, parcel) = transfer::answer(&mut giver, (id, receiver), reply)?;
         // The giver's wallet is not for the receiver to see.

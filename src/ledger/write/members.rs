@@ -1,10 +1,10 @@
-//! Members: their rows, wallets, lots, redemptions and transfers, profiles, and what erasure takes away.
+//! Members: their rows, wallets, lots and records, profiles, and what erasure takes away.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bytea, Date, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Bytea, Date, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use uuid::Uuid;
 
 use super::super::Failure;
@@ -13,9 +13,8 @@ use super::super::state::{Changes, Remembered, State};
 use super::{run, stated};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::member::Member;
+use crate::domain::record::Record;
 use crate::domain::record::lot::Lot;
-use crate::domain::record::redemption::Redemption;
-use crate::domain::record::transfer::Transfer;
 use crate::domain::time::Timestamp;
 use crate::postgres::statement::statement;
 
@@ -59,8 +58,7 @@ pub fn write(
     let mut statuses = PutStatuses { journal, ..PutStatuses::default() };
     let mut wallets = PutWallets { journal, ..PutWallets::default() };
     let mut lots = PutLots { journal, ..PutLots::default() };
-    let mut redemptions = PutRedemptions { journal, ..PutRedemptions::default() };
-    let mut transfers = PutTransfers { journal, ..PutTransfers::default() };
+    let mut records = PutRecords { journal, ..PutRecords::default() };
     let members = state.members.values().filter(|member| member.id.journal() == journal);
     let mut changed: Vec<&Member> = members.filter(|m| before.get(&m.id) != Some(m)).collect();
     changed.sort_unstable_by_key(|member| member.id);
@@ -73,22 +71,16 @@ pub fn write(
         for lot in member.lots.values().filter(|lot| old.and_then(|old| old.lots.get(&lot.id)) != Some(lot)) {
             lots.push(member.id, lot);
         }
-        for (id, redemption) in &member.redemptions {
-            if old.and_then(|old| old.redemptions.get(id)) != Some(redemption) {
-                redemptions.push(redemption)?;
-            }
-        }
-        for (id, transfer) in &member.transfers {
-            if old.and_then(|old| old.transfers.get(id)) != Some(transfer) {
-                transfers.push(transfer)?;
+        for (id, record) in &member.records {
+            if old.and_then(|old| old.records.get(id)) != Some(record) {
+                records.push(record)?;
             }
         }
     }
     run(connection, "member", statuses.ids.len(), statuses)?;
     run(connection, "wallet", wallets.members.len(), wallets)?;
     run(connection, "lot", lots.ids.len(), lots)?;
-    run(connection, "redemption", redemptions.ids.len(), redemptions)?;
-    run(connection, "transfer", transfers.ids.len(), transfers)
+    run(connection, "record", records.ids.len(), records)
 }
 
 /// Writes changed profiles. They are rare: one statement each.
@@ -251,59 +243,36 @@ impl PutLots {
 }
 
 statement! {
-    PutRedemptions {
+    PutRecords {
         journal: JournalId => SmallInt,
         created: Vec<Timestamp> => Array<Timestamptz>,
-        lapses: Vec<Option<Timestamp>> => Array<Nullable<Timestamptz>>,
+        due: Vec<Option<Timestamp>> => Array<Nullable<Timestamptz>>,
         ids: Vec<Uuid> => Array<SqlUuid>,
         members: Vec<Uuid> => Array<SqlUuid>,
-        rewards: Vec<Option<Uuid>> => Array<Nullable<SqlUuid>>,
+        about: Vec<Option<Uuid>> => Array<Nullable<SqlUuid>>,
+        counts: Vec<bool> => Array<Bool>,
+        kinds: Vec<String> => Array<Text>,
         statuses: Vec<String> => Array<Text>,
         states: Vec<String> => Array<Text>,
     } -> (),
-    "INSERT INTO redemption (journal, created_at, lapses_at, id, member, reward, status, state)
-     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8)
-     ON CONFLICT (journal, id) DO UPDATE SET status = EXCLUDED.status, state = EXCLUDED.state"
+    "INSERT INTO record (journal, created_at, due_at, id, member, about, counts, kind, status, state)
+     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9, $10)
+     ON CONFLICT (journal, id) DO UPDATE SET due_at = EXCLUDED.due_at, counts = EXCLUDED.counts,
+         status = EXCLUDED.status, state = EXCLUDED.state"
 }
 
-impl PutRedemptions {
-    fn push(&mut self, redemption: &Redemption) -> Result<(), Failure> {
-        self.created.push(redemption.created_at);
-        self.lapses.push(redemption.lapses_at);
-        self.ids.push(redemption.id.uuid());
-        self.members.push(redemption.member_id.uuid());
-        self.rewards.push(redemption.reward_id);
-        self.statuses.push(redemption.status.name().to_owned());
-        self.states.push(stated(redemption)?);
-        Ok(())
-    }
-}
-
-statement! {
-    PutTransfers {
-        journal: JournalId => SmallInt,
-        created: Vec<Timestamp> => Array<Timestamptz>,
-        lapses: Vec<Option<Timestamp>> => Array<Nullable<Timestamptz>>,
-        ids: Vec<Uuid> => Array<SqlUuid>,
-        members: Vec<Uuid> => Array<SqlUuid>,
-        receivers: Vec<Uuid> => Array<SqlUuid>,
-        statuses: Vec<String> => Array<Text>,
-        states: Vec<String> => Array<Text>,
-    } -> (),
-    "INSERT INTO transfer (journal, created_at, lapses_at, id, member, receiver, status, state)
-     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8)
-     ON CONFLICT (journal, id) DO UPDATE SET status = EXCLUDED.status, state = EXCLUDED.state"
-}
-
-impl PutTransfers {
-    fn push(&mut self, transfer: &Transfer) -> Result<(), Failure> {
-        self.created.push(transfer.created_at);
-        self.lapses.push(transfer.lapses_at);
-        self.ids.push(transfer.id.uuid());
-        self.members.push(transfer.from_member_id.uuid());
-        self.receivers.push(transfer.to_member_id.uuid());
-        self.statuses.push(transfer.status.name().to_owned());
-        self.states.push(stated(transfer)?);
+impl PutRecords {
+    fn push(&mut self, record: &Record) -> Result<(), Failure> {
+        let about = record.recorded();
+        self.created.push(about.created_at());
+        self.due.push(about.due().map(|(at, _)| at));
+        self.ids.push(about.id());
+        self.members.push(about.member_id().uuid());
+        self.about.push(about.about());
+        self.counts.push(about.counts());
+        self.kinds.push(record.name().to_owned());
+        self.statuses.push(about.status().to_owned());
+        self.states.push(stated(record)?);
         Ok(())
     }
 }

@@ -16,7 +16,6 @@ use crate::domain::ids::JournalId;
 use crate::domain::journal::account::Account;
 use crate::domain::journal::canonical;
 use crate::domain::record::order::{OrderRecord, StoredRefunds};
-use crate::domain::record::redemption::Redemption;
 use crate::domain::record::refund::Reversal;
 use crate::postgres::statement::statement;
 
@@ -32,10 +31,9 @@ pub struct Sums {
 impl Sums {
     /// Adds a journal.
     pub fn add(&mut self, rebuilt: &Journal) {
-        for redemption in rebuilt.members.values().flat_map(|member| member.redemptions.values()) {
-            if let Some(reward) = redemption.reward_id {
-                *self.taken.entry(reward).or_default() += redemption.stock_taken();
-            }
+        let records = rebuilt.members.values().flat_map(|member| member.records.values());
+        for (counter, units) in records.filter_map(|record| record.recorded().takes()) {
+            *self.taken.entry(counter).or_default() += units;
         }
         let rewards = rebuilt.rewards.iter();
         self.rewards.extend(rewards.map(|(id, (terms, supplied))| (*id, (text(terms), *supplied))));
@@ -53,7 +51,7 @@ pub fn sums(connection: &mut PgConnection, sums: &Sums) -> QueryResult<Result<()
     Ok(same("reward", stored, rebuilt))
 }
 
-/// Compares the orders, refunds, redemptions, transfers, donations and causes of a journal.
+/// Compares the orders, refunds, records, donations and causes of a journal.
 pub fn compare(
     connection: &mut PgConnection,
     journal: JournalId,
@@ -62,8 +60,7 @@ pub fn compare(
     let compared = [
         orders(LoadOrders { journal }.load(connection)?, rebuilt),
         refunds(LoadRefunds { journal }.load(connection)?, rebuilt),
-        redemptions(LoadRedemptions { journal }.load(connection)?, rebuilt),
-        transfers(LoadTransfers { journal }.load(connection)?, rebuilt),
+        records(LoadRecords { journal }.load(connection)?, rebuilt),
         donations(LoadDonations { journal }.load(connection)?, rebuilt),
         causes(LoadCauses { journal }.load(connection)?, rebuilt),
         totals(LoadTotals { journal }.load(connection)?, rebuilt),
@@ -120,29 +117,20 @@ fn refunds(stored: Vec<RefundRow>, rebuilt: &Journal) -> Result<(), String> {
     same("refund", stored, rebuilt)
 }
 
-type StateRow = ((Uuid, Uuid, Option<Uuid>), (DateTime<Utc>, Option<DateTime<Utc>>), (String, String));
+type RecordRow = ((Uuid, Uuid, Option<Uuid>), (DateTime<Utc>, Option<DateTime<Utc>>), bool, (String, String, String));
 
-fn redemptions(stored: Vec<StateRow>, rebuilt: &Journal) -> Result<(), String> {
-    let stored = stored.into_iter().map(|((id, member, reward), times, state)| (id, (member, reward, times, state)));
-    let all = rebuilt.members.values().flat_map(|member| member.redemptions.values());
-    let rebuilt = all.map(|redemption: &Redemption| {
-        let times = (redemption.created_at, redemption.lapses_at);
-        let state = (redemption.status.name().to_owned(), text(redemption));
-        (redemption.id.uuid(), (redemption.member_id.uuid(), redemption.reward_id, times, state))
+fn records(stored: Vec<RecordRow>, rebuilt: &Journal) -> Result<(), String> {
+    let stored = stored.into_iter().map(|((id, member, about), times, counts, (kind, status, state))| {
+        (id, (member, about, times, counts, (kind, status, state)))
     });
-    same("redemption", stored, rebuilt)
-}
-
-fn transfers(stored: Vec<StateRow>, rebuilt: &Journal) -> Result<(), String> {
-    let stored = stored.into_iter().map(|((id, giver, receiver), times, state)| (id, (giver, receiver, times, state)));
-    let all = rebuilt.members.values().flat_map(|member| member.transfers.values());
-    let rebuilt = all.map(|transfer| {
-        let times = (transfer.created_at, transfer.lapses_at);
-        let state = (transfer.status.name().to_owned(), text(transfer));
-        let receiver = Some(transfer.to_member_id.uuid());
-        (transfer.id.uuid(), (transfer.from_member_id.uuid(), receiver, times, state))
+    let all = rebuilt.members.values().flat_map(|member| member.records.values());
+    let rebuilt = all.map(|whole| {
+        let record = whole.recorded();
+        let times = (record.created_at(), record.due().map(|(at, _)| at));
+        let state = (whole.name().to_owned(), record.status().to_owned(), text(whole));
+        (record.id(), (record.member_id().uuid(), record.about(), times, record.counts(), state))
     });
-    same("transfer", stored, rebuilt)
+    same("record", stored, rebuilt)
 }
 
 fn donations(stored: Vec<(i64, Uuid, Uuid, i64, bool)>, rebuilt: &Journal) -> Result<(), String> {
@@ -221,15 +209,9 @@ statement! {
 }
 
 statement! {
-    LoadRedemptions { journal: JournalId => SmallInt }
-    -> ((SqlUuid, SqlUuid, Nullable<SqlUuid>), (Timestamptz, Nullable<Timestamptz>), (Text, Text)),
-    "SELECT id, member, reward, created_at, lapses_at, status, state FROM redemption WHERE journal = $1"
-}
-
-statement! {
-    LoadTransfers { journal: JournalId => SmallInt }
-    -> ((SqlUuid, SqlUuid, Nullable<SqlUuid>), (Timestamptz, Nullable<Timestamptz>), (Text, Text)),
-    "SELECT id, member, receiver, created_at, lapses_at, status, state FROM transfer WHERE journal = $1"
+    LoadRecords { journal: JournalId => SmallInt }
+    -> ((SqlUuid, SqlUuid, Nullable<SqlUuid>), (Timestamptz, Nullable<Timestamptz>), Bool, (Text, Text, Text)),
+    "SELECT id, member, about, created_at, due_at, counts, kind, status, state FROM record WHERE journal = $1"
 }
 
 statement! {

@@ -19,6 +19,7 @@ use crate::domain::movement::transfer::{self, Reply, TransferRequest};
 use crate::domain::program::{Program, ProgramBook, ProgramVersion};
 use crate::domain::record::redemption::RedemptionStatus;
 use crate::domain::record::refund::Reversal;
+use crate::domain::record::transfer::Transfer;
 use crate::domain::time::{self, Timestamp};
 
 /// An order, by which rules it earned, and what was returned of the points that paid it before it was refunded.
@@ -79,7 +80,7 @@ proptest! {
         prop_assert_eq!(View::of(&often), View::of(&once));
         if parts.iter().sum::<i64>() == case.cents {
             prop_assert_eq!(often.orders["A-1"].reversed, often.orders["A-1"].points, "all of it is due");
-            prop_assert!(often.redemptions.values().all(|redemption| redemption.spent() == 0 || redemption.order_id.is_none()));
+            prop_assert!(often.records::<Redemption>().all(|redemption| redemption.spent() == 0 || redemption.order_id.is_none()));
         }
     }
 
@@ -144,7 +145,7 @@ impl View {
             claimed: member.claimed,
             lots,
             order: (order.refunded, order.reversed, order.returned, covered, debt),
-            redemptions: member.redemptions.values().map(|one| (one.returned, one.status)).collect(),
+            redemptions: member.records::<Redemption>().map(|one| (one.returned, one.status)).collect(),
         }
     }
 }
@@ -166,7 +167,7 @@ fn hold(work: &mut Working<'_>, points: i64, way: Way) -> bool {
 // Everything that is held goes back: whoever made a hold gives it up.
 fn released(member: &Member, programs: &ProgramBook, now: Timestamp) -> Result<Member, TestCaseError> {
     let mut member = member.clone();
-    let holds = member.redemptions.values().filter(|one| one.status == RedemptionStatus::Held);
+    let holds = member.records::<Redemption>().filter(|one| one.status == RedemptionStatus::Held);
     let holds: Vec<(RedemptionId, bool)> = holds.map(|one| (one.id, one.is_members_own())).collect();
     for (id, is_own) in holds {
         let own = format!("member:{}", member.id);
@@ -175,7 +176,7 @@ fn released(member: &Member, programs: &ProgramBook, now: Timestamp) -> Result<M
         prop_assert!(redemption::void(&mut work, id).is_ok());
         member = work.member;
     }
-    let offers = member.transfers.values().filter(|offer| offer.due_at().is_some_and(|at| at > now));
+    let offers = member.records::<Transfer>().filter(|offer| offer.due_at().is_some_and(|at| at > now));
     let offers: Vec<_> = offers.map(|offer| (offer.id, offer.to_member_id)).collect();
     for offer in offers {
         let mut work = Working::on(&member, context(programs, now, 301));
@@ -260,7 +261,7 @@ impl Case {
             let request = RedemptionRequest { member_id: id, purpose, hold: Some(TimeDelta::hours(1)) };
             decide(day(0), &mut member, &mut |work| redemption::redeem(work, &request, None).is_ok());
         }
-        let redemption_ids: Vec<RedemptionId> = member.redemptions.keys().copied().collect();
+        let redemption_ids: Vec<RedemptionId> = member.records::<Redemption>().map(|one| one.id).collect();
         let order = Order {
             order_id: "A-1".to_owned(),
             member_id: id,
@@ -281,7 +282,7 @@ impl Case {
     // What paid comes back in part, and points are spent, on the day of the refunds.
     fn used(&self, mut member: Member, programs: &ProgramBook) -> Member {
         let later = day(self.days);
-        let paid = member.redemptions.values().find(|one| one.status == RedemptionStatus::Captured);
+        let paid = member.records::<Redemption>().find(|one| one.status == RedemptionStatus::Captured);
         if let Some((id, captured)) = paid.map(|one| (one.id, one.captured)).filter(|_| self.returned > 0) {
             let mut work = Working::on(&member, context(programs, later, 98));
             if redemption::give_back(&mut work, id, Some(self.returned.min(captured))).is_ok() {
