@@ -72,7 +72,8 @@ impl Limits {
 
     /// Counts a token from `peer` that was refused, and returns what to answer. A peer may be a proxy with many
     /// callers behind it. So nothing else is refused for what is counted here, and neither is what an issuer's own
-    /// callers meet, such as the end of a token's life: an app must be told to get a new one.
+    /// callers meet, such as the end of a token's life: an app must be told to get a new one. Right after a rotation this
+    /// holds not quite: tokens of a new key count as guesses until the keys are fetched anew, some seconds later.
     pub fn refused_token(&self, refusal: AuthRefusal, peer: Option<IpAddr>) -> Problem {
         let Some(peer) = peer.filter(|_| refusal.is_guess()) else { return refusal.into() };
         self.failed_tokens.count(subscriber(peer)).map_or_else(
