@@ -84,6 +84,17 @@ fn a_connection_ends_whatever_its_peer_leaves_out_or_drips() {
 }
 
 #[test]
+fn a_body_that_does_not_arrive_in_time_is_told_so() {
+    let bounds = Bounds { arrival: Duration::from_millis(300), ..Bounds::default() };
+    let app = App::reached(Serving { bounds, ..Serving::default() });
+    let operator = token("operator", &all_scopes().join(" "), None);
+    let mut connection = app.connect();
+    connection.send(&chunked("POST /v1/orders", Some(&operator)));
+    connection.answer().assert_problem(408, "body_timeout");
+    connection.closed();
+}
+
+#[test]
 fn a_connection_ends_when_its_peer_asks_no_more() {
     let bounds = Bounds { idle: Duration::from_millis(300), ..Bounds::default() };
     let app = App::reached(Serving { bounds, ..Serving::default() });
@@ -145,6 +156,27 @@ fn a_flood_of_connections_locks_nobody_out() {
         assert_eq!(app.client(None).get("/livez").status, 200);
     }
     assert_eq!(flooding.len(), 1_100);
+}
+
+#[test]
+fn who_waits_for_a_body_gives_way_as_well() {
+    files(4_096);
+    let hour = Duration::from_secs(3_600);
+    let bounds = Bounds { idle: hour, arrival: hour, stalled: hour };
+    let app = App::reached(Serving { connections: 64, bounds, ..Serving::default() });
+    let operator = token("operator", &all_scopes().join(" "), None);
+    let mut request = begun("POST /v1/orders", Some(&operator));
+    request.extend(b"transfer-encoding: chunked\r\nexpect: 100-continue\r\n\r\n");
+    let waiting = |n: usize| {
+        let mut connection = app.connect();
+        connection.send(&request);
+        // From here on its body is waited for.
+        assert!(connection.some(64).starts_with(b"HTTP/1.1 100 "), "connection {n}");
+        connection
+    };
+    let flooding: Vec<Raw> = (0..200).map(waiting).collect();
+    assert_eq!(app.client(None).get("/livez").status, 200);
+    drop(flooding);
 }
 
 #[test]
