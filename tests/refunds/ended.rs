@@ -71,6 +71,23 @@ fn a_debt_that_other_points_repaid_is_not_repaid_twice() {
 }
 
 #[test]
+fn a_debt_stands_on_what_is_still_held_alone() {
+    let (app, member) = with_short_lives("unlimited");
+    app.earn(&member, "B-1", "2026-01-21T12:00:00Z", "40");
+    let spent = hold(&app, &member, 100, "15m");
+    hold(&app, &member, 40, "30d");
+    assert_eq!(reversed(&refund(&app, "A-1", "R-1", "100.00")), [0, 0, 100, 0]);
+    assert_eq!(reversed(&refund(&app, "B-1", "R-1", "40.00")), [0, 0, 40, 0]);
+    // Nothing of the older order is held any more: what is owed stands on the younger one's.
+    let capture = app.checkout().ask(&format!("{}/capture", spent.headers["location"]), &json!({}));
+    assert_eq!(capture.status, 200, "{capture:?}");
+    give(&app, &member, 100, "2027-01-01T00:00:00Z");
+    assert_eq!(app.points(&member), [0, 0, 40, 40]);
+    app.clock.set(instant("2026-04-10T12:00:00Z"));
+    assert_eq!(app.points(&member), [0; 4]);
+}
+
+#[test]
 fn own_points_that_are_held_past_their_end_are_claimed_before_others_are_taken() {
     let (app, member) = with_short_lives("within_balance");
     hold(&app, &member, 100, "30d");
