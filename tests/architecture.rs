@@ -33,6 +33,28 @@ const FLOORS: [&[&str]; 9] = [
 const NOT_IN_DOMAIN: [&str; 8] =
     ["diesel", "actix_web", "tokio", "ureq", "std::time", "Utc::now", "SystemTime", "rand::"];
 
+/// What holds a thread up or dies with a panic, and the files that may use it all the same.
+const SELDOM: [(&str, &[&str]); 4] = [
+    // Lines go to the log, or to standard output by `logs::say`: neither panics.
+    ("print!", &[]),
+    ("println!", &[]),
+    // Threads that the service cannot do without begin anew after a panic: `process::threads`.
+    ("thread::spawn", &[]),
+    ("thread::Builder", &["process/log.rs", "process/threads.rs", "cli/demo.rs", "cli/import/report.rs"]),
+];
+
+#[test]
+fn nothing_prints_past_the_log_and_no_thread_is_started_that_does_not_come_back() {
+    for file in sources(&source()) {
+        let text = fs::read_to_string(&file).unwrap();
+        for (word, allowed) in SELDOM {
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let found = code.filter(|line| line.contains(word)).count();
+            assert!(found == 0 || allowed.iter().any(|name| file.ends_with(name)), "{} uses {word}", file.display());
+        }
+    }
+}
+
 #[test]
 fn modules_use_only_what_lies_below_them() {
     for (module, allowed) in MAY_USE {
@@ -112,11 +134,13 @@ fn words_after<'a>(text: &'a str, path: &'static str) -> impl Iterator<Item = (u
     })
 }
 
-fn source() -> PathBuf {
+/// The folder of the sources.
+pub fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
+/// Every source file in `folder` and below.
+pub fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

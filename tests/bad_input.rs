@@ -1,10 +1,10 @@
 //! What bad input gets: a code, a sentence, every fault, and no trace in the ledger.
 
-use accrue::http::access::ACCESS;
+use accrue::http::access::{ACCESS, all_scopes};
 use accrue::http::input::{MAX_BODY, MAX_BODY_OF_ITEMS};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, NOON, nobody};
+use crate::support::{Answer, App, NOON, nobody, token};
 
 // A service with one member; when `check` is through, nothing may have been written.
 fn without_trace(check: impl FnOnce(&App, &str)) {
@@ -195,6 +195,25 @@ fn a_body_is_limited_and_must_be_json() {
     }
     assert_eq!(app.rows(), before, "a refusal left a trace");
     assert_eq!(post(&[("content-type", "Application/JSON; charset=utf-8")], &padded(MAX_BODY_OF_ITEMS)).status, 201);
+}
+
+#[test]
+fn a_body_that_is_too_large_is_refused_before_it_comes_and_without_a_length_when_it_has_come() {
+    let app = App::start();
+    let operator = token("operator", &all_scopes().join(" "), None);
+    let head = |body: &str| {
+        format!(
+            "POST /v1/members HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: Bearer \
+             {operator}\r\n{body}\r\n\r\n"
+        )
+    };
+    let mut connection = app.connect();
+    connection.send(head("content-length: 65537").as_bytes());
+    connection.answer().assert_problem(413, "body_too_large");
+    let mut connection = app.connect();
+    connection.send(head("transfer-encoding: chunked").as_bytes());
+    connection.send(format!("10001\r\n{}\r\n0\r\n\r\n", " ".repeat(65_537)).as_bytes());
+    connection.answer().assert_problem(413, "body_too_large");
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! Peers that open connections and say no more, or listen no more: each connection ends, and others are answered.
 
+use std::collections::VecDeque;
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -7,10 +10,14 @@ use std::time::Duration;
 
 use accrue::http::Bounds;
 use accrue::http::access::all_scopes;
+use diesel::connection::SimpleConnection;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
 use crate::support::{App, Client, NOON, PROGRAM, Place, Raw, Running, Serving, Stderr, sql, token, wait_for};
+
+/// How many readers the service has that [`serve`] starts.
+const READERS: i64 = 16;
 
 const LIVEZ: &[u8] = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
 
@@ -74,6 +81,17 @@ fn a_connection_ends_whatever_its_peer_leaves_out_or_drips() {
             });
         }
     });
+}
+
+#[test]
+fn a_body_that_does_not_arrive_in_time_is_told_so() {
+    let bounds = Bounds { arrival: Duration::from_millis(300), ..Bounds::default() };
+    let app = App::reached(Serving { bounds, ..Serving::default() });
+    let operator = token("operator", &all_scopes().join(" "), None);
+    let mut connection = app.connect();
+    connection.send(&chunked("POST /v1/orders", Some(&operator)));
+    connection.answer().assert_problem(408, "body_timeout");
+    connection.closed();
 }
 
 #[test]
@@ -141,6 +159,27 @@ fn a_flood_of_connections_locks_nobody_out() {
 }
 
 #[test]
+fn who_waits_for_a_body_gives_way_as_well() {
+    files(4_096);
+    let hour = Duration::from_secs(3_600);
+    let bounds = Bounds { idle: hour, arrival: hour, stalled: hour };
+    let app = App::reached(Serving { connections: 64, bounds, ..Serving::default() });
+    let operator = token("operator", &all_scopes().join(" "), None);
+    let mut request = begun("POST /v1/orders", Some(&operator));
+    request.extend(b"transfer-encoding: chunked\r\nexpect: 100-continue\r\n\r\n");
+    let waiting = |n: usize| {
+        let mut connection = app.connect();
+        connection.send(&request);
+        // From here on its body is waited for.
+        assert!(connection.some(64).starts_with(b"HTTP/1.1 100 "), "connection {n}");
+        connection
+    };
+    let flooding: Vec<Raw> = (0..200).map(waiting).collect();
+    assert_eq!(app.client(None).get("/livez").status, 200);
+    drop(flooding);
+}
+
+#[test]
 fn a_request_that_is_being_answered_does_not_give_way_to_a_flood() {
     files(4_096);
     let app = App::reached(Serving { connections: 64, ..Serving::default() });
@@ -167,34 +206,75 @@ fn connections_leave_the_database_its_descriptors() {
     files(4_096);
     let place = Place::new();
     let program = place.file("program.toml", PROGRAM);
-    let serve = ["serve", "--listen", "127.0.0.1:0", "--program", program.to_str().unwrap()];
-    let service = Running::start(Stderr::Read, with_files(&place.command(&serve), 160));
+    let service = Running::start(Stderr::Read, with_files(&place.command(&serve(&program)), 128));
     let token = place.run(&["token", "--as", "operator"]).expect(0).out.trim().to_owned();
     let operator = || Client::new(service.base.clone(), Some(token.clone()));
     let address = service.base.trim_start_matches("http://").parse().unwrap();
-    let flooding = flood(600, || Raw::new(address));
-    // The readers have not connected yet: that takes descriptors that are still there.
-    let member = operator().post("/v1/members", &json!({ "external_id": "ana" }));
-    assert_eq!(member.status, 201, "{member:?}");
-    let id = member.body["id"].as_str().unwrap();
-    let wallet = operator().get(&format!("/v1/members/{id}/wallet"));
-    assert_eq!(wallet.status, 200, "{wallet:?}");
-    let export = operator().get("/v1/ledger/export");
-    assert_eq!(export.status, 200, "{export:?}");
-    assert_eq!(operator().get("/readyz").status, 200);
-    drop(flooding);
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let flooding = scope.spawn(|| keep_flooding(address, &over));
+        let _over = Over(&over);
+        let gave_way = "accrue_http_connections_cut_total{reason=\"gave_way\"}";
+        wait_for("connections to give way", || operator().get("/metrics").text.contains(gave_way));
+        let member = operator().post("/v1/members", &json!({ "external_id": "ana" }));
+        assert_eq!(member.status, 201, "{member:?}");
+        let wallet = format!("/v1/members/{}/wallet", member.body["id"].as_str().unwrap());
+        // All readers at once: more descriptors than those that connections leave free by giving way.
+        let [mut held, mut owner] = [(); 2].map(|()| place.owner().expect("the private cluster answers"));
+        held.batch_execute("BEGIN; LOCK TABLE wallet").unwrap();
+        thread::scope(|scope| {
+            let reads: Vec<_> = (0..READERS).map(|_| scope.spawn(|| operator().get(&wallet))).collect();
+            let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+            wait_for("every reader to wait", || sql::number(&mut owner, waiting) >= READERS);
+            held.batch_execute("COMMIT").unwrap();
+            for read in reads {
+                let read = read.join().unwrap();
+                assert_eq!(read.status, 200, "{read:?}");
+            }
+        });
+        let export = operator().get("/v1/ledger/export");
+        assert_eq!(export.status, 200, "{export:?}");
+        assert_eq!(operator().get("/readyz").status, 200);
+        assert!(!flooding.is_finished());
+    });
     assert_eq!(service.terminate(), Some(0));
+}
+
+// Opens one connection after another, and keeps as many as the service could have descriptors, until it is over.
+fn keep_flooding(address: SocketAddr, over: &AtomicBool) {
+    let mut open = VecDeque::new();
+    while !over.load(Ordering::SeqCst) {
+        open.extend(TcpStream::connect_timeout(&address, Duration::from_millis(100)));
+        if open.len() > 500 {
+            open.pop_front();
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+// Ends the flood however the test ends.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 #[test]
 fn too_few_descriptors_are_refused_at_start() {
     let place = Place::new();
     let program = place.file("program.toml", PROGRAM);
-    let serve = ["serve", "--listen", "127.0.0.1:0", "--program", program.to_str().unwrap()];
-    let output = with_files(&place.command(&serve), 90).output().unwrap();
+    let output = with_files(&place.command(&serve(&program)), 90).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("open files are too few"), "{said}");
+}
+
+// What is needed besides connections depends on the number of workers, and that on the machine unless it is given.
+fn serve(program: &Path) -> [&str; 9] {
+    let program = program.to_str().unwrap();
+    ["serve", "--listen", "127.0.0.1:0", "--workers", "1", "--readers", "16", "--program", program]
 }
 
 // The command, which may open so many files and not one more.

@@ -79,7 +79,7 @@ fn an_import_is_done_though_nobody_hears_what_was() {
     let mut command = place.command(&["import", "orders", "orders.csv", "--program", "program.toml"]);
     assert_eq!(command.stdout(full()).stderr(full()).status().unwrap().code(), Some(0));
     let again = place.run(&["import", "orders", "orders.csv", "--program", "program.toml"]).expect(0);
-    assert!(again.out.contains("0 orders posted, 1 were there already"), "{again:?}");
+    assert!(again.out.contains("0 orders posted, 1 was there already"), "{again:?}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod examples;
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use accrue::domain::refusal::Refusal;
 use accrue::http::access::{ACCESS, MEMBER_SCOPE, Need};
@@ -11,6 +12,7 @@ use accrue::http::problem::{FACTS, PROBLEMS, Problem};
 use accrue::ledger::NoAnswer;
 use serde_json::{Map, Value, json};
 
+use crate::architecture::{source, sources};
 use crate::support::App;
 
 fn document() -> Value {
@@ -32,7 +34,7 @@ fn operations(document: &Value) -> Vec<(String, String, &Value)> {
 #[test]
 fn the_committed_document_is_the_one_that_the_handlers_make() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.yaml");
-    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    let committed = fs::read_to_string(path).unwrap_or_default();
     let made = accrue::http::document_yaml();
     if committed != made {
         let lines = committed.lines().zip(made.lines()).take_while(|(committed, made)| committed == made).count();
@@ -469,4 +471,22 @@ fn every_code_stands_in_the_table_of_problems_once() {
         let row = text.lines().find(|line| line.starts_with(&format!("| `{code}` |"))).expect("a row for each code");
         assert!(facts(code).iter().all(|fact| row.contains(&format!("`{fact}`: "))), "{row}");
     }
+}
+
+#[test]
+fn every_metric_stands_in_the_table_of_metrics_and_no_other() {
+    let mut counted = BTreeSet::new();
+    for file in sources(&source()) {
+        let text = fs::read_to_string(&file).unwrap();
+        for kind in ["counter!(", "gauge!(", "histogram!("] {
+            let names =
+                text.split(kind).skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next());
+            counted.extend(names.map(str::to_owned));
+        }
+    }
+    assert!(counted.iter().all(|name| name.starts_with("accrue_")), "{counted:?}");
+    let document = document();
+    let text = document["paths"]["/metrics"]["get"]["description"].as_str().unwrap();
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    assert_eq!(rows.map(str::to_owned).collect::<BTreeSet<_>>(), counted);
 }

@@ -72,7 +72,8 @@ impl Limits {
 
     /// Counts a token from `peer` that was refused, and returns what to answer. A peer may be a proxy with many
     /// callers behind it. So nothing else is refused for what is counted here, and neither is what an issuer's own
-    /// callers meet, such as the end of a token's life: an app must be told to get a new one.
+    /// callers meet, such as the end of a token's life: an app must be told to get a new one. Right after a rotation this
+    /// holds not quite: tokens of a new key count as guesses until the keys are fetched anew, some seconds later.
     pub fn refused_token(&self, refusal: AuthRefusal, peer: Option<IpAddr>) -> Problem {
         let Some(peer) = peer.filter(|_| refusal.is_guess()) else { return refusal.into() };
         self.failed_tokens.count(subscriber(peer)).map_or_else(
@@ -150,10 +151,54 @@ mod tests {
     }
 
     #[test]
+    fn tokens_that_nobody_issued_are_counted_and_no_others() {
+        let told = |refusal: AuthRefusal| {
+            let limits = Limits::new(LimitsConfig { failed_tokens: 1, ..LimitsConfig::default() });
+            let peer = Some([192, 0, 2, 7].into());
+            assert_eq!(limits.refused_token(refusal, peer).document().code, refusal.code());
+            limits.refused_token(refusal, peer).document().code.clone()
+        };
+        for guess in [
+            AuthRefusal::TooLong,
+            AuthRefusal::Malformed,
+            AuthRefusal::CriticalHeader,
+            AuthRefusal::UnknownKey,
+            AuthRefusal::AlgorithmNotAllowed,
+            AuthRefusal::BadSignature,
+        ] {
+            assert_eq!(told(guess), "too_many_failed_tokens", "{guess}");
+        }
+        for other in [
+            AuthRefusal::Missing,
+            AuthRefusal::SeveralHeaders,
+            AuthRefusal::NotBearer,
+            AuthRefusal::KeysAwaited,
+            AuthRefusal::Expired,
+            AuthRefusal::NotYetValid,
+            AuthRefusal::WrongIssuer,
+            AuthRefusal::WrongAudience,
+            AuthRefusal::MissingClaim("sub"),
+            AuthRefusal::InvalidClaim("exp"),
+            AuthRefusal::BadSubject,
+            AuthRefusal::BadMember,
+        ] {
+            assert_eq!(told(other), other.code());
+        }
+    }
+
+    #[test]
     fn an_ipv6_subscriber_counts_as_one_address() {
         let subscriber = |text: &str| subscriber(text.parse().unwrap()).to_string();
         assert_eq!(subscriber("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_eq!(subscriber("::ffff:192.0.2.7"), "192.0.2.7");
         assert_eq!(subscriber("192.0.2.7"), "192.0.2.7");
+        let limits = Limits::new(LimitsConfig { failed_tokens: 1, ..LimitsConfig::default() });
+        let told = |peer: &str| {
+            let problem = limits.refused_token(AuthRefusal::Malformed, Some(peer.parse().unwrap()));
+            problem.document().code.clone()
+        };
+        assert_eq!(told("2001:db8:1:2::1"), "token_malformed");
+        assert_eq!(told("2001:db8:1:2::2"), "too_many_failed_tokens");
+        assert_eq!(told("2001:db8:1:3::1"), "token_malformed");
     }
 }

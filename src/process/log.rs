@@ -225,6 +225,35 @@ mod tests {
     }
 
     #[test]
+    fn what_was_lost_takes_no_room_from_what_comes_later() {
+        let mut seen = Seen::start();
+        let line = "x".repeat(1_023) + "\n";
+        // As much as fits, and as much again that does not.
+        for _ in 0..2 * CAPACITY / line.len() {
+            seen.log.line(line.clone().into_bytes());
+        }
+        let lost = seen.log.lost();
+        drop(seen.order.take());
+        assert!(seen.log.flush(PATIENCE));
+        seen.log.line(b"later\n".to_vec());
+        assert!(seen.log.flush(PATIENCE));
+        assert!(seen.log.lost() == lost && seen.written().ends_with("\nlater\n"));
+    }
+
+    #[test]
+    fn a_write_that_was_interrupted_is_tried_again_and_one_of_nothing_fails() {
+        let seen = Seen::start();
+        for told in [Err(io::ErrorKind::Interrupted.into()), Ok(usize::MAX), Ok(0), Ok(usize::MAX)] {
+            seen.order.as_ref().unwrap().send(told).unwrap();
+        }
+        for line in ["one\n", "lost\n", "two\n"] {
+            seen.log.line(line.as_bytes().to_vec());
+        }
+        assert!(seen.log.flush(PATIENCE));
+        assert_eq!((seen.written().as_str(), seen.log.lost()), ("one\ntwo\n", 1));
+    }
+
+    #[test]
     fn a_sink_that_fails_loses_the_line_alone_and_one_cut_off_spoils_no_other() {
         let seen = Seen::start();
         let failed = || Err(io::ErrorKind::StorageFull.into());

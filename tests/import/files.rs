@@ -20,12 +20,12 @@ fn a_stray_quote_is_named_with_what_it_swallowed_and_the_sums_are_those_of_the_f
         (
             8,
             2,
-            "a quote opens in ordered_on and is never closed: it swallowed 1 lines, to the end of the file".to_owned(),
+            "a quote opens in ordered_on and is never closed: it swallowed 1 line, to the end of the file".to_owned(),
         ),
     ];
     assert_eq!(report.reasons, reasons);
     assert!(report.said(std::time::Duration::ZERO).ends_with(
-        "2 orders posted, 0 were there already, 1 customers enrolled, 6 lines rejected; 8 lines in all, in 0.0 s"
+        "2 orders posted, 0 were there already, 1 customer enrolled, 6 lines rejected; 8 lines in all, in 0.0 s"
     ));
 }
 
@@ -35,7 +35,7 @@ fn every_kind_of_damage_is_refused_in_its_line_and_no_other() {
     let damage: [(&[u8], &str); 14] = [
         (b"B-1,ana,2026-03-01,1", "has 4 fields where the header has 5"),
         (b"B-1,ana,2026-03-01,1,1.00,", "has 6 fields where the header has 5"),
-        (b"   ", "has 1 fields where the header has 5"),
+        (b"   ", "has 1 field where the header has 5"),
         (b"B-1,an\xFFa,2026-03-01,1,1.00", "is not text in UTF-8"),
         (b"B-1,an\0a,2026-03-01,1,1.00", "/customer_id: must not contain control characters"),
         (b"B-1,ana\r,2026-03-01,1,1.00", "/customer_id: must not contain control characters"),

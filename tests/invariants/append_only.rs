@@ -59,7 +59,7 @@ fn keys_and_programme_versions_stay_whatever_becomes_of_the_answers() {
 fn a_ledger_does_not_open_for_a_role_that_could_change_history() {
     let database = Database::new();
     // The role's name, what makes it strong, and what it is refused for.
-    let strong: [(&str, &str, &str); 25] = [
+    let strong: [(&str, &str, &str); 29] = [
         ("superuser", "ALTER ROLE {role} SUPERUSER", "is a superuser or can become one"),
         (
             "superusers_member",
@@ -68,6 +68,13 @@ fn a_ledger_does_not_open_for_a_role_that_could_change_history() {
         ),
         ("role_maker", "ALTER ROLE {role} CREATEROLE", "may make roles"),
         ("programs", "GRANT pg_execute_server_program TO {role}", "may run programs or write files"),
+        ("files", "GRANT pg_write_server_files TO {role}", "may run programs or write files"),
+        // It begins as another role, and can go back.
+        (
+            "disguised",
+            "ALTER ROLE {role} SUPERUSER; ALTER ROLE {role} SET role = accrue_service",
+            "is a superuser or can become one",
+        ),
         ("database_owner", "ALTER DATABASE {database} OWNER TO {role}", "owns the database"),
         (
             "database_owners_member",
@@ -89,6 +96,16 @@ fn a_ledger_does_not_open_for_a_role_that_could_change_history() {
         ),
         ("version_owner", "ALTER TABLE program_version OWNER TO {role}", "owns the table program_version"),
         ("wallet_owner", "ALTER TABLE wallet OWNER TO {role}", "owns the table wallet"),
+        (
+            "parts_owner",
+            "CREATE TABLE {role} (n int) PARTITION BY RANGE (n); ALTER TABLE {role} OWNER TO {role}",
+            "owns the table strong_parts_owner",
+        ),
+        (
+            "view_owner",
+            "CREATE VIEW {role} AS SELECT 1; ALTER VIEW {role} OWNER TO {role}",
+            "owns the table strong_view_owner",
+        ),
         ("function_owner", "ALTER FUNCTION refuse_change OWNER TO {role}", "owns the function refuse_change"),
         ("updater", "GRANT UPDATE ON entry TO {role}", "may change or remove rows of entry"),
         (
@@ -152,6 +169,17 @@ fn a_ledger_whose_triggers_do_not_all_fire_does_not_open_and_verification_says_w
         (
             "DROP TRIGGER posting_append_only ON posting; CREATE TRIGGER posting_append_only BEFORE UPDATE OR DELETE OR
              TRUNCATE ON posting FOR EACH STATEMENT WHEN (current_user <> 'eve') EXECUTE FUNCTION refuse_change()",
+            ALTERED,
+        ),
+        (
+            "DROP TRIGGER posting_append_only ON posting; CREATE TRIGGER posting_append_only BEFORE UPDATE OF points OR
+             DELETE OR TRUNCATE ON posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
+            ALTERED,
+        ),
+        (
+            "CREATE LANGUAGE another HANDLER plpgsql_call_handler; DO $$ BEGIN EXECUTE format(
+                 'CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE another AS %L',
+                 (SELECT prosrc FROM pg_proc WHERE proname = 'refuse_change')); END $$",
             ALTERED,
         ),
         (

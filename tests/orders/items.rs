@@ -108,10 +108,14 @@ fn a_wholesale_order_of_two_thousand_lines_is_posted_and_comes_back() {
     let posted = checkout.post("/v1/orders", &order);
     assert_eq!((posted.status, &posted.body["earned"]["points"]), (201, &json!(24_700)), "{posted:?}");
     let back: Vec<Value> = items.iter().map(|item| json!({ "sku": item["sku"], "quantity": "1000.125" })).collect();
-    let body = json!({ "refund_id": "R-1", "amount": "24700.00", "items": back });
+    let body = json!({ "refund_id": "R-1", "amount": "24700.00", "items": &back });
     assert_eq!(checkout.post("/v1/orders/A-1/refunds", &body).status, 201);
     let mut many = order.clone();
     many["items"].as_array_mut().unwrap().push(item(2_000));
     let refused = checkout.post("/v1/orders", &many);
+    assert_eq!(refused.faults(), [("/items", "wrong_length")]);
+    let mut many = json!({ "refund_id": "R-2", "amount": "0.00", "items": back });
+    many["items"].as_array_mut().unwrap().push(json!({ "sku": "one-more", "quantity": 1 }));
+    let refused = checkout.post("/v1/orders/A-1/refunds", &many);
     assert_eq!(refused.faults(), [("/items", "wrong_length")]);
 }

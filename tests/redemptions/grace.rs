@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{NOON, change, hold, last_entry, member_with_points};
+use super::{NOON, change, hold, last_entry, member_with_points, redeem};
 use crate::support::{App, instant};
 
 // The evening before 40 of the member's points end, and the morning after.
@@ -85,5 +85,19 @@ fn what_comes_back_to_a_member_who_has_left_is_forfeit() {
     app.clock.set(instant(MORNING));
     assert_eq!(app.operator().ask(&format!("/v1/members/{member}/close"), &json!({})).status, 200);
     assert_eq!(change(&checkout, &held, "void", &json!({})).status, 200);
+    assert_eq!(app.points(&member), [0, 0, 0, 0]);
+}
+
+#[test]
+fn what_is_returned_to_a_member_who_has_left_gets_no_grace() {
+    let app = App::at(NOON);
+    let (checkout, member) = (app.checkout(), member_with_points(&app));
+    app.clock.set(instant(EVENING));
+    let spent = redeem(&checkout, &member, 50);
+    // 40 of them are of a lot that has ended.
+    app.clock.set(instant(MORNING));
+    assert_eq!(app.operator().ask(&format!("/v1/members/{member}/close"), &json!({})).status, 200);
+    let back = change(&checkout, &spent, "return", &json!({}));
+    assert_eq!((back.status, &back.body["status"]), (200, &json!("returned")), "{back:?}");
     assert_eq!(app.points(&member), [0, 0, 0, 0]);
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::policies::with_policy;
+use super::set_off::expiring;
 use super::{refund, reversed};
 use crate::support::{Answer, App, instant, two_journals};
 
@@ -153,4 +154,60 @@ fn a_lapse_that_a_gift_from_another_journal_settles_pays_its_claim() {
     let rest = refund(&app, "A-1", "R-2", "50.00");
     assert_eq!((reversed(&rest), claimed(&rest)), ([0, 50, 0, 0], json!(0)));
     assert_eq!(app.points(&receiver), [10, 0, 0, 0]);
+}
+
+#[test]
+fn what_one_order_claims_no_other_claims_again() {
+    let app = with_policy("within_balance");
+    let member = member(&app);
+    hold(&app, &member, 100, "15m");
+    app.earn(&member, "B-1", "2026-02-11T12:00:00Z", "60");
+    let body = json!({ "member_id": member, "points": 60 });
+    assert_eq!(app.checkout().ask("/v1/redemptions", &body).status, 201);
+    assert_eq!(claimed(&refund(&app, "A-1", "R-1", "100.00")), 100);
+    let next = refund(&app, "B-1", "R-1", "60.00");
+    assert_eq!((reversed(&next), claimed(&next)), ([0, 0, 0, 60], json!(0)));
+}
+
+#[test]
+fn nothing_is_claimed_of_what_is_held_for_a_member_who_has_left() {
+    let app = with_policy("within_balance");
+    let member = member(&app);
+    let held = hold(&app, &member, 100, "15m");
+    assert_eq!(app.operator().ask(&format!("/v1/members/{member}/close"), &json!({})).status, 200);
+    let refunded = refund(&app, "A-1", "R-1", "100.00");
+    assert_eq!((reversed(&refunded), claimed(&refunded)), ([0, 0, 0, 100], json!(0)));
+    assert_eq!(app.checkout().ask(&format!("{}/void", held.headers["location"]), &json!({})).status, 200);
+    assert_eq!(app.points(&member), [0; 4]);
+}
+
+#[test]
+fn of_several_claims_the_youngest_orders_is_let_go_first() {
+    let app = with_policy("within_balance");
+    let member = member(&app);
+    app.earn(&member, "B-1", "2026-02-11T12:00:00Z", "100");
+    let [spent, back] = [140, 60].map(|points| hold(&app, &member, points, "15m"));
+    for order in ["A-1", "B-1"] {
+        assert_eq!(claimed(&refund(&app, order, "R-1", "50.00")), 50);
+    }
+    let capture = app.checkout().ask(&format!("{}/capture", spent.headers["location"]), &json!({}));
+    assert_eq!(capture.status, 200, "{capture:?}");
+    // 60 are still held: the older order's 50, and 10 of the younger's.
+    assert_eq!(app.checkout().ask(&format!("{}/void", back.headers["location"]), &json!({})).status, 200);
+    assert_eq!(app.points(&member), [0; 4]);
+    app.earn(&member, "C-1", "2026-02-12T12:00:00Z", "100");
+    assert_eq!(reversed(&refund(&app, "B-1", "R-2", "10.00")), [0, 50, 0, 0]);
+    assert_eq!(reversed(&refund(&app, "A-1", "R-2", "10.00")), [0, 10, 0, 0]);
+}
+
+#[test]
+fn an_orders_own_points_pay_its_claim_before_those_that_end_sooner() {
+    let app = with_policy("within_balance");
+    let member = member(&app);
+    let gift = json!({ "member_id": member, "points": 50, "reason": "goodwill", "expires_at": "2026-03-20T00:00:00Z" });
+    assert_eq!(app.operator().ask("/v1/adjustments", &gift).status, 201);
+    let held = hold(&app, &member, 150, "15m");
+    assert_eq!(claimed(&refund(&app, "A-1", "R-1", "100.00")), 100);
+    assert_eq!(app.checkout().ask(&format!("{}/void", held.headers["location"]), &json!({})).status, 200);
+    assert_eq!(expiring(&app, &member), [(50, "2026-03-20".to_owned())]);
 }

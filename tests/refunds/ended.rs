@@ -24,6 +24,11 @@ fn give(app: &App, member: &str, points: i64, expires_at: &str) {
     assert_eq!(app.operator().ask("/v1/adjustments", &gift).status, 201);
 }
 
+fn spend(app: &App, member: &str, points: i64) {
+    let body = json!({ "member_id": member, "points": points });
+    assert_eq!(app.checkout().ask("/v1/redemptions", &body).status, 201);
+}
+
 #[test]
 fn a_debt_for_an_orders_own_points_ends_with_them() {
     let (app, member) = with_short_lives("unlimited");
@@ -68,6 +73,23 @@ fn a_debt_that_other_points_repaid_is_not_repaid_twice() {
     assert_eq!(reversed(&refund(&app, "B-1", "R-1", "40.00")), [0, 0, 40, 0]);
     app.clock.set(instant("2026-04-10T12:00:00Z"));
     assert_eq!(app.points(&member), [0, 0, 0, 40]);
+}
+
+#[test]
+fn a_debt_stands_on_what_is_still_held_alone() {
+    let (app, member) = with_short_lives("unlimited");
+    app.earn(&member, "B-1", "2026-01-21T12:00:00Z", "40");
+    let spent = hold(&app, &member, 100, "15m");
+    hold(&app, &member, 40, "30d");
+    assert_eq!(reversed(&refund(&app, "A-1", "R-1", "100.00")), [0, 0, 100, 0]);
+    assert_eq!(reversed(&refund(&app, "B-1", "R-1", "40.00")), [0, 0, 40, 0]);
+    // Nothing of the older order is held any more: what is owed stands on the younger one's.
+    let capture = app.checkout().ask(&format!("{}/capture", spent.headers["location"]), &json!({}));
+    assert_eq!(capture.status, 200, "{capture:?}");
+    give(&app, &member, 100, "2027-01-01T00:00:00Z");
+    assert_eq!(app.points(&member), [0, 0, 40, 40]);
+    app.clock.set(instant("2026-04-10T12:00:00Z"));
+    assert_eq!(app.points(&member), [0; 4]);
 }
 
 #[test]
@@ -116,4 +138,84 @@ fn held_points_repay_a_debt_before_a_claim() {
     assert_eq!(reversed(&refund(&app, "B-1", "R-1", "60.00")), [0, 0, 0, 60]);
     let void = app.checkout().ask(&format!("{}/void", held.headers["location"]), &json!({}));
     assert_eq!((void.status, app.points(&member)), (200, [0; 4]), "{void:?}");
+}
+
+#[test]
+fn what_is_held_is_claimed_once_whether_it_has_ended_or_not() {
+    let (app, member) = with_short_lives("within_balance");
+    spend(&app, &member, 40);
+    hold(&app, &member, 60, "30d");
+    app.clock.set(instant("2026-03-25T12:00:00Z"));
+    let refunded = refund(&app, "A-1", "R-1", "100.00");
+    assert_eq!((reversed(&refunded), claimed(&refunded)), ([0, 0, 0, 40], json!(60)));
+}
+
+#[test]
+fn what_another_order_claims_of_held_points_is_not_claimed_again_when_they_have_ended() {
+    let (app, member) = with_short_lives("within_balance");
+    hold(&app, &member, 100, "30d");
+    app.earn(&member, "B-1", "2026-02-20T12:00:00Z", "60");
+    spend(&app, &member, 60);
+    assert_eq!(claimed(&refund(&app, "B-1", "R-1", "60.00")), 60);
+    app.clock.set(instant("2026-03-25T12:00:00Z"));
+    let refunded = refund(&app, "A-1", "R-1", "100.00");
+    assert_eq!((reversed(&refunded), claimed(&refunded)), ([0, 0, 0, 60], json!(40)));
+}
+
+#[test]
+fn a_debt_does_not_stand_on_what_is_claimed() {
+    let (app, member) = with_short_lives("unlimited");
+    spend(&app, &member, 40);
+    hold(&app, &member, 60, "30d");
+    app.clock.set(instant("2026-03-25T12:00:00Z"));
+    let refunded = refund(&app, "A-1", "R-1", "100.00");
+    assert_eq!((reversed(&refunded), claimed(&refunded)), ([0, 0, 40, 0], json!(60)));
+    app.clock.set(instant("2026-04-10T12:00:00Z"));
+    // The 40 were spent, and are owed whatever becomes of the 60.
+    assert_eq!(app.points(&member), [0, 0, 0, 40]);
+}
+
+#[test]
+fn what_expires_of_an_orders_own_points_ends_no_debt_of_another_order() {
+    let (app, member) = with_short_lives("unlimited");
+    hold(&app, &member, 50, "12d");
+    hold(&app, &member, 50, "30d");
+    app.earn(&member, "B-1", "2026-02-20T12:00:00Z", "40");
+    spend(&app, &member, 40);
+    assert_eq!(reversed(&refund(&app, "B-1", "R-1", "40.00")), [0, 0, 40, 0]);
+    assert_eq!(reversed(&refund(&app, "A-1", "R-1", "80.00")), [0, 0, 80, 0]);
+    app.clock.set(instant("2026-03-25T12:00:00Z"));
+    assert_eq!(app.points(&member), [0, 0, 50, 70]);
+    // 30 of the second hold's stood behind the debt; the other 20 expire.
+    app.clock.set(instant("2026-04-10T12:00:00Z"));
+    assert_eq!(app.points(&member), [0, 0, 0, 40]);
+}
+
+#[test]
+fn orders_whose_debt_was_repaid_in_part_stand_on_what_is_still_owed_together() {
+    let (app, member) = with_short_lives("unlimited");
+    app.earn(&member, "B-1", "2026-01-21T12:00:00Z", "40");
+    hold(&app, &member, 140, "30d");
+    assert_eq!(reversed(&refund(&app, "A-1", "R-1", "100.00")), [0, 0, 100, 0]);
+    assert_eq!(reversed(&refund(&app, "B-1", "R-1", "40.00")), [0, 0, 40, 0]);
+    give(&app, &member, 110, "2027-01-01T00:00:00Z");
+    assert_eq!(app.points(&member), [0, 0, 140, 30]);
+    app.clock.set(instant("2026-04-10T12:00:00Z"));
+    assert_eq!(app.points(&member), [0; 4]);
+}
+
+#[test]
+fn a_claim_ends_with_the_own_points_that_expire_though_others_are_held() {
+    let (app, member) = with_short_lives("within_balance");
+    spend(&app, &member, 50);
+    hold(&app, &member, 50, "16d");
+    give(&app, &member, 200, "2027-01-01T00:00:00Z");
+    hold(&app, &member, 200, "30d");
+    app.clock.set(instant("2026-03-25T12:00:00Z"));
+    assert_eq!(claimed(&refund(&app, "A-1", "R-1", "100.00")), 100);
+    app.clock.set(instant("2026-03-27T12:00:00Z"));
+    assert_eq!(app.points(&member), [0, 0, 200, 0]);
+    // The 50 that were spent are still claimed.
+    app.clock.set(instant("2026-04-10T12:00:00Z"));
+    assert_eq!(app.points(&member), [150, 0, 0, 0]);
 }

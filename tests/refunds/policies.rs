@@ -127,3 +127,16 @@ fn a_shop_that_turns_to_debt_puts_none_on_earlier_purchases() {
     spend(&app, &member, 10);
     assert_eq!(reversed(&refund(&app, "B-1", "R-1", "10.00")), [0, 0, 10, 0]);
 }
+
+#[test]
+fn a_debt_that_was_repaid_is_not_taken_again_with_the_next_refund() {
+    let app = with_policy("unlimited");
+    let member = app.enrol("ana");
+    app.earn(&member, "A-1", "2026-02-10T12:00:00Z", "100");
+    spend(&app, &member, 100);
+    assert_eq!(reversed(&refund(&app, "A-1", "R-1", "50.00")), [0, 0, 50, 0]);
+    app.earn(&member, "B-1", "2026-02-11T12:00:00Z", "150");
+    assert_eq!(app.points(&member), [100, 0, 0, 0]);
+    assert_eq!(reversed(&refund(&app, "A-1", "R-2", "20.00")), [0, 20, 0, 0]);
+    assert_eq!(app.points(&member), [80, 0, 0, 0]);
+}

@@ -111,7 +111,7 @@ fn give_and_hold(app: &App, member: &str, points: i64, expires_at: &str) -> Valu
 }
 
 // What a wallet lists: how many points end when.
-fn expiring(app: &App, member: &str) -> Vec<(i64, String)> {
+pub fn expiring(app: &App, member: &str) -> Vec<(i64, String)> {
     let wallet = app.checkout().get(&format!("/v1/members/{member}/wallet")).body;
     let lot = |lot: &Value| (lot["points"].as_i64().unwrap(), lot["expires_at"].as_str().unwrap()[..10].to_owned());
     wallet["expiring"].as_array().unwrap().iter().map(lot).collect()
@@ -146,4 +146,49 @@ fn other_points_that_a_first_part_took_are_there_again_after_the_rest() {
         let lots = [(5, "2026-04-01".to_owned()), (19, "2027-03-01".to_owned())];
         assert_eq!(expiring(&app, &member), lots, "{parts:?}");
     }
+}
+
+#[test]
+fn other_points_that_have_ended_between_two_parts_are_not_there_again() {
+    let app = app();
+    let member = app.enrol("ana");
+    app.earn(&member, "A", "2026-02-10T12:00:00Z", "20.00");
+    pay_and_spend(&app, &member, "2.00", 20);
+    let gift = json!({ "member_id": member, "points": 5, "reason": "goodwill", "expires_at": "2026-04-01T00:00:00Z" });
+    assert_eq!(app.operator().ask("/v1/adjustments", &gift).status, 201);
+    assert_eq!(reversed(&refund(&app, "O", "R-1", "0.01")), [0, 1, 0, 0]);
+    app.clock.set(instant("2026-04-02T12:00:00Z"));
+    let rest = refund(&app, "O", "R-2", "1.99");
+    assert_eq!(rest.body["returned"], json!({ "points": 20, "value": "1.00", "usable": 20 }));
+    assert_eq!(expiring(&app, &member), [(20, "2027-03-01".to_owned())]);
+}
+
+#[test]
+fn what_a_first_part_brought_back_is_taken_again_before_points_that_end_sooner() {
+    for parts in [&["0.66"][..], &["0.55", "0.11"]] {
+        let app = app();
+        let member = app.enrol("ana");
+        app.earn(&member, "A", "2026-02-10T12:00:00Z", "5.00");
+        pay_and_spend(&app, &member, "2.75", 5);
+        let gift =
+            json!({ "member_id": member, "points": 10, "reason": "goodwill", "expires_at": "2026-04-01T00:00:00Z" });
+        assert_eq!(app.operator().ask("/v1/adjustments", &gift).status, 201);
+        // One point comes back with a fifth of the order, and one is due a little later.
+        let replies = refund_in(&app, parts);
+        let returned: i64 = replies.iter().map(|reply| reply["returned"]["points"].as_i64().unwrap()).sum();
+        assert_eq!((returned, expiring(&app, &member)), (1, vec![(10, "2026-04-01".to_owned())]), "{parts:?}");
+    }
+}
+
+#[test]
+fn what_comes_back_to_a_member_who_has_left_covers_nothing() {
+    let app = app();
+    let member = app.enrol("ana");
+    app.earn(&member, "A", "2026-02-10T12:00:00Z", "20.00");
+    pay_and_spend(&app, &member, "2.00", 20);
+    assert_eq!(app.operator().ask(&format!("/v1/members/{member}/close"), &json!({})).status, 200);
+    let refunded = refund(&app, "O", "R-1", "2.00");
+    assert_eq!((reversed(&refunded), &refunded.body["points_reversed"]["set_off"]), ([0, 0, 0, 1], &json!(0)));
+    assert_eq!(refunded.body["returned"], json!({ "points": 20, "value": "1.00", "usable": 0 }));
+    assert_eq!(app.points(&member), [0; 4]);
 }

@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 
+use super::report::counted;
 use super::split::{Stray, is_open_after, split};
 
 /// How long a line may be, in bytes.
@@ -41,7 +42,7 @@ pub enum Damage {
     /// A quote opens in this column and takes in so many lines more; the last number says where it is closed.
     QuoteOpen(String, u64, Option<u64>),
     /// It has so many fields, where the header has another number.
-    Fields(usize, usize),
+    Fields(u64, u64),
 }
 
 impl fmt::Display for Damage {
@@ -53,19 +54,17 @@ impl fmt::Display for Damage {
                 write!(f, "a stray quote in {column}: a field with quotes begins and ends with one")
             }
             Self::QuoteOpen(column, 0, _) => write!(f, "a quote opens in {column} and is never closed"),
-            Self::QuoteOpen(column, lines, Some(end)) => {
-                write!(
-                    f,
-                    "a quote opens in {column} and is closed in line {end}: it swallowed {lines} lines after this one"
-                )
+            Self::QuoteOpen(column, lines, end) => {
+                let (closed, until) = match end {
+                    Some(end) => (format!("is closed in line {end}"), " after this one"),
+                    None => ("is never closed".to_owned(), ", to the end of the file"),
+                };
+                let lines = counted(*lines, "lines");
+                write!(f, "a quote opens in {column} and {closed}: it swallowed {lines}{until}")
             }
-            Self::QuoteOpen(column, lines, None) => {
-                write!(
-                    f,
-                    "a quote opens in {column} and is never closed: it swallowed {lines} lines, to the end of the file"
-                )
+            Self::Fields(found, meant) => {
+                write!(f, "has {} where the header has {meant}", counted(*found, "fields"))
             }
-            Self::Fields(found, meant) => write!(f, "has {found} fields where the header has {meant}"),
         }
     }
 }
@@ -139,7 +138,7 @@ impl<R: Read> Records<R> {
             Stray::Within(n) => Damage::QuoteWithin(column(n)),
         })?;
         if fields.len() != self.header.len() {
-            return Err(Damage::Fields(fields.len(), self.header.len()));
+            return Err(Damage::Fields(fields.len() as u64, self.header.len() as u64));
         }
         let columns = self.header.iter().zip(fields);
         let columns =
@@ -239,7 +238,7 @@ mod tests {
         assert_eq!(first.2, "a quote opens in b and is closed in line 5: it swallowed 3 lines after this one");
         assert_eq!(all[1], record(6, r#"{"a":"7","b":"8"}"#));
         assert_eq!((last.0, last.1), (7, 2));
-        assert_eq!(last.2, "a quote opens in b and is never closed: it swallowed 1 lines, to the end of the file");
+        assert_eq!(last.2, "a quote opens in b and is never closed: it swallowed 1 line, to the end of the file");
         assert_eq!(records(b"a,b\n1,\"2").0, [record(2, "a quote opens in b and is never closed")]);
     }
 
@@ -247,9 +246,9 @@ mod tests {
     fn a_damaged_line_damages_no_other() {
         let long = format!("{},2", "1".repeat(MOST));
         let damaged: [(&[u8], &str); 6] = [
-            (b"1", "has 1 fields where the header has 2"),
+            (b"1", "has 1 field where the header has 2"),
             (b"1,2,3", "has 3 fields where the header has 2"),
-            (b" ", "has 1 fields where the header has 2"),
+            (b" ", "has 1 field where the header has 2"),
             (b"\xFF,2", "is not text in UTF-8"),
             (b"1,2\"", "a stray quote in b: a field with quotes begins and ends with one"),
             (long.as_bytes(), "is longer than 65536 bytes"),

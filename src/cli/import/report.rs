@@ -57,19 +57,29 @@ impl Report {
         let mut said: String = said.collect();
         let unsaid = self.rejected - reasons.iter().map(|(_, lines, _)| lines).sum::<u64>();
         if unsaid > 0 {
-            said.push_str(&format!("… and {unsaid} more lines\n"));
+            said.push_str(&format!("… and {}\n", counted(unsaid, "more lines")));
         }
-        let Self { posted, known, rejected, lines, blank, enrolled, what, .. } = self;
+        let Self { known, what, .. } = *self;
+        let were = if known == 1 { "was" } else { "were" };
         said.push_str(&format!(
-            "{posted} {what} posted, {known} were there already, {enrolled} customers enrolled, {rejected} lines \
-             rejected; {lines} lines in all"
+            "{} posted, {known} {were} there already, {} enrolled, {} rejected; {} in all",
+            counted(self.posted, what),
+            counted(self.enrolled, "customers"),
+            counted(self.rejected, "lines"),
+            counted(self.lines, "lines"),
         ));
-        if *blank > 0 {
-            said.push_str(&format!(" and {blank} blank ones"));
+        if self.blank > 0 {
+            said.push_str(&format!(" and {}", counted(self.blank, "blank ones")));
         }
         said.push_str(&format!(", in {:.1} s", took.as_secs_f64()));
         said
     }
+}
+
+/// So many of something, whose plural this is.
+pub fn counted(number: u64, plural: &str) -> String {
+    let singular = plural.strip_suffix('s').filter(|_| number == 1);
+    format!("{number} {}", singular.unwrap_or(plural))
 }
 
 /// A bar on a terminal, a line every few seconds elsewhere.

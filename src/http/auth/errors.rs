@@ -74,8 +74,9 @@ pub enum AuthRefusal {
 }
 
 impl AuthRefusal {
-    /// Does it refuse a token that no issuer made for this service? Not one that was good once or for others, and not
-    /// a request without a token.
+    /// Does it refuse a token that, as far as is known, no issuer made for this service? Not one that was good once or for
+    /// others, and not a request without a token. A `kid` that is not known may be that of a new key: for the seconds
+    /// until it is fetched, its tokens look like guesses.
     pub fn is_guess(self) -> bool {
         match self {
             AuthRefusal::TooLong

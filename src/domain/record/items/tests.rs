@@ -91,6 +91,19 @@ fn a_line_with_a_total_comes_back_piece_by_piece_to_the_last_cent() {
 }
 
 #[test]
+fn an_article_on_two_lines_of_a_refund_comes_back_with_both() {
+    let mut purchase = purchase(&json!([{ "sku": "tea", "quantity": 3, "unit_price": "10.00" }]));
+    let twice = [("tea", json!(1)), ("tea", json!(1))];
+    assert_eq!(worth(&purchase, &twice), "20.00");
+    take_back(&mut purchase, &twice, "20.00");
+    let more = purchase.take_back(&items(&twice), Decimal::ZERO, usd());
+    assert_eq!(more, Err(Refusal::RefundItems { sku: "tea".to_owned(), left: Quantity::default() }));
+    assert_eq!(worth(&purchase, &[("tea", json!(1))]), "10.00");
+    let amount = Some("20.00".parse().unwrap());
+    assert_eq!(purchase.back, [BroughtBack { sku: "tea".to_owned(), quantity: Quantity::from(2), amount }]);
+}
+
+#[test]
 fn what_is_weighed_comes_back_by_weight() {
     let mut purchase = purchase(&json!([{ "sku": "cheese", "quantity": "0.75", "unit_price": "12.99" }]));
     assert_eq!(worth(&purchase, &[("cheese", json!("0.25"))]), "3.25");
