@@ -48,9 +48,14 @@
 //! | activate, expire, lapse | [`domain::decide`] | `points.activated`, `points.expired`, `*.lapsed` |
 //!
 //! An entry states in its payload what it changes besides points, whole, as it is afterwards ([`domain::member::fact`]):
-//! the redemption, the transfer, the refund. Only what becomes of a refund's claim follows from the postings: what leaves
-//! `held` for `issuance` pays it, and what leaves it otherwise may let it go. [`domain::member::Member::apply`] takes postings, lots and fact up, in
-//! memory, in the posting path and in replay alike; what is written is the difference.
+//! the record, the refund. Only what becomes of a refund's claim follows from the postings: what leaves `held` for
+//! `issuance` pays it, and what leaves it otherwise may let it go. [`domain::member::Member::apply`] takes postings, lots
+//! and fact up, in memory, in the posting path and in replay alike; what is written is the difference.
+//!
+//! A *record* ([`domain::record`]) belongs to a member and has a life cycle of its own: a redemption, a transfer. All are
+//! kept in one table and go one way; what tells them apart stands in the file of each. A new one is that file, a line in
+//! the list of [`domain::record::Record`], a place in [`domain::record::due::Due`] if time ends it, the movement that
+//! makes it, its command, and its endpoints.
 //!
 //! # What goes wrong, and what happens then
 //!
@@ -103,8 +108,8 @@
 //!    service's role lacks the privileges, and [`ledger::Ledger::open`] refuses a role that has them or could get them, and
 //!    triggers that do not all fire ([`postgres::guard`]).
 //! 2. **Every posting balances** by construction; all accounts of a journal sum to zero.
-//! 3. **Projections are derivable.** Members, wallets, lots, claims, orders, redemptions, transfers, donations, stock and totals
-//!    can be rebuilt from the journals, and each journal alone rebuilds its members; the posting path and replay come
+//! 3. **Projections are derivable.** Members, wallets, lots, claims, orders, records, donations, stock and totals can be
+//!    rebuilt from the journals, and each journal alone rebuilds its members; the posting path and replay come
 //!    through the same [`domain::member::Member::apply`]. Personal data is not a projection.
 //! 4. **One request, one effect.** A key belongs to its caller and operation. Same key and content: the first status and
 //!    body again. Same key, other content: refused. Keys are kept for good, in the transaction of their effect. Natural
@@ -129,7 +134,8 @@
 //!     ([`domain::movement::reversal`]).
 //! 12. **Points keep their age.** Returned and transferred points keep their lot's end; held ones do not expire while
 //!     they are held, and expire at once if they go back after it. Points that come back after a capture, or that a client
-//!     gives back from a hold, when their lot has ended, get the programme's grace. What refunds claim goes first.
+//!     gives back from a hold, when their lot has ended, get the programme's grace. What refunds claim of the others goes
+//!     first. What has expired pays nothing, and of an order's own points it is not asked for.
 //!
 //! # The canonical entry, version 1
 //!

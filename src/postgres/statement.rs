@@ -1,7 +1,11 @@
 //! Statements with a fixed text.
 //!
 //! diesel caches a prepared statement by the type of its query, but never one made with `sql_query`. These are
-//! types of their own with one text each, whatever the number of rows: arrays go in through `UNNEST` or `= ANY`.
+//! types of their own with one text each, whatever the number of rows: arrays go in through `UNNEST` or `= ANY`. Each
+//! registers itself for a test that prepares them all.
+
+#[cfg(test)]
+pub(crate) mod tests;
 
 /// Declares a statement: its fields are the binds `$1`, `$2`, … in order, each with its SQL type, then what it
 /// returns (`()` for nothing) and its text.
@@ -37,6 +41,16 @@ macro_rules! statement {
         }
 
         impl diesel::RunQueryDsl<diesel::PgConnection> for $name {}
+
+        #[cfg(test)]
+        inventory::submit! {
+            $crate::postgres::statement::tests::Registered {
+                name: concat!(module_path!(), "::", stringify!($name)),
+                text: $text,
+                parameters: || vec![$($crate::postgres::statement::tests::bind::<$sql>()),*],
+                returns: <$returns as $crate::postgres::statement::tests::Types>::all,
+            }
+        }
     };
 }
 

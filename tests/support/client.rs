@@ -140,7 +140,7 @@ fn answer(mut response: Response<Body>) -> Result<Answer, ureq::Error> {
 }
 
 /// Asks `n` times at once, over as many connections.
-pub fn at_once(n: usize, ask: impl Fn(usize) -> Answer + Sync) -> Vec<Answer> {
+pub fn at_once<T: Send>(n: usize, ask: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let (ready, ask) = (&Barrier::new(n), &ask);
     thread::scope(|scope| {
         let asking = |n| {

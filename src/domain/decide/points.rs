@@ -29,9 +29,10 @@ pub fn take(member: &Member, points: i64) -> Result<Vec<Taking>, Rejected> {
 /// member has left.
 pub fn release(member: &Member, takings: &[Taking], at: Timestamp) -> Result<Vec<Posting>, Misfit> {
     let (ended, alive) = ended(member, takings.to_vec(), at)?;
-    let mut postings = Vec::new();
+    let (mut postings, mut owed) = (Vec::new(), member.balances.debt);
     for taking in ended {
-        let points = member.secured(taking.lot).min(taking.points);
+        let points = member.secured(taking.lot).min(taking.points).min(owed);
+        owed -= points;
         let (repaying, over) = lot::split(&[taking], points);
         postings.extend(lot::postings(&repaying, HELD, Account::Member(Part::Debt)));
         postings.extend(lot::postings(&over, HELD, Account::Breakage));

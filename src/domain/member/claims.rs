@@ -31,7 +31,7 @@ impl Member {
     /// expire as they come back, since what expires of an order's own points is not asked for.
     pub fn secured(&self, lot: Uuid) -> i64 {
         let own = self.claiming().into_iter().find(|order| order.lot == Some(lot));
-        own.map_or(0, |order| order.reversal.secured).min(self.balances.debt)
+        own.map_or(0, |order| order.reversal.secured)
     }
 
     // The order that looks to what is held and whose own points the posting moves.
@@ -56,7 +56,8 @@ impl Member {
         Ok(())
     }
 
-    /// No more is claimed than is held, and no more stands behind a debt than is owed; the youngest order's part ends first.
+    /// No more is claimed than is held, of which the youngest order's claim ends first; and no order has more stand behind a
+    /// debt than is owed.
     pub(super) fn let_claims_go(&mut self) -> Result<(), Misfit> {
         let over = self.claimed - self.balances.held;
         if over > 0 {
@@ -64,11 +65,10 @@ impl Member {
             self.less_claimed(over, claims)?;
         }
         let orders: Vec<String> = self.claiming().into_iter().map(|order| order.order_id.clone()).collect();
-        let mut owed = self.balances.debt;
+        let owed = self.balances.debt;
         for id in orders {
             let secured = &mut self.orders.get_mut(&id).ok_or(Misfit::UnknownOrder)?.reversal.secured;
             *secured = owed.min(*secured);
-            owed -= *secured;
         }
         Ok(())
     }

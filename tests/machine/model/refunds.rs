@@ -274,12 +274,11 @@ impl Model {
             draw(&mut self.sales[*n].claimed, &mut over);
         }
         // What stands behind a debt is an order's own, and held, and owed.
-        let mut owed = self.people[&member].debt;
+        let owed = self.people[&member].debt;
         for n in claiming {
             let sale = &mut self.sales[n];
             let held = |lot| self.people[&member].lots.iter().find(|one| one.id == lot).map_or(0, |one| one.held);
             sale.secured = sale.secured.min(sale.lot.map_or(0, held)).min(owed);
-            owed -= sale.secured;
         }
     }
 }
