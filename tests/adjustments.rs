@@ -132,6 +132,8 @@ fn a_mistake_that_is_still_pending_is_taken_back_from_what_becomes_active_last()
     let taken = take(-386);
     assert_eq!((taken.status, &taken.body["account"]), (201, &json!("pending")), "{taken:?}");
     assert_eq!(taken.body["wallet"], json!({ "active": 7, "debt": 0, "held": 0, "pending": 19 }));
+    let entries = app.finance().get(&format!("/v1/members/{member}/entries?kind=points.adjusted")).body;
+    assert_eq!(entries["entries"][0]["details"]["account"], "pending", "{entries}");
     assert_eq!(again, "2026-03-23T12:39:00.000000Z");
     let left = "SELECT string_agg(pending || ' ' || active_at, ', ' ORDER BY active_at) FROM lot WHERE pending > 0";
     let left = sql::text(&mut app.owner(), left);

@@ -107,6 +107,7 @@ fn a_member_is_found_by_id_and_by_external_id() {
     let found = finance.get("/v1/members?external_id=ana%20%26%20ben%2F50%25%20%2B%20%C3%BC");
     assert_eq!((found.status, &found.body), (200, &json!({ "members": [member.body] })));
     assert_eq!(finance.get("/v1/members?external_id=Ana").body, json!({ "members": [] }));
+    finance.get("/v1/members?external_id=ana%20").assert_problem(400, "invalid_parameter");
     for unknown in [nobody(), "x".to_owned(), "me".to_owned(), uuid::Uuid::new_v4().to_string()] {
         for part in ["", "/wallet", "/entries"] {
             finance.get(&format!("/v1/members/{unknown}{part}")).assert_problem(404, "member_not_found");

@@ -10,7 +10,7 @@ mod splits;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, NOON};
+use crate::support::{Answer, App, NOON, sql};
 
 fn refund(app: &App, order_id: &str, refund_id: &str, amount: &str) -> Answer {
     let body = json!({ "refund_id": refund_id, "amount": amount });
@@ -157,10 +157,17 @@ fn a_refund_is_dated_by_when_it_occurred() {
     assert!(checkout.post("/v1/orders/A-1/refunds", &dated).replayed());
     let other = checkout.post("/v1/orders/A-1/refunds", &body("R-1", "2026-03-02T10:00:00Z"));
     other.assert_problem(409, "refund_conflict");
+    app.publish("2026-03-10T12:01:00Z", |document| document["earning"]["points_per_unit"] = json!("2"));
     let undated = refund(&app, "A-1", "R-2", "10.00");
     assert_eq!(undated.status, 201, "{undated:?}");
     let entries = finance.get(&format!("/v1/members/{member}/entries?kind=order.refunded")).body;
     let dates: Vec<&Value> =
         entries["entries"].as_array().unwrap().iter().map(|entry| &entry["effective_at"]).collect();
-    assert_eq!(dates, ["2026-03-10T12:00:00.000000Z", "2026-03-02T09:00:00.000000Z"]);
+    assert_eq!(dates, ["2026-03-10T12:01:00.000000Z", "2026-03-02T09:00:00.000000Z"]);
+    // Each says the version that it was judged by, which is its order's.
+    let versions = "SELECT DISTINCT program_version FROM entry WHERE kind = 'order.refunded'";
+    assert_eq!(sql::texts(&mut app.owner(), versions).len(), 1);
+    // What is not dated is dated by its order, where that lies ahead.
+    app.earn(&member, "A-2", "2026-03-10T12:03:00Z", "100");
+    assert_eq!(refund(&app, "A-2", "R-1", "10.00").body["occurred_at"], "2026-03-10T12:03:00.000000Z");
 }

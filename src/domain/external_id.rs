@@ -128,6 +128,7 @@ mod tests {
             ("an\u{AD}a", "invisible"),
             ("an\u{200D}a", "invisible"),
             ("ana\u{FE0F}", "invisible"),
+            ("ana1\u{FE0F}", "invisible"),
             ("é\u{200D}a", "invisible"),
             ("\u{200D}خ", "invisible"),
             ("خ\u{200D}", "invisible"),

@@ -113,14 +113,26 @@ mod tests {
     }
 
     #[test]
+    fn each_commit_of_a_batch_gives_the_lane_its_time_again() {
+        let health = Health::default();
+        health.state().at_it_since = Instant::now().checked_sub(STUCK * 2);
+        assert!(!health.is_well());
+        health.committed();
+        assert!(health.is_well());
+    }
+
+    #[test]
     fn a_lane_whose_thread_panicked_is_not_well() {
         let health = Health::default();
         drop(health.running());
         assert!(health.is_well(), "it has ended as it should");
         let panicked = panic::catch_unwind(AssertUnwindSafe(|| {
             let _running = health.running();
+            health.took();
             panic!("as a fault of the program");
         }));
         assert!(panicked.is_err() && !health.is_well());
+        health.committed();
+        assert!(health.state().is_well(Instant::now() + STUCK * 2), "it is not at that batch any more");
     }
 }

@@ -204,6 +204,19 @@ mod tests {
     }
 
     #[test]
+    fn background_work_waits_for_a_place() {
+        let queue = Queue::new(1);
+        let mut batches = Vec::new();
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..100).for_each(|n| queue.push_background(n).unwrap()));
+            while batches.iter().map(Vec::len).sum::<usize>() < 100 {
+                batches.push(taken(&queue, 8));
+            }
+        });
+        assert!(batches.iter().all(|batch| batch.len() == 1), "{batches:?}");
+    }
+
+    #[test]
     fn a_lane_that_does_not_want_to_wait_finds_nothing() {
         let queue = Queue::<u8>::new(2);
         assert_eq!(queue.take(8, Some(Duration::from_millis(1))), Taken::Nothing);

@@ -112,6 +112,19 @@ fn a_jwks_url_that_stays_empty_takes_all_keys_back() {
 }
 
 #[test]
+fn a_jwks_url_whose_set_is_empty_is_asked_again_soon() {
+    let provider = JwksServer::start();
+    provider.serve(&json!({"keys": []}));
+    let (soon, later) = (Duration::from_millis(20), Duration::from_secs(3600));
+    let times = RefreshTimes { url: later, url_at_least: later, url_retry: soon, url_after_failure: soon, ..quick() };
+    let auth = Authenticator::with_refresh_times(provider.config(), times).unwrap();
+    assert!(!auth.is_ready());
+    provider.serve(&jwks(&["ec-a"]));
+    eventually(|| auth.is_ready().then_some(()));
+    check(&auth, &ec("ec-a").sign(&claims())).unwrap();
+}
+
+#[test]
 fn an_answer_that_drips_is_given_up() {
     use std::io::Write;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

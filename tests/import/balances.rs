@@ -71,6 +71,21 @@ fn a_file_that_is_imported_again_doubles_nothing_also_after_it_grew_and_time_wen
 }
 
 #[test]
+fn lots_that_differ_in_their_dates_alone_are_different_lines() {
+    let app = App::at(NOON);
+    let header = "external_id,points,active_at,expires_at\n";
+    assert_eq!(sums(&balances(&app, &format!("{header}ana,100,,\n"))), [1, 0, 0, 1]);
+    // The new lines stand before the one that is known.
+    let grown = format!("{header}ana,100,,2026-06-01\nana,100,2026-05-01,\nana,100,,\n");
+    assert_eq!(sums(&balances(&app, &grown)), [2, 1, 0, 3]);
+    let ana = member(&app, "ana");
+    for (at, points) in [(NOON, [200, 100, 0, 0]), ("2026-06-02T12:00:00Z", [200, 0, 0, 0])] {
+        app.clock.set(instant(at));
+        assert_eq!(app.points(&ana), points, "{at}");
+    }
+}
+
+#[test]
 fn an_import_after_an_erasure_brings_no_points_and_nobody_back() {
     let app = App::at(NOON);
     let file = "external_id,points,note\nana,100,dear\nana,50,\n";

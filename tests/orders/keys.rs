@@ -66,6 +66,14 @@ fn an_order_that_was_refused_for_what_is_mended_since_is_taken_under_its_key() {
     let back = format!("{}/return", spent.headers["location"]);
     assert_eq!(checkout.ask(&back, &json!({ "points": 100 })).status, 200);
     assert_eq!(checkout.post_keyed("/v1/orders", "k-2", &order).status, 201);
+    let body = json!({ "member_id": member, "points": 600, "order_id": "A-4" });
+    let spent = checkout.ask("/v1/redemptions", &body);
+    let mut order = app.order(&member, "A-4", NOON, "5.00");
+    order["redemption_ids"] = json!([spent.body["id"]]);
+    checkout.post_keyed("/v1/orders", "k-4", &order).assert_problem(422, "paid_over_amount");
+    let back = format!("{}/return", spent.headers["location"]);
+    assert_eq!(checkout.ask(&back, &json!({ "points": 400 })).status, 200);
+    assert_eq!(checkout.post_keyed("/v1/orders", "k-4", &order).status, 201);
 
     // What does not heal is remembered.
     change("close");
@@ -164,4 +172,30 @@ fn a_key_that_another_journal_holds_is_a_conflict_also_for_what_can_heal() {
     assert_eq!(checkout.post_keyed("/v1/orders", "k-1", &order).status, 201);
     let ahead = app.order(&other, "A-2", "2026-03-10T12:10:00Z", "10.00");
     checkout.post_keyed("/v1/orders", "k-1", &ahead).assert_problem(409, "idempotency_key_conflict");
+}
+
+#[test]
+fn an_order_of_in_a_minute_is_judged_by_the_version_that_is_in_force_by_then() {
+    let app = App::at(NOON);
+    let (checkout, member) = (app.checkout(), app.enrol("ana"));
+    let dear = app.order(&member, "A-1", "2026-03-10T12:03:00Z", "100001.00");
+    checkout.post_keyed("/v1/orders", "k-1", &dear).assert_problem(422, "amount_over_limit");
+    let mut foreign = app.order(&member, "A-2", "2026-03-10T12:03:00Z", "10.00");
+    foreign["currency"] = json!("EUR");
+    checkout.post_keyed("/v1/orders", "k-2", &foreign).assert_problem(422, "currency_mismatch");
+    app.publish("2026-03-10T12:01:00Z", |document| document["earning"]["maximum_order_amount"] = json!("200000"));
+    app.clock.set(instant("2026-03-10T12:01:30Z"));
+    assert_eq!(checkout.post_keyed("/v1/orders", "k-1", &dear).status, 201);
+    app.publish("2026-03-10T12:03:00Z", |document| document["currency"] = json!("EUR"));
+    assert_eq!(checkout.post_keyed("/v1/orders", "k-2", &foreign).status, 201);
+}
+
+#[test]
+fn a_refund_that_comes_before_its_order_is_taken_under_its_key_after_it() {
+    let app = App::at(NOON);
+    let (checkout, member) = (app.checkout(), app.enrol("ana"));
+    let refund = json!({ "refund_id": "R-1", "amount": "1.00" });
+    checkout.post_keyed("/v1/orders/A-1/refunds", "k-1", &refund).assert_problem(404, "order_not_found");
+    app.earn(&member, "A-1", "2026-03-10T11:00:00Z", "29.33");
+    assert_eq!(checkout.post_keyed("/v1/orders/A-1/refunds", "k-1", &refund).status, 201);
 }

@@ -81,3 +81,17 @@ fn where_points_have_no_value_in_money_any_number_is_spent() {
     let held = redeem(&app, &member, &json!({ "points": 2, "hold": { "ttl": "15m" } }));
     assert_eq!(change(&app.checkout(), &held, "capture", &json!({ "points": 1 })).status, 200);
 }
+
+#[test]
+fn the_least_number_that_is_worth_something_is_said_also_where_no_number_is_worth_it_exactly() {
+    let (app, member) = with_yen();
+    app.publish("2026-03-10T12:03:00Z", |document| {
+        document["currency"] = json!("JPY");
+        document["earning"].as_object_mut().unwrap().remove("maximum_order_amount");
+        document["redemption"]["point_value"] = json!("0.3");
+    });
+    let refused = redeem(&app, &member, &json!({ "points": 3 }));
+    refused.assert_problem(422, "points_worth_nothing");
+    assert_eq!(refused.body["least"], 4);
+    assert_eq!(redeem(&app, &member, &json!({ "points": 4 })).status, 201);
+}

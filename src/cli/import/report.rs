@@ -107,3 +107,19 @@ pub fn progress(lines: u64, what: &'static str) -> ProgressBar {
     let style = ProgressStyle::with_template(&template);
     ProgressBar::new(lines).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_lines_are_said_in_their_order_whenever_they_were_refused() {
+        let mut report = Report::new("orders");
+        for line in [9, 3, 10] {
+            report.reject(line, 1, "has no amount".to_owned());
+        }
+        let said = report.said(Duration::ZERO);
+        let numbers: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("line ")?.split(' ').next()).collect();
+        assert_eq!(numbers, ["3", "9", "10"], "{said}");
+    }
+}
