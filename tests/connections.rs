@@ -206,7 +206,7 @@ fn connections_leave_the_database_its_descriptors() {
     files(4_096);
     let place = Place::new();
     let program = place.file("program.toml", PROGRAM);
-    let service = Running::start(Stderr::Read, with_files(&place.command(&serve(&program)), 128));
+    let service = Running::start(Stderr::Read, with_files(&place.command(&serve(&program)), "-n 128"));
     let token = place.run(&["token", "--as", "operator"]).expect(0).out.trim().to_owned();
     let operator = || Client::new(service.base.clone(), Some(token.clone()));
     let address = service.base.trim_start_matches("http://").parse().unwrap();
@@ -265,10 +265,18 @@ impl Drop for Over<'_> {
 fn too_few_descriptors_are_refused_at_start() {
     let place = Place::new();
     let program = place.file("program.toml", PROGRAM);
-    let output = with_files(&place.command(&serve(&program)), 90).output().unwrap();
+    let output = with_files(&place.command(&serve(&program)), "-n 90").output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("open files are too few"), "{said}");
+}
+
+#[test]
+fn the_limit_on_open_files_is_raised_at_start_as_far_as_it_may_be() {
+    let place = Place::new();
+    let program = place.file("program.toml", PROGRAM);
+    let service = Running::start(Stderr::Read, with_files(&place.command(&serve(&program)), "-Sn 90"));
+    assert_eq!(Client::new(service.base.clone(), None).get("/livez").status, 200);
 }
 
 // What is needed besides connections depends on the number of workers, and that on the machine unless it is given.
@@ -277,10 +285,10 @@ fn serve(program: &Path) -> [&str; 9] {
     ["serve", "--listen", "127.0.0.1:0", "--workers", "1", "--readers", "16", "--program", program]
 }
 
-// The command, which may open so many files and not one more.
-fn with_files(command: &Command, most: u32) -> Command {
+// The command, with a limit on the files that it may open.
+fn with_files(command: &Command, limit: &str) -> Command {
     let mut limited = Command::new("sh");
-    limited.arg("-c").arg(format!("ulimit -n {most}; exec \"$0\" \"$@\"")).arg(command.get_program());
+    limited.arg("-c").arg(format!("ulimit {limit}; exec \"$0\" \"$@\"")).arg(command.get_program());
     limited.args(command.get_args());
     for (name, value) in command.get_envs() {
         match value {
