@@ -24,27 +24,29 @@ impl Member {
     /// not asked for.
     pub fn claims_let_go(&self, postings: &[Posting]) -> i64 {
         let expiring = postings.iter().filter(|posting| is_expiry(posting));
-        expiring.filter_map(|posting| Some(self.own(posting)?.reversal.claimed.min(posting.points))).sum()
+        expiring.filter_map(|posting| Some(self.own(posting.lot?)?.reversal.claimed.min(posting.points))).sum()
     }
 
     /// How many held points of a lot stand behind the debt that refunds of its order left: they repay it also when they
     /// expire as they come back, since what expires of an order's own points is not asked for.
     pub fn secured(&self, lot: Uuid) -> i64 {
-        let own = self.claiming().into_iter().find(|order| order.lot == Some(lot));
-        own.map_or(0, |order| order.reversal.secured)
+        self.own(lot).map_or(0, |order| order.reversal.secured)
     }
 
-    // The order that looks to what is held and whose own points the posting moves.
-    fn own(&self, posting: &Posting) -> Option<&OrderRecord> {
-        self.claiming().into_iter().find(|order| order.lot == posting.lot && posting.lot.is_some())
+    // The order that looks to what is held and brought this lot. Most members have none, and some have many orders.
+    fn own(&self, lot: Uuid) -> Option<&OrderRecord> {
+        if self.claimed == 0 && self.balances.debt == 0 {
+            return None;
+        }
+        self.orders.values().find(|order| order.lot == Some(lot) && order.reversal.looks_to() > 0)
     }
 
-    /// Points leave `held`: they pay claims or a debt, expire, or go where refunds do not reach them.
+    /// Points leave `held`: they pay claims, expire, or go where refunds do not reach them.
     pub(super) fn leave_held(&mut self, posting: &Posting) -> Result<(), Misfit> {
         if posting.credit == Account::Issuance {
             self.pay_claims(posting.points)?;
         }
-        let Some(own) = self.own(posting) else { return Ok(()) };
+        let Some(own) = posting.lot.and_then(|lot| self.own(lot)) else { return Ok(()) };
         let (id, claimed) = (own.order_id.clone(), own.reversal.claimed);
         if is_expiry(posting) {
             self.less_claimed(claimed.min(posting.points), vec![id.clone()])?;
@@ -52,23 +54,24 @@ impl Member {
         let held = posting.lot.and_then(|lot| self.lots.get(&lot)).map_or(0, |lot| lot.held);
         let repaid = if posting.credit == Account::Member(Part::Debt) { posting.points } else { 0 };
         let secured = &mut self.orders.get_mut(&id).ok_or(Misfit::UnknownOrder)?.reversal.secured;
-        *secured = (*secured - repaid).min(held).max(0);
+        *secured = (*secured - repaid).clamp(0, held);
         Ok(())
     }
 
-    /// No more is claimed than is held, of which the youngest order's claim ends first; and no order has more stand behind a
-    /// debt than is owed.
+    /// A debt was repaid: no order has more stand behind it than is still owed.
+    pub(super) fn cut_secured(&mut self) {
+        let owed = self.balances.debt;
+        for order in self.orders.values_mut() {
+            order.reversal.secured = order.reversal.secured.min(owed);
+        }
+    }
+
+    /// No more is claimed than is held; the youngest order's claim ends first.
     pub(super) fn let_claims_go(&mut self) -> Result<(), Misfit> {
         let over = self.claimed - self.balances.held;
         if over > 0 {
             let claims = self.claiming().into_iter().rev().map(|order| order.order_id.clone()).collect();
             self.less_claimed(over, claims)?;
-        }
-        let orders: Vec<String> = self.claiming().into_iter().map(|order| order.order_id.clone()).collect();
-        let owed = self.balances.debt;
-        for id in orders {
-            let secured = &mut self.orders.get_mut(&id).ok_or(Misfit::UnknownOrder)?.reversal.secured;
-            *secured = owed.min(*secured);
         }
         Ok(())
     }

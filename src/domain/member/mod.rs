@@ -145,6 +145,9 @@ impl Member {
             if posting.debit == HELD {
                 self.leave_held(posting)?;
             }
+            if posting.credit == Account::Member(Part::Debt) {
+                self.cut_secured();
+            }
             // What a lot begins with comes from outside the wallet; the same entry may move it on within.
             let created = lots.iter().any(|lot| Some(lot.id) == posting.lot);
             let from_outside = created && !matches!(posting.debit, Account::Member(_));
