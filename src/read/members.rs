@@ -239,7 +239,7 @@ fn load_due(connection: &mut PgConnection, member: &mut Member, now: Timestamp) 
     for ((row, claimed), (kinds, states, claiming), lot, (active_at, expires_at)) in rows {
         (member.balances, member.claimed) = (balances(row), claimed);
         for (kind, state) in kinds.into_iter().flatten().zip(states.into_iter().flatten()) {
-            let record = serde_json::from_str(&state).and_then(|state| Record::read(&kind, state));
+            let record = Record::stored(&kind, &state);
             let record = record.map_err(|_| ReadError::Corrupt("a record that cannot be read"))?;
             member.records.insert(record.recorded().id(), record);
         }

@@ -1,7 +1,7 @@
 //! What an entry changes besides points. It stands in the payload in full, as it is after the entry, so that a member
 //! is rebuilt from its entries alone (invariant 3).
 
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::domain::journal::entry::Kind;
@@ -41,10 +41,13 @@ impl Fact {
         }
         for name in Record::NAMES {
             if let Some(state) = payload.get(name) {
-                return Record::read(name, state.clone()).map(Fact::Record).map_err(|_| Misfit::Fact(name));
+                return Record::read(name, state).map(Fact::Record).map_err(|_| Misfit::Fact(name));
             }
         }
-        Ok(read(payload, "refund")?.map_or(Fact::Nothing, Fact::Refund))
+        match payload.get("refund") {
+            Some(refund) => Refunded::deserialize(refund).map(Fact::Refund).map_err(|_| Misfit::Fact("refund")),
+            None => Ok(Fact::Nothing),
+        }
     }
 
     /// Puts the fact into the payload of its entry.
@@ -67,8 +70,4 @@ fn status_after(kind: Kind) -> Option<Status> {
         Kind::MemberErased => Some(Status::Erased),
         _ => None,
     }
-}
-
-fn read<T: DeserializeOwned>(payload: &Value, key: &'static str) -> Result<Option<T>, Misfit> {
-    payload.get(key).map(|value| serde_json::from_value(value.clone())).transpose().map_err(|_| Misfit::Fact(key))
 }

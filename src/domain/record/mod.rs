@@ -2,7 +2,8 @@
 //! due of it.
 //!
 //! A record has a life cycle of its own, and every entry about it states it whole. All are loaded, written, replayed,
-//! compared and read in one way. A new one is a file here that implements [`Recorded`], and a line in the list of `records!` below.
+//! compared and read in one way. A new one is a file here that implements [`Recorded`], and a line in the list of
+//! `records!` below.
 
 pub mod due;
 pub mod items;
@@ -12,8 +13,8 @@ pub mod redemption;
 pub mod refund;
 pub mod transfer;
 
-use serde::Serialize;
-use serde_json::Value;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 use crate::domain::ids::MemberId;
@@ -98,11 +99,16 @@ macro_rules! records {
             /// The record of the kind `name` that `state` states.
             ///
             /// Errors: there is no such kind, or it cannot be read as one.
-            pub fn read(name: &str, state: Value) -> Result<Self, serde_json::Error> {
+            pub fn read<'de, D: Deserializer<'de>>(name: &str, state: D) -> Result<Self, D::Error> {
                 match name {
-                    $($name => serde_json::from_value(state).map(Record::$kind),)+
-                    _ => Err(serde::de::Error::custom("no record is called that")),
+                    $($name => $kind::deserialize(state).map(Record::$kind),)+
+                    _ => Err(D::Error::custom("no record is called that")),
                 }
+            }
+
+            /// The same from text, as it is stored.
+            pub fn stored(name: &str, state: &str) -> Result<Self, serde_json::Error> {
+                Self::read(name, &mut serde_json::Deserializer::from_str(state))
             }
         }
 

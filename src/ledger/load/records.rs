@@ -96,10 +96,8 @@ fn records(
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let read = |(kind, state): (String, String)| {
-        let record = serde_json::from_str(&state).and_then(|state| Record::read(&kind, state));
-        record.map_err(|_| Failure::UnreadableRow("record"))
-    };
+    let read =
+        |(kind, state): (String, String)| Record::stored(&kind, &state).map_err(|_| Failure::UnreadableRow("record"));
     load(wanted)?.into_iter().map(read).collect()
 }
 
