@@ -236,16 +236,3 @@ fn of_two_debts_the_one_whose_points_expired_is_repaid_first() {
     assert_eq!(app.checkout().ask(&format!("{}/capture", older.headers["location"]), &json!({})).status, 200);
     assert_eq!(app.points(&member), [0; 4]);
 }
-
-#[test]
-fn a_hold_of_two_orders_points_repays_no_more_than_is_owed() {
-    let (app, member) = with_short_lives("unlimited");
-    app.earn(&member, "B-1", "2026-02-01T12:00:00Z", "100");
-    hold(&app, &member, 200, "30d");
-    refund(&app, "A-1", "R-1", "100.00");
-    refund(&app, "B-1", "R-1", "100.00");
-    give(&app, &member, 150, "2027-01-01T00:00:00Z");
-    assert_eq!(app.points(&member), [0, 0, 200, 50]);
-    app.clock.set(instant("2026-04-10T12:00:00Z"));
-    assert_eq!(app.points(&member), [0; 4]);
-}

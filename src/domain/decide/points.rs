@@ -8,7 +8,7 @@ use crate::domain::journal::account::{Account, Part};
 use crate::domain::journal::entry::{Posting, derive_id};
 use crate::domain::journal::misfit::Misfit;
 use crate::domain::member::Member;
-use crate::domain::record::lot::{self, ACTIVE, HELD, Lot, NewLot, Taking};
+use crate::domain::record::lot::{self, ACTIVE, HELD, NewLot, Taking};
 use crate::domain::refusal::{Refusal, Rejected};
 use crate::domain::time::Timestamp;
 
@@ -38,7 +38,7 @@ pub fn release(member: &Member, takings: &[Taking], at: Timestamp) -> Result<Vec
         postings.extend(lot::postings(&over, HELD, Account::Breakage));
     }
     let claims = member.claimed - member.claims_let_go(&postings);
-    let (claimed, free) = claimed(member, &alive, claims)?;
+    let (claimed, free) = claimed(member, alive, claims);
     let home = if member.status.has_left() { Account::Breakage } else { ACTIVE };
     postings.extend(lot::postings(&claimed, HELD, Account::Issuance));
     postings.extend(lot::postings(&free, HELD, home));
@@ -46,22 +46,15 @@ pub fn release(member: &Member, takings: &[Taking], at: Timestamp) -> Result<Vec
 }
 
 // Those of `takings` that go to `claims` of refunds, and the others: points of a claiming order's own lot first, then the
-// soonest-expiring, as a refund takes them.
-fn claimed(member: &Member, takings: &[Taking], claims: i64) -> Result<(Vec<Taking>, Vec<Taking>), Misfit> {
+// soonest-expiring, as a refund takes them. They were taken in that order.
+fn claimed(member: &Member, takings: Vec<Taking>, claims: i64) -> (Vec<Taking>, Vec<Taking>) {
     if claims == 0 {
-        return Ok((Vec::new(), takings.to_vec()));
+        return (Vec::new(), takings);
     }
     let own: Vec<Uuid> = member.claiming().iter().filter_map(|order| order.lot).collect();
-    let mut lots = Vec::new();
-    for taking in takings {
-        lots.push((member.lots.get(&taking.lot).ok_or(Misfit::NotLoaded("a lot"))?, taking.points));
-    }
-    lots.sort_by(|(one, _), (other, _)| {
-        let is_foreign = |lot: &Lot| !own.contains(&lot.id);
-        is_foreign(one).cmp(&is_foreign(other)).then_with(|| one.spent_before(other))
-    });
-    let takings: Vec<Taking> = lots.into_iter().map(|(lot, points)| Taking { lot: lot.id, points }).collect();
-    Ok(lot::split(&takings, claims))
+    let (mut sorted, foreign): (Vec<_>, Vec<_>) = takings.into_iter().partition(|taking| own.contains(&taking.lot));
+    sorted.extend(foreign);
+    lot::split(&sorted, claims)
 }
 
 /// The postings by which held points go back because somebody gave them up, and the lots that they bring.
@@ -75,7 +68,7 @@ pub fn give_up(
     if !has_grace || work.member.status.has_left() {
         return Ok((release(&work.member, &takings, context.now)?, Vec::new()));
     }
-    let (claimed, free) = claimed(&work.member, &takings, work.member.claimed)?;
+    let (claimed, free) = claimed(&work.member, takings, work.member.claimed);
     let (ended, alive) = ended(&work.member, free, context.now)?;
     let mut postings = lot::postings(&claimed, HELD, Account::Issuance);
     postings.extend(lot::postings(&alive, HELD, ACTIVE));

@@ -175,14 +175,12 @@ fn still_active(member: &Member, lot: Uuid, again: &[Taking]) -> i64 {
     member.lots.get(&lot).map_or(0, |lot| lot.active) - gone
 }
 
-// Other points that were taken come back to their lots, the last taken first, unless those have ended or the member has
-// left.
+// Other points that were taken come back to their lots, the last taken first, unless those have ended.
 fn restore(member: &Member, reversal: &mut Reversal, back: &mut Need, now: Timestamp) -> Vec<Taking> {
     let (mut restored, mut kept) = (Vec::new(), Vec::new());
     for Taking { lot, points } in std::mem::take(&mut reversal.taken).into_iter().rev() {
         let is_over = member.lots.get(&lot).is_none_or(|lot| lot.has_expired(now));
-        let is_there = !is_over && !member.status.has_left();
-        let here = if is_there { back.take(points) } else { 0 };
+        let here = if is_over { 0 } else { back.take(points) };
         for (list, points) in [(&mut restored, here), (&mut kept, points - here)] {
             if points > 0 {
                 list.push(Taking { lot, points });
