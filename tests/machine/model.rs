@@ -6,6 +6,7 @@
 
 mod giving;
 mod keys;
+mod lots;
 mod membership;
 mod orders;
 mod refunds;

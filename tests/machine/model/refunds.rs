@@ -8,8 +8,9 @@ use accrue::domain::movement::refund::RefundRequest;
 use accrue::domain::program::RefundPolicy;
 use uuid::Uuid;
 
+use super::lots::part;
 use super::orders::earns;
-use super::spending::{part, whole};
+use super::spending::whole;
 use super::{Model, Sale, Takings, Verdict};
 
 /// Where points go that come back.
