@@ -104,6 +104,18 @@ fn the_rules_know_no_database_no_network_and_no_clock() {
 }
 
 #[test]
+fn every_file_that_the_readme_leads_to_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("README.md")).unwrap();
+    let links = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
+    let local: Vec<&str> = links.filter(|link| !link.contains("://")).collect();
+    assert!(local.len() > 20, "links are written otherwise: {local:?}");
+    for link in local {
+        assert!(root.join(link).exists(), "README.md leads to {link}");
+    }
+}
+
+#[test]
 fn every_module_is_in_the_list() {
     let mut modules: Vec<String> = fs::read_dir(source())
         .unwrap()
