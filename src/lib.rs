@@ -11,11 +11,12 @@
 //! HTTP handler ─ validated Command ─▶ Ledger::submit ─▶ bounded queue of the member's journal ─▶ its lane
 //!   (http)                                                                    a thread, one connection (ledger)
 //!                                                            takes the first, then whatever else is queued, ≤ 256
-//!    BEGIN
-//!    1 lock    the journal's head, FOR UPDATE; the clock is read behind it      ledger::load
-//!    2 load    what these commands name, set-based; nothing that none names     ledger::load
-//!    3 decide  pure: settle, decide → entries, or a typed refusal               ledger::state → domain
-//!    4 write   one statement per table, the head last                           ledger::write
+//!    BEGIN                                                                      ledger::transaction
+//!    1 lock    the journal's head, FOR UPDATE; the clock is read behind it      ledger::head
+//!    2 find    what these commands name by its id; lock what heads it asks for  load
+//!    3 load    their members, set-based; nothing that none needs                load
+//!    4 decide  pure: settle, decide → entries, or a typed refusal               ledger::command → domain
+//!    5 write   one statement per table, the head last                           ledger::write
 //!    COMMIT ─▶ answer everyone who waits
 //! ```
 //!
@@ -26,7 +27,8 @@
 //!
 //! A lane is the only writer of its journal in this process, and the head's row lock makes it the only one among all
 //! processes. Two things reach beyond one journal. A command over two members in two journals (a transfer) locks both
-//! heads, the lower number first, and goes through the account `transit` in each. The stock of a reward belongs to no
+//! heads, the lower number first, and goes through the account `transit` in each; where it shows late that a lower one is
+//! needed, the transaction is begun anew with both. A *counter* (a reward's stock) belongs to no
 //! member: its row is the second and last class of locks, taken behind the heads in the order of ids, by batches that
 //! touch it. Nothing else needs a lock of its own. While a batch commits, the next one gathers in the queue: the
 //! batch is as large as the load asks for. A busy lane gives those it has just answered half a millisecond to ask again;
@@ -85,15 +87,16 @@
 //! Dependencies point one way; a test holds it.
 //!
 //! ```text
-//! cli ─▶ http, jobs ─▶ ledger, read ─▶ postgres ─▶ domain
-//!  └───────────┴────────────┴───────────────┴─────▶ process
+//! cli ─▶ http, jobs ─▶ ledger, read ─▶ load ─▶ postgres ─▶ domain
+//!  └───────────┴────────────┴───────────┴─────────┴─────▶ process
 //! ```
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`domain`] | the rules, pure: no database, no network, no clock |
 //! | [`postgres`] | a private cluster, connections, migrations, the clock, what errors mean |
-//! | [`ledger`] | the only writer; its schema is private to it |
+//! | [`load`] | the state that a decision needs, for those who keep it and those who show it |
+//! | [`ledger`] | the only writer: a test holds that no statement elsewhere writes, and readers' connections are read-only |
 //! | [`read`] | queries for answers, the export, verification; on read-only connections |
 //! | [`http`] | the API: access, problems, a file per resource |
 //! | [`jobs`] | the sweeper, which writes down what fell due |
@@ -108,7 +111,7 @@
 //!    service's role lacks the privileges, and [`ledger::Ledger::open`] refuses a role that has them or could get them, and
 //!    triggers that do not all fire ([`postgres::guard`]).
 //! 2. **Every posting balances** by construction; all accounts of a journal sum to zero.
-//! 3. **Projections are derivable.** Members, wallets, lots, claims, orders, records, donations, stock and totals can be
+//! 3. **Projections are derivable.** Members, wallets, lots, claims, orders, records, donations, counters and totals can be
 //!    rebuilt from the journals, and each journal alone rebuilds its members; the posting path and replay come
 //!    through the same [`domain::member::Member::apply`]. Personal data is not a projection.
 //! 4. **One request, one effect.** A key belongs to its caller and operation. Same key and content: the first status and
@@ -155,6 +158,7 @@ pub mod domain;
 pub mod http;
 pub mod jobs;
 pub mod ledger;
+pub mod load;
 pub mod postgres;
 pub mod process;
 pub mod read;

@@ -1,16 +1,17 @@
-//! Dependencies point one way: cli → http, jobs → ledger, read → postgres → domain; and all but domain → process.
+//! Dependencies point one way: cli → http, jobs → ledger, read → load → postgres → domain; and all but domain → process.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module may use of the others.
-const MAY_USE: [(&str, &[&str]); 8] = [
+const MAY_USE: [(&str, &[&str]); 9] = [
     ("domain", &[]),
     ("process", &[]),
     ("postgres", &["domain", "process"]),
-    ("read", &["domain", "postgres", "process"]),
-    ("ledger", &["domain", "postgres", "process"]),
+    ("load", &["domain", "postgres", "process"]),
+    ("read", &["domain", "postgres", "process", "load"]),
+    ("ledger", &["domain", "postgres", "process", "load"]),
     ("http", &["domain", "postgres", "process", "ledger", "read"]),
     ("jobs", &["domain", "postgres", "process", "ledger", "read"]),
     ("cli", &["domain", "postgres", "process", "ledger", "read", "http", "jobs"]),

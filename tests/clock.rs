@@ -3,7 +3,7 @@
 
 use accrue::domain::movement::transfer::TransferRequest;
 use accrue::jobs::{Swept, sweep_once};
-use accrue::ledger::{Command, NoAnswer, setup};
+use accrue::ledger::{NoAnswer, setup};
 use accrue::postgres::clock::Clock;
 use accrue::postgres::connect;
 use accrue::read::verify::{self, NotVerified};
@@ -117,7 +117,7 @@ fn one_command_to_a_journal_that_is_ahead_does_not_fail_its_neighbours() {
     wait_until_taken(&app.ledger);
     let gift = TransferRequest { from_member_id: ana, to_member_id: ben, points: 5, message: None, direct: true };
     let before = queue(&app.ledger, request("client:checkout", None, order(ana, "A-2", EARLIER, "5")));
-    let gift = queue(&app.ledger, request("client:checkout", Some("gift"), Command::Transfer(gift)));
+    let gift = queue(&app.ledger, request("client:checkout", Some("gift"), gift));
     let after = queue(&app.ledger, request("client:checkout", None, order(ana, "A-3", EARLIER, "5")));
     drop(held);
     assert_eq!(gift.blocking_recv().unwrap(), Err(NoAnswer::ClockBehind));

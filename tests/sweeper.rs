@@ -8,10 +8,10 @@ use std::time::Duration;
 use accrue::domain::ids::MemberId;
 use accrue::domain::time;
 use accrue::jobs::{SweepError, Sweeper, Swept, sweep_alone, sweep_once};
-use accrue::ledger::{Command, NoAnswer};
+use accrue::ledger::{NoAnswer, Settle};
 use accrue::postgres::connect;
+use accrue::read::due;
 use accrue::read::entries::{self, DueLine, StatementLine};
-use accrue::read::{due, members};
 use chrono::TimeDelta;
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
@@ -38,10 +38,9 @@ fn settled(settled: u64) -> Swept {
 
 // What a read says is due, from the oldest.
 fn due_lines(app: &App, id: MemberId) -> Vec<DueLine> {
-    let programs = app.ledger.programs().book();
-    let mut lines = members::due(&mut reader(app), id, (&app.clock, &programs)).unwrap().unwrap();
-    lines.reverse();
-    lines
+    let (programs, none) = (app.ledger.programs().book(), (None, 0));
+    let page = entries::statement(&mut reader(app), id, Default::default(), none, (&app.clock, &programs)).unwrap();
+    page.expect("the member is there").due.into_iter().rev().collect()
 }
 
 // What stands in the journal, from the oldest, but for what commands wrote.
@@ -198,11 +197,10 @@ fn a_batch_with_more_due_than_one_transaction_settles_is_decided_in_parts() {
     app.clock.set(instant(LATER));
     let expected: Vec<Vec<DueLine>> = ids.iter().map(|id| due_lines(&app, *id)).collect();
     let held = app.database.hold_heads();
-    let first = queue(&app.ledger, request("system", None, Command::Settle(member(1, 9))));
+    let first = queue(&app.ledger, request("system", None, Settle(member(1, 9))));
     wait_until_taken(&app.ledger);
     // These are one batch, with an order among them.
-    let settling: Vec<_> =
-        ids.iter().map(|id| queue(&app.ledger, request("system", None, Command::Settle(*id)))).collect();
+    let settling: Vec<_> = ids.iter().map(|id| queue(&app.ledger, request("system", None, Settle(*id)))).collect();
     let late = queue(&app.ledger, request("client:checkout", None, order(ids[3], "late", LATER, "5")));
     drop(held);
     for answer in settling.into_iter().chain([first, late]) {
@@ -221,9 +219,9 @@ fn settling_nobody_or_nothing_changes_nothing() {
     post(&app, id, "ana", seconds(1));
     let before = app.rows();
     for nothing in [id, member(1, 9), member(2, 9)] {
-        assert_eq!(code(&decide(&app.ledger, request("system", None, Command::Settle(nothing)))), "done");
+        assert_eq!(code(&decide(&app.ledger, request("system", None, Settle(nothing)))), "done");
     }
-    let nowhere = decide(&app.ledger, request("system", None, Command::Settle(member(99, 1))));
+    let nowhere = decide(&app.ledger, request("system", None, Settle(member(99, 1))));
     assert_eq!(code(&nowhere), "member_not_found");
     assert_eq!(app.rows(), before);
 }

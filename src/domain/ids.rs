@@ -10,6 +10,9 @@ use uuid::Uuid;
 /// Number of a journal. Journal 0 holds what belongs to no member; members live in journals from 1.
 pub type JournalId = i16;
 
+/// The journal of what belongs to no member.
+pub const PROGRAM_JOURNAL: JournalId = 0;
+
 /// The highest journal number that an id can carry (12 bits).
 pub const MAX_JOURNAL: JournalId = 4095;
 

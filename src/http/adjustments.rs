@@ -13,7 +13,6 @@ use crate::domain::fields::{self, Fields, Wrong};
 use crate::domain::ids::MemberId;
 use crate::domain::journal::entry::MAX_POINTS;
 use crate::domain::movement::adjustment::{Adjustment, AdjustmentReply, Reason, Side};
-use crate::ledger::Command;
 use crate::read::adjustments::{self, AdjustmentView};
 
 /// A page of a member's adjustments, from the newest to the oldest.
@@ -62,7 +61,7 @@ pub async fn post_adjustment(
     body: Body<Adjustment>,
 ) -> Result<HttpResponse, Problem> {
     let Body(adjustment) = body;
-    created(service.decide(&caller, key.required()?, Command::Adjust(adjustment)).await?, None)
+    created(service.decide(&caller, key.required()?, adjustment).await?, None)
 }
 
 /// List the adjustments of a member's wallet

@@ -13,7 +13,6 @@ use crate::domain::fields::{self, Fields};
 use crate::domain::journal::entry::MAX_POINTS;
 use crate::domain::movement::donation::{Cause, CauseTerms};
 use crate::domain::refusal::Refusal;
-use crate::ledger::Command;
 use crate::read::causes;
 
 /// A page of causes, from the newest to the oldest.
@@ -57,7 +56,7 @@ pub async fn post_cause(
     body: Body<CauseTerms>,
 ) -> Result<HttpResponse, Problem> {
     let Body(terms) = body;
-    let answer = service.decide(&caller, key.required()?, Command::DefineCause(terms)).await?;
+    let answer = service.decide(&caller, key.required()?, terms).await?;
     created_in("/v1/causes", answer)
 }
 

@@ -13,7 +13,6 @@ use crate::domain::fields::{self, Fault, Fields};
 use crate::domain::journal::entry::MAX_POINTS;
 use crate::domain::movement::donation::{Donation, DonationReply, DonationRequest};
 use crate::domain::refusal::Refusal;
-use crate::ledger::Command;
 use crate::read::donations;
 
 /// Points to be given to a cause.
@@ -74,7 +73,7 @@ pub async fn post_donation(
 ) -> Result<HttpResponse, Problem> {
     let Body(Gift { member_id, cause_id, points }) = body;
     let member_id = caller.resolve(member_id, "member_id")?;
-    let command = Command::Donate(DonationRequest { member_id, cause_id, points });
+    let command = DonationRequest { member_id, cause_id, points };
     created(service.decide(&caller, key.required()?, command).await?, None)
 }
 

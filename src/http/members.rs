@@ -11,7 +11,7 @@ use super::{Service, created_in, json, polled};
 use crate::domain::external_id;
 use crate::domain::fields::{self, Fields};
 use crate::domain::movement::enrolment::{Enrolment, MemberReply, ProfileChange};
-use crate::ledger::{Answer, Command};
+use crate::ledger::{Answer, ChangeProfile, Enrol};
 use crate::read::members::{self, WalletReply};
 
 /// Members found.
@@ -50,7 +50,7 @@ pub async fn post_member(
 ) -> Result<HttpResponse, Problem> {
     let Body(enrolment) = body;
     let id = service.ledger.new_member_id(&enrolment.external_id);
-    let answer = service.decide(&caller, key.optional(), Command::Enrol(id, enrolment)).await?;
+    let answer = service.decide(&caller, key.optional(), Enrol(id, enrolment)).await?;
     created_in("/v1/members", answer)
 }
 
@@ -138,7 +138,7 @@ pub async fn patch_member(
     body: Body<ProfileChange>,
 ) -> Result<HttpResponse, Problem> {
     let (Body(change), id) = (body, caller.member()?);
-    let answer: Answer = service.decide(&caller, key.required()?, Command::ChangeProfile(id, change)).await?;
+    let answer: Answer = service.decide(&caller, key.required()?, ChangeProfile(id, change)).await?;
     super::done(answer)
 }
 

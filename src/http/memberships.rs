@@ -9,7 +9,7 @@ use super::problem::{Problem, ProblemDocument};
 use super::{Service, done};
 use crate::domain::movement::enrolment::MemberReply;
 use crate::domain::movement::membership::Change;
-use crate::ledger::Command;
+use crate::ledger::ChangeMembership;
 
 /// Suspend a member
 ///
@@ -140,6 +140,6 @@ async fn change(
     key: IdempotencyKey,
     change: Change,
 ) -> Result<HttpResponse, Problem> {
-    let command = Command::ChangeMembership(caller.member()?, change);
+    let command = ChangeMembership(caller.member()?, change);
     done(service.decide(caller, key.required()?, command).await?)
 }

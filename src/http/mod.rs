@@ -109,7 +109,12 @@ impl Service {
         Self { ledger, reader, authenticator, metrics, database_url, exports, limits, openapi_yaml: document_yaml() }
     }
 
-    async fn decide(&self, caller: &Authorised, key: Option<String>, command: Command) -> Result<Answer, Problem> {
+    async fn decide(
+        &self,
+        caller: &Authorised,
+        key: Option<String>,
+        command: impl Into<Command>,
+    ) -> Result<Answer, Problem> {
         let deadline = Instant::now() + DEADLINE;
         let decided = self.ledger.decide(Request::new(caller.actor(), key, deadline, command));
         // A database that neither answers nor breaks the connection must not keep the caller for ever.

@@ -17,7 +17,6 @@ use crate::domain::money::{self, Currency};
 use crate::domain::movement::order::{MOST_REDEMPTIONS, Order, OrderReply};
 use crate::domain::quantity::Quantity;
 use crate::domain::record::items::{Item, MOST_ITEMS, UNIT_PRICE_DECIMALS};
-use crate::ledger::Command;
 use crate::read::orders::{self, OrderView};
 
 /// What is encoded in a segment of a path: all but the unreserved characters (RFC 3986, section 2.3).
@@ -82,7 +81,7 @@ pub async fn post_order(
 ) -> Result<HttpResponse, Problem> {
     let Body(order) = body;
     let location = format!("/v1/orders/{}", utf8_percent_encode(&order.order_id, NOT_PLAIN));
-    let answer = service.decide(&caller, key.optional(), Command::CompleteOrder(order)).await?;
+    let answer = service.decide(&caller, key.optional(), order).await?;
     created(answer, Some(location))
 }
 

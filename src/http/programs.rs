@@ -15,7 +15,7 @@ use crate::domain::fields::{self, Fault, Fields};
 use crate::domain::movement::publication::ProgramVersionReply;
 use crate::domain::program::{Program, ProgramDocument};
 use crate::domain::time::Timestamp;
-use crate::ledger::Command;
+use crate::ledger::Publish;
 use crate::read::programs;
 
 /// A version to publish.
@@ -81,7 +81,7 @@ pub async fn post_version(
     body: Body<Publication>,
 ) -> Result<HttpResponse, Problem> {
     let Body(publication) = body;
-    let command = Command::Publish(publication.document, publication.effective_at);
+    let command = Publish(publication.document, publication.effective_at);
     created(service.decide(&caller, key.required()?, command).await?, None)
 }
 

@@ -18,7 +18,7 @@ use crate::domain::ids::{MemberId, RedemptionId};
 use crate::domain::movement::redemption::{CaptureRequest, Purpose, RedemptionReply, RedemptionRequest};
 use crate::domain::record::redemption::{Redemption, RedemptionStatus};
 use crate::domain::refusal::Refusal;
-use crate::ledger::Command;
+use crate::ledger::{Capture, Return, Void};
 use crate::read::{members, redemptions};
 
 /// A page of a member's redemptions, from the newest to the oldest.
@@ -84,7 +84,7 @@ pub async fn post_redemption(
         let currency = service.ledger.programs().book().at(now).program.currency;
         *amount = in_currency(*amount, currency, "order_amount")?;
     }
-    let command = Command::Redeem(RedemptionRequest { member_id, purpose, hold });
+    let command = RedemptionRequest { member_id, purpose, hold };
     created_in("/v1/redemptions", service.decide(&caller, key, command).await?)
 }
 
@@ -192,7 +192,7 @@ pub async fn capture_redemption(
     body: Body<CaptureRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (Body(asked), key) = (body, key.required()?);
-    done(service.decide(&caller, key, Command::Capture(id(&redemption_id)?, asked)).await?)
+    done(service.decide(&caller, key, Capture(id(&redemption_id)?, asked)).await?)
 }
 
 /// Void a hold
@@ -226,7 +226,7 @@ pub async fn void_redemption(
     body: Body<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     let (Body(Nothing {}), key) = (body, key.required()?);
-    done(service.decide(&caller, key, Command::Void(id(&redemption_id)?)).await?)
+    done(service.decide(&caller, key, Void(id(&redemption_id)?)).await?)
 }
 
 /// Return captured points
@@ -260,7 +260,7 @@ pub async fn return_redemption(
     body: Body<PartOfPoints>,
 ) -> Result<HttpResponse, Problem> {
     let (Body(PartOfPoints { points }), key) = (body, key.required()?);
-    done(service.decide(&caller, key, Command::Return(id(&redemption_id)?, points)).await?)
+    done(service.decide(&caller, key, Return(id(&redemption_id)?, points)).await?)
 }
 
 // An id that no redemption can have is an unknown redemption like any other.

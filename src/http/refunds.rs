@@ -16,7 +16,6 @@ use crate::domain::movement::refund::{RefundReply, RefundRequest};
 use crate::domain::quantity::Quantity;
 use crate::domain::record::items::{MOST_ITEMS, RefundItem};
 use crate::domain::time::Timestamp;
-use crate::ledger::Command;
 use crate::read::refunds::{self, RefundView};
 
 /// A page of an order's refunds, from the newest to the oldest.
@@ -74,7 +73,7 @@ pub async fn post_refund(
     let amount = input::in_currency(amount, order.currency, "amount")?;
     let (order_id, member_id) = (order.order_id, order.member_id);
     let refund = RefundRequest { order_id, member_id, refund_id, amount, items, occurred_at };
-    created(service.decide(&caller, key.optional(), Command::RefundOrder(refund)).await?, None)
+    created(service.decide(&caller, key.optional(), refund).await?, None)
 }
 
 /// List an order's refunds

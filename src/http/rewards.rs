@@ -15,7 +15,7 @@ use crate::domain::fields::{self, Fields, Wrong};
 use crate::domain::journal::entry::MAX_POINTS;
 use crate::domain::movement::reward::{RewardKind, RewardLimit, RewardPatch, RewardReply, RewardRequest, RewardTerms};
 use crate::domain::refusal::Refusal;
-use crate::ledger::Command;
+use crate::ledger::ChangeReward;
 use crate::read::rewards;
 
 /// The most units of a reward.
@@ -61,7 +61,7 @@ pub async fn post_reward(
     body: Body<RewardRequest>,
 ) -> Result<HttpResponse, Problem> {
     let Body(reward) = body;
-    created_in("/v1/rewards", service.decide(&caller, key.required()?, Command::DefineReward(reward)).await?)
+    created_in("/v1/rewards", service.decide(&caller, key.required()?, reward).await?)
 }
 
 /// List the rewards
@@ -156,7 +156,7 @@ pub async fn patch_reward(
     body: Body<RewardPatch>,
 ) -> Result<HttpResponse, Problem> {
     let (Body(patch), key) = (body, key.required()?);
-    done(service.decide(&caller, key, Command::ChangeReward(id(&reward_id)?, patch)).await?)
+    done(service.decide(&caller, key, ChangeReward(id(&reward_id)?, patch)).await?)
 }
 
 // An id that no reward can have is an unknown reward like any other.

@@ -17,7 +17,7 @@ use crate::domain::journal::entry::MAX_POINTS;
 use crate::domain::movement::transfer::{Reply, TransferReply, TransferRequest};
 use crate::domain::record::transfer::TransferStatus;
 use crate::domain::refusal::Refusal;
-use crate::ledger::Command;
+use crate::ledger::AnswerTransfer;
 use crate::read::members;
 use crate::read::transfers::{self, Direction, TransferDetails, Wanted};
 
@@ -112,7 +112,7 @@ pub async fn post_transfer(
     };
     let to_member_id = to_member_id.ok_or_else(|| Problem::refused(&Refusal::ReceiverNotFound, false))?;
     let direct = direct.unwrap_or_default();
-    let command = Command::Transfer(TransferRequest { from_member_id, to_member_id, points, message, direct });
+    let command = TransferRequest { from_member_id, to_member_id, points, message, direct };
     created_in("/v1/transfers", service.decide(&caller, key, command).await?)
 }
 
@@ -276,7 +276,6 @@ pub async fn cancel_transfer(
     answer(&service, &caller, key, &transfer_id, Reply::Cancel).await
 }
 
-// The parties of a transfer never change, so that they can be read before the command that needs to know them.
 async fn answer(
     service: &Service,
     caller: &Authorised,
@@ -284,15 +283,8 @@ async fn answer(
     transfer_id: &str,
     reply: Reply,
 ) -> Result<HttpResponse, Problem> {
-    let key = key.required()?;
-    let transfer = visible(service, caller, transfer_id).await?.transfer;
-    let whose = if reply == Reply::Cancel { transfer.from_member_id } else { transfer.to_member_id };
-    // A client may speak for either party.
-    if caller.own().is_some_and(|own| own != whose) {
-        return Err(not_found());
-    }
-    let command = Command::AnswerTransfer(transfer.id, transfer.to_member_id, reply);
-    done(service.decide(caller, key, command).await?)
+    let (key, id) = (key.required()?, transfer_id.parse().map_err(|_| not_found())?);
+    done(service.decide(caller, key, AnswerTransfer(id, reply)).await?)
 }
 
 // The transfer, if the caller may know of it. What is no id is the id of no transfer.

@@ -10,7 +10,7 @@ use diesel::PgConnection;
 use tokio::sync::oneshot::Receiver;
 
 use crate::domain::ids::MemberId;
-use crate::ledger::{Answer, Command, Ledger, NoAnswer, Outcome, Priority, Request};
+use crate::ledger::{Answer, Ledger, NoAnswer, Outcome, Priority, Request, Settle};
 use crate::postgres::clock::Clock;
 use crate::postgres::connect;
 use crate::process::threads;
@@ -163,8 +163,8 @@ fn sweep(
 // Has the members settled, and waits for all of them.
 fn settle(ledger: &Ledger, members: impl Iterator<Item = MemberId>, swept: &mut Swept) -> Result<(), SweepError> {
     let deadline = Instant::now() + PATIENCE;
-    let submit = |member| {
-        let request = Request::new(ACTOR.to_owned(), None, deadline, Command::Settle(member));
+    let submit = |member: MemberId| {
+        let request = Request::new(ACTOR.to_owned(), None, deadline, Settle(member));
         ledger.submit(request, Priority::Background)
     };
     let waiting: Vec<Receiver<Result<Answer, NoAnswer>>> = members.map(submit).collect::<Result<_, _>>()?;

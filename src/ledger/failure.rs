@@ -1,10 +1,12 @@
 //! Why a batch was not committed, and what that means for its commands.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::command::NoAnswer;
+use super::answer::NoAnswer;
 use crate::domain::ids::JournalId;
 use crate::domain::time::Timestamp;
+use crate::load::Unloadable;
 use crate::postgres::connect;
 use crate::postgres::errors::{self, Meaning};
 
@@ -33,6 +35,9 @@ pub enum Failure {
         /// What the programme's clock showed.
         now: Timestamp,
     },
+    /// The decision needs the heads of these journals too, which come before one that is locked already.
+    #[error("the decision needs the heads of the journals {0:?} too")]
+    OtherJournals(BTreeSet<JournalId>),
     /// A row holds what this program does not know.
     #[error("a row of {0} cannot be read by this program")]
     UnreadableRow(&'static str),
@@ -57,6 +62,16 @@ pub enum Failure {
     Panicked,
 }
 
+impl From<Unloadable> for Failure {
+    fn from(unloadable: Unloadable) -> Self {
+        match unloadable {
+            Unloadable::Statement(error) => Failure::Statement(error),
+            Unloadable::Row(table) => Failure::UnreadableRow(table),
+            Unloadable::Program(version) => Failure::UnreadableProgram(version),
+        }
+    }
+}
+
 impl Failure {
     /// What it means for the batch that met it after `elapsed`.
     pub fn meaning(&self, elapsed: Duration) -> Meaning {
@@ -70,6 +85,7 @@ impl Failure {
             Failure::NotCanonical | Failure::Panicked | Failure::Rows { .. } | Failure::UnreadableRow(_) => {
                 Meaning::BadData
             }
+            Failure::OtherJournals(_) => Meaning::TryAgain,
             Failure::NoJournal(_) | Failure::UnreadableProgram(_) => Meaning::Fault,
         }
     }

@@ -1,6 +1,6 @@
 //! A lane: the thread that serves one journal.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread;
@@ -11,17 +11,15 @@ use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionMa
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::command::{Answer, Command, NoAnswer, Request};
+use super::answer::{Answer, NoAnswer};
 use super::health::Health;
-use super::load::{self, Around, Reach};
+use super::keys::Reach;
 use super::programs::Programs;
 use super::queue::{Queue, Taken};
-use super::state::{Batch, Changes};
-use super::write::{self, Before, Place};
+use super::request::Request;
+use super::transaction::{Decided, Transaction};
 use super::{Failure, LedgerConfig};
-use crate::domain::decide::Context;
 use crate::domain::ids::JournalId;
-use crate::domain::movement::membership::Change;
 use crate::postgres::clock::Clock;
 use crate::postgres::connect;
 use crate::postgres::errors::Meaning;
@@ -132,7 +130,8 @@ impl Lane {
             return Vec::new();
         }
         // Erasure removes rows that the state of its batch still holds, so what comes after it loads what is left.
-        if let Some(erasure) = requests.iter().position(erases).filter(|n| n + 1 < requests.len()) {
+        let erasure = requests.iter().position(|request| request.asked().removes_rows());
+        if let Some(erasure) = erasure.filter(|n| n + 1 < requests.len()) {
             let (first, second) = requests.split_at(erasure + 1);
             let mut answers = self.answers(first, unknown);
             answers.extend(self.answers(second, unknown));
@@ -155,19 +154,24 @@ impl Lane {
     // Trying again is also how an unknown outcome is found out: the head's lock waits for the lost backend, and then
     // every command's key shows whether it took effect (invariant 4).
     fn commit(&mut self, requests: &[Request], mut unknown: bool) -> Result<Vec<Reply>, Verdict> {
-        let mut reach = Reach::Journal;
+        let (mut reach, mut others) = (Reach::Journal, BTreeSet::new());
         let mut tries = if self.away { MOST_TRIES - 1 } else { 0 };
         loop {
             let began = Instant::now();
-            let failure = match self.attempt(requests, reach) {
-                Ok(Committed::Batch(answers)) => {
+            let failure = match self.attempt(requests, reach, &others) {
+                Ok(Decided::Batch(answers)) => {
                     self.away = false;
                     self.health.committed();
                     count(requests.len(), began.elapsed());
                     return Ok(answers);
                 }
-                Ok(Committed::Part) => {
+                Ok(Decided::Part) => {
                     self.health.committed();
+                    continue;
+                }
+                // What was found under the ids of commands belongs to members of other journals.
+                Err(Failure::OtherJournals(found)) => {
+                    others.extend(found);
                     continue;
                 }
                 Err(failure) => failure,
@@ -223,12 +227,17 @@ impl Lane {
         self.connection.as_mut().is_some_and(|connection| connection.batch_execute("SELECT 1").is_ok())
     }
 
-    fn attempt(&mut self, requests: &[Request], reach: Reach) -> Result<Committed, Failure> {
+    fn attempt(
+        &mut self,
+        requests: &[Request],
+        reach: Reach,
+        others: &BTreeSet<JournalId>,
+    ) -> Result<Decided, Failure> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => connect::lane(&self.url).map_err(Failure::Connect)?,
         };
-        let transaction = AssertUnwindSafe(|| self.transaction(&mut connection, requests, reach));
+        let transaction = AssertUnwindSafe(|| self.transaction(&mut connection, requests, reach, others));
         let committed = panic::catch_unwind(transaction).unwrap_or(Err(Failure::Panicked));
         // After a panic the connection is in the midst of something; it is dropped, and with it the transaction.
         if !matches!(committed, Err(Failure::Panicked)) {
@@ -242,12 +251,15 @@ impl Lane {
         connection: &mut PgConnection,
         requests: &[Request],
         reach: Reach,
-    ) -> Result<Committed, Failure> {
+        others: &BTreeSet<JournalId>,
+    ) -> Result<Decided, Failure> {
+        let Self { ledger, journal, ref clock, ref programs, .. } = *self;
+        let transaction = Transaction { ledger, journal, others, reach, clock, programs };
         AnsiTransactionManager::begin_transaction(connection)?;
-        match self.decide_and_write(connection, requests, reach) {
+        match transaction.decide_and_write(connection, requests) {
             Ok(committed) => {
                 AnsiTransactionManager::commit_transaction(connection).map_err(Failure::Commit)?;
-                if publishes(requests)
+                if requests.iter().any(|request| request.asked().publishes())
                     && let Err(failure) = self.programs.refresh(connection)
                 {
                     // What is committed is committed; the next batch and the watch read it again.
@@ -263,66 +275,6 @@ impl Lane {
             }
         }
     }
-
-    // Lock, load, decide, write: the heads first, so that everything after them sees what they protect; in ascending
-    // order, so that two lanes that need each other's journal do not wait for each other.
-    fn decide_and_write(
-        &self,
-        connection: &mut PgConnection,
-        requests: &[Request],
-        reach: Reach,
-    ) -> Result<Committed, Failure> {
-        let others = requests.iter().filter_map(|request| request.command.other_journal());
-        let named: BTreeSet<JournalId> = others.chain([self.journal]).collect();
-        let mut heads = BTreeMap::new();
-        for journal in named {
-            match load::head(connection, journal) {
-                Ok(head) => heads.insert(journal, head),
-                // The id of somebody else may name a journal that never was: nobody has that id, as the decision will say.
-                Err(Failure::NoJournal(_)) if journal != self.journal => None,
-                Err(failure) => return Err(failure),
-            };
-        }
-        let journals: BTreeSet<JournalId> = heads.keys().copied().collect();
-        let times = heads.iter().map(|(journal, head)| head.present(*journal, &self.clock));
-        let now = times.collect::<Result<Vec<_>, _>>()?.into_iter().max().ok_or(Failure::NoJournal(self.journal))?;
-        if publishes(requests) {
-            // Another instance may have published a moment ago; its version is visible behind the head's lock.
-            self.programs.refresh(connection)?;
-        }
-        let programs = self.programs.fresh(connection, now)?;
-        let around = Around { journal: self.journal, reach, now, programs: &programs };
-        let loaded = load::state(connection, &journals, requests, &around)?;
-        let before = Before::of(&loaded.state);
-        let next_seqs = heads.iter().map(|(journal, head)| (*journal, head.next_seq)).collect();
-        let (state, changes) = (loaded.state, Changes::default());
-        let mut batch = Batch { state, changes, next_seqs, now, programs: &programs };
-        let committed = if loaded.cut.is_empty() {
-            Committed::Batch(requests.iter().map(|request| batch.decide(request)).collect())
-        } else {
-            let context = Context { now, programs: &programs, command: Uuid::nil(), actor: "system" };
-            batch.settle_everyone(&loaded.cut, context).map_err(|_| Failure::UnreadableRow("lot"))?;
-            Committed::Part
-        };
-        let place = Place { ledger: self.ledger, journal: self.journal, heads: &heads, now };
-        write::batch(connection, &place, &before, &batch.state, batch.changes)?;
-        Ok(committed)
-    }
-}
-
-fn erases(request: &Request) -> bool {
-    matches!(request.command, Command::ChangeMembership(_, Change::Erase))
-}
-
-fn publishes(requests: &[Request]) -> bool {
-    requests.iter().any(|request| matches!(request.command, Command::Publish(..)))
-}
-
-enum Committed {
-    /// The answers, in the order of the requests.
-    Batch(Vec<Reply>),
-    /// A part of what was due; the batch is still to be decided.
-    Part,
 }
 
 enum Verdict {

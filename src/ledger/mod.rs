@@ -1,20 +1,25 @@
 //! The only writer. A [`Request`] goes into the bounded queue of its journal; the journal's lane takes what is queued,
 //! locks the head, loads what the batch names, decides in memory, writes, commits, and answers everyone.
 //!
-//! The schema that can write is private to this module. Everything that moves points or changes a member comes
-//! through [`Ledger::submit`].
+//! No statement outside of this module writes, which a test holds, and readers' connections are read-only. Everything
+//! that moves points or changes a member comes through [`Ledger::submit`].
 
+mod answer;
+mod batch;
 mod command;
 mod failure;
+mod head;
 mod health;
+mod keys;
 mod lane;
-mod load;
+#[cfg(test)]
+mod machine;
 mod programs;
 mod queue;
+mod request;
 pub mod sandbox;
-mod schema;
 pub mod setup;
-mod state;
+mod transaction;
 mod write;
 
 use std::collections::BTreeMap;
@@ -28,17 +33,23 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-pub use self::command::{Answer, Command, First, NoAnswer, Outcome, Request};
+pub use self::answer::{Answer, Key, NaturalKey, NoAnswer, Outcome};
+pub use self::command::{
+    AnswerTransfer, Asked, Capture, ChangeMembership, ChangeProfile, ChangeReward, Command, Enrol, EnrolWith, First,
+    Publish, Return, Settle, Void,
+};
 pub use self::failure::Failure;
 use self::health::Health;
 use self::lane::{Job, Lane};
 pub use self::programs::Programs;
 pub use self::queue::Priority;
 use self::queue::{Full, Queue};
+pub use self::request::Request;
 use self::sandbox::ClockError;
 pub use self::sandbox::Mode;
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::sandbox::ClockMove;
+use crate::load;
 use crate::postgres::clock::{Clock, Reading};
 use crate::postgres::connect;
 use crate::postgres::guard::{Gaps, Power};
@@ -106,9 +117,10 @@ impl Ledger {
         let mut connection = connect::plain(&config.url).map_err(OpenError::Unreachable)?;
         setup::check_schema(&mut connection)?;
         setup::check_guard(&mut connection)?;
-        let id = setup::ledger_id(&mut connection)?;
+        let id = load::ledger_id(&mut connection)?;
         let mode = sandbox::mode(&mut connection)?.ok_or(diesel::result::Error::NotFound)?;
-        let book = load::program_book(&mut connection).map_err(OpenError::Failed)?.ok_or(OpenError::NoProgram)?;
+        let book = load::program_book(&mut connection).map_err(Failure::from).map_err(OpenError::Failed)?;
+        let book = book.ok_or(OpenError::NoProgram)?;
         let programs = Arc::new(Programs::new(book));
         let shared = Arc::new(Shared { config, id, mode, programs, lanes: RwLock::default() });
         // From here on what is started is stopped with it.
@@ -159,10 +171,10 @@ impl Ledger {
         priority: Priority,
     ) -> Result<oneshot::Receiver<Result<Answer, NoAnswer>>, NoAnswer> {
         let (reply, answer) = oneshot::channel();
-        let queue = self.shared.queue(request.command.journal());
+        let queue = self.shared.queue(request.asked().journal());
         let Some(queue) = queue else {
             // No journal has that number, so nothing has that id. Nothing is remembered: there is nowhere to.
-            let outcome = Outcome::Refused(request.command.not_found());
+            let outcome = Outcome::Refused(request.asked().not_found());
             let _ = reply.send(Ok(Answer { outcome, replayed: false }));
             return Ok(answer);
         };

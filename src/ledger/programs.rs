@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use diesel::PgConnection;
 
-use super::{Failure, load};
+use super::Failure;
 use crate::domain::movement::publication::LEAD;
 use crate::domain::program::ProgramBook;
 use crate::domain::time::{EARLIEST, Timestamp};
+use crate::load;
 
 /// How old the knowledge may be before a lane reads again, half of the least lead of a publication.
 const FRESH: Duration = Duration::from_secs(30);

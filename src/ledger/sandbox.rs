@@ -8,7 +8,7 @@ use std::fmt;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Timestamptz};
 
-use super::{OpenError, schema};
+use super::OpenError;
 use crate::domain::program::ProgramBook;
 use crate::domain::sandbox::{ClockMove, ClockRefusal};
 use crate::postgres::clock::{Clock, Reading, programme_time};
@@ -41,8 +41,8 @@ pub fn mode(connection: &mut PgConnection) -> Result<Option<Mode>, OpenError> {
     if !kept.contains(&true) {
         return Ok(None);
     }
-    let sandbox: Option<bool> = schema::ledger::table.select(schema::ledger::sandbox).first(connection).optional()?;
-    Ok(sandbox.map(|sandbox| if sandbox { Mode::Sandbox } else { Mode::Production }))
+    let sandbox: Vec<bool> = LoadMode {}.load(connection)?;
+    Ok(sandbox.into_iter().next().map(|sandbox| if sandbox { Mode::Sandbox } else { Mode::Production }))
 }
 
 /// Checks that the database, if it has a mode, has this one.
@@ -98,6 +98,11 @@ statement! {
     ModeIsKept {} -> Bool,
     "SELECT EXISTS (
          SELECT FROM pg_attribute WHERE attrelid = to_regclass('public.ledger') AND attname = 'sandbox')"
+}
+
+statement! {
+    LoadMode {} -> Bool,
+    "SELECT sandbox FROM ledger"
 }
 
 statement! {

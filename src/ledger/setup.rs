@@ -7,14 +7,15 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bool, Integer, Nullable, SmallInt, Text};
 use uuid::Uuid;
 
-use super::load;
+use super::batch::Changes;
+use super::head::{Head, Heads};
 use super::sandbox::{Mode, check_mode};
-use super::state::{Changes, State};
 use super::write::{self, Before, Place};
-use super::{Failure, OpenError, schema};
-use crate::domain::ids::{JournalId, MAX_JOURNAL};
+use super::{Failure, OpenError};
+use crate::domain::ids::{JournalId, MAX_JOURNAL, PROGRAM_JOURNAL};
 use crate::domain::movement::publication;
 use crate::domain::program::Program;
+use crate::load::{self, State};
 use crate::postgres::clock::Clock;
 use crate::postgres::guard::{self, Gaps};
 use crate::postgres::migrate;
@@ -46,12 +47,12 @@ pub fn initialise(
 /// Errors: [`OpenError::OtherProgram`]; the database's.
 pub fn seed(connection: &mut PgConnection, program: &Arc<Program>, clock: &Clock) -> Result<(), OpenError> {
     check_schema(connection)?;
-    let ledger = ledger_id(connection)?;
+    let ledger = load::ledger_id(connection)?;
     // The first programme is written by no lane: lanes start when there is a programme.
     #[expect(clippy::disallowed_methods, reason = "runs before any lane, on a connection of its own")]
     let seeded = connection.transaction(|connection| {
-        let journal = super::command::PROGRAM_JOURNAL;
-        let head = load::head(connection, journal)?;
+        let journal = PROGRAM_JOURNAL;
+        let head = Head::lock(connection, journal)?.ok_or(Failure::NoJournal(journal))?;
         if let Some(first) = load::program_versions(connection, 0)?.first() {
             return Ok(first.program.document() == program.document());
         }
@@ -61,7 +62,7 @@ pub fn seed(connection: &mut PgConnection, program: &Arc<Program>, clock: &Clock
             publication::publish(None, program, now, caused_by).map_err(|_| Failure::NotCanonical)?;
         let entries = BTreeMap::from([(journal, vec![draft])]);
         let changes = Changes { entries, versions: vec![version], ..Changes::default() };
-        let place = Place { ledger, journal, heads: &BTreeMap::from([(journal, head)]), now };
+        let place = Place { ledger, journal, heads: &Heads::of(journal, head), now };
         write::batch(connection, &place, &Before::default(), &State::default(), changes)?;
         Ok(true)
     });
@@ -74,7 +75,7 @@ pub fn seed(connection: &mut PgConnection, program: &Arc<Program>, clock: &Clock
 
 /// Was the demonstration begun here, with a programme that it found or seeded?
 pub fn is_demonstration(connection: &mut PgConnection) -> Result<bool, OpenError> {
-    Ok(schema::ledger::table.select(schema::ledger::demo_shift_days.is_not_null()).first(connection)?)
+    Ok(IsDemonstration {}.get_result(connection)?)
 }
 
 /// How many days the demonstration's orders are moved forward: what was stored at the first call, else `days`.
@@ -87,7 +88,7 @@ pub fn demo_shift(connection: &mut PgConnection, days: i32) -> Result<i32, OpenE
 
 /// Were the demonstration's orders all posted?
 pub fn demo_loaded(connection: &mut PgConnection) -> Result<bool, OpenError> {
-    Ok(schema::ledger::table.select(schema::ledger::demo_loaded).first(connection)?)
+    Ok(DemoLoaded {}.get_result(connection)?)
 }
 
 /// Remembers that they were. Runs as the owner.
@@ -108,10 +109,6 @@ pub struct JournalRow {
 pub(super) fn journals(connection: &mut PgConnection) -> Result<Vec<JournalRow>, OpenError> {
     let rows: Vec<(JournalId, bool)> = LoadJournals {}.load(connection)?;
     Ok(rows.into_iter().map(|(id, open)| JournalRow { id, open }).collect())
-}
-
-pub(super) fn ledger_id(connection: &mut PgConnection) -> Result<Uuid, OpenError> {
-    Ok(schema::ledger::table.select(schema::ledger::id).first(connection)?)
 }
 
 /// Checks that the schema is this program's.
@@ -158,6 +155,16 @@ statement! {
 statement! {
     KeepDemoShift { days: i32 => Integer } -> Integer,
     "UPDATE ledger SET demo_shift_days = COALESCE(demo_shift_days, $1) RETURNING demo_shift_days"
+}
+
+statement! {
+    IsDemonstration {} -> Bool,
+    "SELECT demo_shift_days IS NOT NULL FROM ledger"
+}
+
+statement! {
+    DemoLoaded {} -> Bool,
+    "SELECT demo_loaded FROM ledger"
 }
 
 statement! {

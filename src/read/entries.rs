@@ -4,18 +4,20 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bytea, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{ReadError, members, schema};
+use super::ReadError;
+use super::members::{self, Settled};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::journal::account::Account;
 use crate::domain::journal::entry::{Draft, Entry, Hash, Kind, Posting, hex};
 use crate::domain::member::Balances;
 use crate::domain::program::ProgramBook;
 use crate::domain::time::{self, Timestamp};
+use crate::load;
 use crate::postgres::clock::Clock;
 use crate::postgres::statement::statement;
 
@@ -97,14 +99,12 @@ pub fn journals(connection: &mut PgConnection) -> Result<Vec<JournalHead>, ReadE
 
 /// The journals' numbers, next sequence numbers and hashes, in order.
 pub fn heads(connection: &mut PgConnection) -> Result<Vec<HeadRow>, ReadError> {
-    use schema::journal::dsl;
-    let head = (dsl::id, dsl::next_seq, dsl::head_hash, dsl::recorded_at);
-    Ok(dsl::journal.order(dsl::id).select(head).load(connection)?)
+    Ok(LoadHeads {}.load(connection)?)
 }
 
 /// The ledger's id.
 pub fn ledger_id(connection: &mut PgConnection) -> Result<Uuid, ReadError> {
-    Ok(schema::ledger::table.select(schema::ledger::id).first(connection)?)
+    Ok(load::ledger_id(connection)?)
 }
 
 /// Which entries a statement shows.
@@ -146,8 +146,9 @@ pub fn statement(
     now: (&Clock, &ProgramBook),
 ) -> Result<Option<StatementPage>, ReadError> {
     // One snapshot, so that what is due and what is written fit together.
-    connection.build_transaction().read_only().repeatable_read().run(|connection| {
-        let Some(mut due) = members::due(connection, member, now)? else { return Ok(None) };
+    members::snapshot(connection, |connection| {
+        let Some(Settled { work, .. }) = members::settle(connection, member, now)? else { return Ok(None) };
+        let mut due: Vec<DueLine> = work.entries.iter().rev().map(DueLine::of).collect();
         due.retain(|line| before.is_none() && filter.takes(&line.kind, line.effective_at));
         Ok(Some(StatementPage { due, entries: lines(connection, member, filter, before, limit)? }))
     })
@@ -162,13 +163,7 @@ pub fn page(
     (after_seq, end): (i64, i64),
     limit: i64,
 ) -> Result<Vec<(Entry, Hash)>, ReadError> {
-    use schema::entry::dsl;
-    let rows: Vec<EntryRow> = dsl::entry
-        .filter(dsl::journal.eq(journal).and(dsl::seq.gt(after_seq)).and(dsl::seq.lt(end)))
-        .order(dsl::seq)
-        .limit(limit)
-        .select(EntryRow::as_select())
-        .load(connection)?;
+    let rows: Vec<EntryRow> = LoadPage { journal, after_seq, end, limit }.load(connection)?;
     let (Some(first), Some(last)) = (rows.first().map(|row| row.seq), rows.last().map(|row| row.seq)) else {
         return Ok(Vec::new());
     };
@@ -192,8 +187,7 @@ fn lines(
     rows.into_iter().map(|row| line(journal, postings.remove(&row.0).unwrap_or_default(), row)).collect()
 }
 
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = schema::entry, check_for_backend(diesel::pg::Pg))]
+#[derive(Queryable)]
 struct EntryRow {
     seq: i64,
     effective_at: DateTime<Utc>,
@@ -227,12 +221,7 @@ fn posting_range(
     first: i64,
     last: i64,
 ) -> Result<HashMap<i64, Vec<Posting>>, ReadError> {
-    use schema::posting::dsl;
-    let rows: Vec<PostingRow> = dsl::posting
-        .filter(dsl::journal.eq(journal).and(dsl::seq.between(first, last)))
-        .order((dsl::seq, dsl::n))
-        .select((dsl::seq, dsl::points, dsl::lot, dsl::debit, dsl::credit))
-        .load(connection)?;
+    let rows: Vec<PostingRow> = LoadPostingRange { journal, first, last }.load(connection)?;
     by_entry(journal, rows)
 }
 
@@ -311,6 +300,28 @@ statement! {
      WHERE member = $1 AND seq < $2 AND ($4::text IS NULL OR kind = $4)
          AND ($5::timestamptz IS NULL OR effective_at >= $5) AND ($6::timestamptz IS NULL OR effective_at < $6)
      ORDER BY member DESC, seq DESC LIMIT $3"
+}
+
+statement! {
+    LoadHeads {} -> (SmallInt, BigInt, Bytea, Timestamptz),
+    "SELECT id, next_seq, head_hash, recorded_at FROM journal ORDER BY id"
+}
+
+statement! {
+    LoadPage { journal: JournalId => SmallInt, after_seq: i64 => BigInt, end: i64 => BigInt, limit: i64 => BigInt }
+    -> (
+        BigInt, Timestamptz, Timestamptz, SqlUuid, Nullable<SqlUuid>, Nullable<SqlUuid>, Integer, SmallInt, SmallInt, Text,
+        Text, Text, Bytea
+    ),
+    "SELECT seq, effective_at, recorded_at, id, member, command, program_version, journal, v, kind, actor, payload, hash
+     FROM entry WHERE journal = $1 AND seq > $2 AND seq < $3 ORDER BY journal, seq LIMIT $4"
+}
+
+statement! {
+    LoadPostingRange { journal: JournalId => SmallInt, first: i64 => BigInt, last: i64 => BigInt }
+    -> (BigInt, BigInt, Nullable<SqlUuid>, Text, Text),
+    "SELECT seq, points, lot, debit, credit FROM posting
+     WHERE journal = $1 AND seq BETWEEN $2 AND $3 ORDER BY journal, seq, n"
 }
 
 statement! {

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read};
 use serde_json::{Value, json};
 
 use super::export::{COLUMNS, csv_rows};
-use super::verify::NotVerified;
+use super::not_verified::NotVerified;
 use crate::domain::journal::entry::{Entry, Hash};
 use crate::domain::journal::export::{self, Unreadable};
 

@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, SmallInt, Timestamptz};
 
-use super::schema;
 use crate::domain::ids::JournalId;
 use crate::domain::time::Timestamp;
 use crate::postgres::clock::{Clock, TOLERANCE};
@@ -15,9 +14,8 @@ use crate::postgres::statement::statement;
 
 /// The journals whose last entry lies further ahead of the clock than [`TOLERANCE`], each with that entry's time.
 pub fn heads(connection: &mut PgConnection, clock: &Clock) -> QueryResult<Vec<(JournalId, Timestamp)>> {
-    use schema::journal::dsl;
     let latest = clock.look(connection)?.now + TOLERANCE;
-    dsl::journal.filter(dsl::recorded_at.gt(latest)).order(dsl::id).select((dsl::id, dsl::recorded_at)).load(connection)
+    LoadHeadsAfter { latest }.load(connection)
 }
 
 /// The first entry of each journal that lies further ahead of the clock than [`TOLERANCE`], with its time: journal,
@@ -25,6 +23,11 @@ pub fn heads(connection: &mut PgConnection, clock: &Clock) -> QueryResult<Vec<(J
 pub fn entries(connection: &mut PgConnection, clock: &Clock) -> QueryResult<Vec<(JournalId, i64, Timestamp)>> {
     let latest = clock.look(connection)?.now + TOLERANCE;
     LoadFirstAfter { latest }.load(connection)
+}
+
+statement! {
+    LoadHeadsAfter { latest: DateTime<Utc> => Timestamptz } -> (SmallInt, Timestamptz),
+    "SELECT id, recorded_at FROM journal WHERE recorded_at > $1 ORDER BY id"
 }
 
 statement! {

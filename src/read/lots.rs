@@ -13,7 +13,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::ReadError;
-use super::members::{Settled, settled};
+use super::members::{Settled, settle, snapshot};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::program::ProgramBook;
 use crate::domain::record::lot::Lot;
@@ -91,8 +91,8 @@ pub fn page(
     limit: i64,
 ) -> Result<Option<Vec<(Place, LotView)>>, ReadError> {
     // One snapshot, so that what is due fits what is stored.
-    connection.build_transaction().read_only().repeatable_read().run(|connection| {
-        let Some(Settled { work, .. }) = settled(connection, id, clock, programs)? else { return Ok(None) };
+    snapshot(connection, |connection| {
+        let Some(Settled { work, .. }) = settle(connection, id, (clock, programs))? else { return Ok(None) };
         let Place { seq, n } = before.unwrap_or(Place { seq: i64::MAX, n: 0 });
         let load = LoadLots { journal: id.journal(), member: id.uuid(), seq, n, limit };
         let rows: Vec<LotRow> = load.load(connection)?;

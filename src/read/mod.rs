@@ -13,12 +13,12 @@ pub mod future;
 pub mod keys;
 pub mod lots;
 pub mod members;
+mod not_verified;
 pub mod orders;
 pub mod programs;
 pub mod redemptions;
 pub mod refunds;
 pub mod rewards;
-mod schema;
 pub mod transfers;
 pub mod verify;
 
@@ -29,6 +29,7 @@ use diesel::PgConnection;
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::domain::ids::JournalId;
+use crate::load::Unloadable;
 use crate::postgres::clock::Clock;
 use crate::postgres::connect::{self, ReadPool};
 use crate::postgres::errors::{self, Meaning};
@@ -130,6 +131,16 @@ pub enum ReadError {
         /// Why.
         fault: &'static str,
     },
+}
+
+impl From<Unloadable> for ReadError {
+    fn from(unloadable: Unloadable) -> Self {
+        match unloadable {
+            Unloadable::Statement(error) => ReadError::Database(error),
+            Unloadable::Row(_) => ReadError::Corrupt("a row that this program cannot read"),
+            Unloadable::Program(_) => ReadError::Corrupt("a programme that this program cannot read"),
+        }
+    }
 }
 
 impl ReadError {

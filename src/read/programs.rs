@@ -2,9 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Integer, SmallInt, Text, Timestamptz};
 
-use super::{ReadError, schema};
+use super::ReadError;
+use crate::domain::ids::{JournalId, PROGRAM_JOURNAL};
 use crate::domain::movement::publication::ProgramVersionReply;
+use crate::postgres::statement::statement;
 
 /// Versions from the newest to the oldest, those before number `before` if it is given, at most `limit`.
 pub fn page(
@@ -12,13 +15,8 @@ pub fn page(
     before: Option<i32>,
     limit: i64,
 ) -> Result<Vec<ProgramVersionReply>, ReadError> {
-    use schema::program_version::dsl;
-    let rows: Vec<(i32, DateTime<Utc>, String)> = dsl::program_version
-        .filter(dsl::journal.eq(0).and(dsl::version.lt(before.unwrap_or(i32::MAX))))
-        .order(dsl::version.desc())
-        .limit(limit)
-        .select((dsl::version, dsl::effective_at, dsl::document))
-        .load(connection)?;
+    let load = LoadPage { journal: PROGRAM_JOURNAL, before: before.unwrap_or(i32::MAX), limit };
+    let rows: Vec<(i32, DateTime<Utc>, String)> = load.load(connection)?;
     rows.into_iter()
         .map(|(version, effective_at, document)| {
             let document = serde_json::from_str(&document);
@@ -26,4 +24,11 @@ pub fn page(
             Ok(ProgramVersionReply { version, effective_at, document })
         })
         .collect()
+}
+
+statement! {
+    LoadPage { journal: JournalId => SmallInt, before: i32 => Integer, limit: i64 => BigInt }
+    -> (Integer, Timestamptz, Text),
+    "SELECT version, effective_at, document FROM program_version
+     WHERE journal = $1 AND version < $2 ORDER BY version DESC LIMIT $3"
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::ReadError;
 use crate::domain::movement::reward::{Reward, RewardReply};
+use crate::domain::record::counter::Counter;
 use crate::postgres::clock::{Clock, programme_present};
 use crate::postgres::statement::statement;
 
@@ -51,14 +52,15 @@ pub fn page(
     Ok(rewards)
 }
 
-fn reward((id, terms, supplied, taken): RewardRow) -> Result<Reward, ReadError> {
+fn reward((id, terms, most, taken): RewardRow) -> Result<Reward, ReadError> {
     let terms = serde_json::from_str(&terms).map_err(|_| ReadError::Corrupt("a reward that cannot be read"))?;
-    Ok(Reward { id, terms, supplied, taken })
+    Ok(Reward { id, terms, stock: Counter { most, taken } })
 }
 
 statement! {
     LoadReward { id: Uuid => SqlUuid } -> (SqlUuid, Text, Nullable<BigInt>, BigInt),
-    "SELECT id, terms, supplied, taken FROM reward WHERE journal = 0 AND id = $1"
+    "SELECT r.id, r.terms, c.most, c.taken FROM reward AS r JOIN counter AS c ON c.journal = 0 AND c.id = $1
+     WHERE r.journal = 0 AND r.id = $1"
 }
 
 statement! {
@@ -70,5 +72,8 @@ statement! {
 
 statement! {
     LoadPage { before: Uuid => SqlUuid, limit: i64 => BigInt } -> (SqlUuid, Text, Nullable<BigInt>, BigInt),
-    "SELECT id, terms, supplied, taken FROM reward WHERE journal = 0 AND id < $1 ORDER BY id DESC LIMIT $2"
+    "SELECT r.id, r.terms, c.most, c.taken
+     FROM (SELECT id, terms FROM reward WHERE journal = 0 AND id < $1 ORDER BY journal DESC, id DESC LIMIT $2) AS r
+     CROSS JOIN LATERAL (SELECT most, taken FROM counter WHERE journal = 0 AND id = r.id OFFSET 0) AS c
+     ORDER BY r.id DESC"
 }

@@ -3,7 +3,7 @@
 use std::thread;
 
 use accrue::domain::movement::enrolment::Enrolment;
-use accrue::ledger::{Command, First, Priority, Request};
+use accrue::ledger::{Command, EnrolWith, First, Priority, Request, Settle};
 use serde_json::json;
 
 use super::{imported, sums};
@@ -71,7 +71,7 @@ fn an_enrolment_together_with_something_is_both_or_neither() {
     let with = |id, name: &str, order_id: &str, amount: &str| {
         let Command::CompleteOrder(order) = order(id, order_id, NOON, amount) else { unreachable!("it is an order") };
         let enrolment = Enrolment { external_id: name.to_owned(), birthday: None, joined_at: None };
-        request("client:shop", None, Command::EnrolWith(enrolment, First::Order(order)))
+        request("client:shop", None, EnrolWith(enrolment, First::Order(order)))
     };
     let before = app.rows();
     // In another journal, which shows only when the name is taken.
@@ -97,7 +97,7 @@ fn a_customer_whom_somebody_else_enrols_during_the_import_gets_the_order_all_the
     two_journals(&app);
     let held = app.database.hold_heads();
     let id = app.ledger.new_member_id("ana");
-    let busy: Request = request("client:shop", None, Command::Settle(id));
+    let busy: Request = request("client:shop", None, Settle(id));
     let busy = queue(&app.ledger, busy);
     wait_until_taken(&app.ledger);
     let report = thread::scope(|scope| {

@@ -2,7 +2,7 @@
 
 use accrue::domain::movement::enrolment::ProfileChange;
 use accrue::domain::movement::transfer::TransferRequest;
-use accrue::ledger::{Command, Outcome, Request};
+use accrue::ledger::{ChangeProfile, Command, Outcome, Request};
 use accrue::postgres::clock::Clock;
 use uuid::Uuid;
 
@@ -102,10 +102,10 @@ fn second_round() -> Vec<Request> {
             let tags = |tag: &str| ProfileChange { birthday: None, tags: Some(vec![tag.to_owned()]) };
             // A refusal must not keep the settling that was done for it.
             round.ask(None, order(id, &format!("{name}-much"), "2026-08-01T00:00:00Z", "100000.01"));
-            round.ask(Some(&format!("{name}-a")), Command::ChangeProfile(id, tags("vip")));
+            round.ask(Some(&format!("{name}-a")), ChangeProfile(id, tags("vip")));
             round.ask(None, order(id, &format!("{name}-later"), "2026-08-01T00:00:00Z", "3.00"));
-            round.ask(Some(&format!("{name}-b")), Command::ChangeProfile(id, tags("vip")));
-            round.ask(Some(&format!("{name}-a")), Command::ChangeProfile(id, tags("app")));
+            round.ask(Some(&format!("{name}-b")), ChangeProfile(id, tags("vip")));
+            round.ask(Some(&format!("{name}-a")), ChangeProfile(id, tags("app")));
             round.ask(None, order(id, &format!("{name}-0"), "2026-03-10T11:00:00Z", "19.99"));
         }
     }
@@ -120,7 +120,7 @@ struct Round {
 }
 
 impl Round {
-    fn ask(&mut self, key: Option<&str>, command: Command) {
+    fn ask(&mut self, key: Option<&str>, command: impl Into<Command>) {
         self.n += 1;
         let mut request = request("client:checkout", key, command);
         request.id = Uuid::from_u128(0x019c_0000_0000_7000_8000_0000_0000_0000 + self.n);
@@ -154,7 +154,7 @@ fn an_enrolment_and_a_change_of_profile_beside_a_transfer_between_journals_are_o
     let (from_member_id, to_member_id, points) = (ana, ben, 20);
     let gift = TransferRequest { from_member_id, to_member_id, points, message: None, direct: true };
     let change = ProfileChange { birthday: None, tags: Some(vec!["vip".to_owned()]) };
-    let commands = [enrol(cleo, "cleo"), Command::Transfer(gift), Command::ChangeProfile(ana, change)];
+    let commands = [enrol(cleo, "cleo"), gift.into(), ChangeProfile(ana, change).into()];
     let ask = |(n, command)| request("client:operator", Some(&format!("k-{n}")), command);
     let answers = in_one_batch(&app, (0..).zip(commands).map(ask).collect());
     assert!(answers.iter().all(|answer| code(answer) == "done"), "{answers:?}");

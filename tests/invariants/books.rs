@@ -24,7 +24,7 @@ pub struct Books {
 }
 
 // Those that follow from the journals, and the journals.
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 15] = [
     "entry",
     "posting",
     "program_version",
@@ -38,6 +38,7 @@ const TABLES: [&str; 14] = [
     "cause",
     "cause_total",
     "reward",
+    "counter",
     "journal",
 ];
 

@@ -6,7 +6,7 @@ use std::thread;
 use accrue::domain::movement::enrolment::Enrolment;
 use accrue::domain::movement::membership::Change;
 use accrue::domain::movement::redemption::{Purpose, RedemptionRequest};
-use accrue::ledger::Command;
+use accrue::ledger::{ChangeMembership, Enrol};
 use diesel::sql_types::Bytea;
 use diesel::{RunQueryDsl, sql_query};
 use serde_json::json;
@@ -54,7 +54,7 @@ fn a_refusal_under_a_key_is_remembered_unless_it_can_heal_beside_a_natural_key()
     let order_of = || request("client:checkout", Some("key"), order(id, "A-1", NOON, "5"));
     let purpose = || Purpose::Order { points: 5, order_id: None, order_amount: None };
     let redeem = || RedemptionRequest { member_id: id, purpose: purpose(), hold: None };
-    let redemption = || request("client:checkout", Some("key"), Command::Redeem(redeem()));
+    let redemption = || request("client:checkout", Some("key"), redeem());
     for replayed in [false, true] {
         let refused = decide(&app.ledger, redemption());
         assert_eq!((code(&refused), refused.replayed), ("member_not_found", replayed));
@@ -157,9 +157,9 @@ fn an_enrolment_that_an_erasure_makes_room_for_is_decided_anew() {
     decide(&app.ledger, request("client:checkout", None, enrol(ana, "ana")));
     let joined_at = Some(instant("2026-03-01T12:00:00Z"));
     let enrolment = || Enrolment { external_id: "ana".to_owned(), birthday: None, joined_at };
-    let other = || request("client:checkout", Some("key"), Command::Enrol(member(1, 2), enrolment()));
+    let other = || request("client:checkout", Some("key"), Enrol(member(1, 2), enrolment()));
     assert_eq!(code(&decide(&app.ledger, other())), "external_id_conflict");
-    let erase = Command::ChangeMembership(ana, Change::Erase);
+    let erase = ChangeMembership(ana, Change::Erase);
     assert_eq!(code(&decide(&app.ledger, request("client:operator", Some("e-1"), erase))), "done");
     for replayed in [false, true] {
         let answer = decide(&app.ledger, other());

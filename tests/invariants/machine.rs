@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use accrue::domain::ids::MemberId;
 use accrue::domain::time::Timestamp;
-use accrue::ledger::{Command, Outcome, Request};
+use accrue::ledger::{Outcome, Publish, Request};
 use accrue::postgres::clock::Clock;
 use accrue::read::members;
 use diesel::PgConnection;
@@ -24,13 +24,13 @@ fn what_the_tables_hold_is_what_the_rules_say() {
         let app = open(&world, 256);
         let mut owner = app.owner();
         for (n, planned) in plan(&world).into_iter().enumerate() {
-            let asked = format!("request {n}, {} at {}", planned.request.command.operation(), planned.now);
+            let asked = format!("request {n}, {} at {}", planned.request.asked().operation(), planned.now);
             app.clock.set(planned.now);
             let answer = decide(&app.ledger, planned.request);
             let answer = Expected { code: code(&answer), replayed: answer.replayed };
             prop_assert_eq!(answer, planned.expected, "{}", asked);
             prop_assert_eq!(written(&mut owner), planned.wallets, "{}", asked);
-            prop_assert_eq!(numbers(&mut owner, "SELECT id, taken FROM reward"), planned.taken, "{}", asked);
+            prop_assert_eq!(numbers(&mut owner, "SELECT id, taken FROM counter"), planned.taken, "{}", asked);
             let totals =
                 "SELECT c.id, coalesce((SELECT sum(points) FROM cause_total WHERE cause = c.id), 0) FROM cause c";
             prop_assert_eq!(numbers(&mut owner, totals), planned.given, "{}", asked);
@@ -46,7 +46,7 @@ fn batches_of_many_are_batches_of_one() {
         let (many, many_answers) = play(&world, 256);
         let (one, one_answers) = play(&world, 1);
         for (n, ((many, one), planned)) in many_answers.iter().zip(&one_answers).zip(plan(&world)).enumerate() {
-            let asked = format!("request {n}, {} at {}", planned.request.command.operation(), planned.now);
+            let asked = format!("request {n}, {} at {}", planned.request.asked().operation(), planned.now);
             prop_assert_eq!(many, one, "{}", asked);
             prop_assert_eq!(expected(many), planned.expected, "{}", asked);
         }
@@ -70,7 +70,7 @@ fn open(world: &World, batch_limit: usize) -> App {
     let before = instant("2000-06-01T00:00:00Z");
     let app = App::on(Database::new(), Clock::stopped_at(before), |config| config.batch_limit = batch_limit);
     for (n, (rules, at)) in (1..).zip(world.rules.iter().zip(["2000-06-02T00:00:00Z", CHANGE])) {
-        let mut publish = request("client:operator", None, Command::Publish(rules.program(), instant(at)));
+        let mut publish = request("client:operator", None, Publish(rules.program(), instant(at)));
         publish.id = Uuid::from_u128(0x019b_0000_0000_7000_8000_0000_0000_0000 + n);
         assert_eq!(code(&decide(&app.ledger, publish)), "done");
     }
@@ -93,7 +93,7 @@ fn play(world: &World, batch_limit: usize) -> (Database, Answers) {
 }
 
 fn place(planned: &Planned) -> (i16, Timestamp) {
-    (planned.request.command.journal(), planned.now)
+    (planned.request.asked().journal(), planned.now)
 }
 
 fn again(planned: &Request) -> Request {

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use accrue::domain::ids::MemberId;
 use accrue::domain::movement::enrolment::Enrolment;
 use accrue::domain::movement::order::Order;
-use accrue::ledger::{Answer, Command, Ledger, NoAnswer, Outcome, Priority, Request};
+use accrue::ledger::{Answer, Command, Enrol, Ledger, NoAnswer, Outcome, Priority, Request, Settle};
 use tokio::sync::oneshot::Receiver;
 use uuid::Uuid;
 
@@ -35,7 +35,7 @@ pub fn member(journal: i16, n: u8) -> MemberId {
 /// An enrolment of [`member`] under an external id.
 pub fn enrol(id: MemberId, external_id: &str) -> Command {
     let external_id = external_id.to_owned();
-    Command::Enrol(id, Enrolment { external_id, birthday: None, joined_at: None })
+    Enrol(id, Enrolment { external_id, birthday: None, joined_at: None }).into()
 }
 
 /// An order.
@@ -54,7 +54,7 @@ pub fn order(member_id: MemberId, order_id: &str, occurred_at: &str, amount: &st
 }
 
 /// A request that may wait for a minute.
-pub fn request(actor: &str, key: Option<&str>, command: Command) -> Request {
+pub fn request(actor: &str, key: Option<&str>, command: impl Into<Command>) -> Request {
     let deadline = Instant::now() + Duration::from_secs(60);
     Request::new(actor.to_owned(), key.map(str::to_owned), deadline, command)
 }
@@ -73,10 +73,10 @@ pub fn decide(ledger: &Ledger, request: Request) -> Answer {
 ///
 /// A lane takes at once what it finds, so a first command keeps it waiting for the head until all the others are queued.
 pub fn in_one_batch(app: &App, requests: Vec<Request>) -> Vec<Answer> {
-    let journal = requests.first().expect("there are requests").command.journal();
+    let journal = requests.first().expect("there are requests").asked().journal();
     let held = app.database.hold_heads();
     let nobody = MemberId::new(journal, Uuid::now_v7());
-    let first = queue(&app.ledger, request("client:checkout", None, Command::Settle(nobody)));
+    let first = queue(&app.ledger, request("client:checkout", None, Settle(nobody)));
     wait_until_taken(&app.ledger);
     let waiting: Vec<_> = requests.into_iter().map(|request| queue(&app.ledger, request)).collect();
     drop(held);

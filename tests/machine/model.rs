@@ -24,7 +24,10 @@ use accrue::domain::movement::order::Order;
 use accrue::domain::movement::reward::{RewardPatch, RewardTerms};
 use accrue::domain::program::Program;
 use accrue::domain::time::Timestamp;
-use accrue::ledger::{Command, First, Request};
+use accrue::ledger::{
+    AnswerTransfer, Capture, ChangeMembership, ChangeProfile, ChangeReward, Command, Enrol, EnrolWith, First, Request,
+    Return, Settle, Void,
+};
 use uuid::Uuid;
 
 use self::keys::Seen;
@@ -164,7 +167,7 @@ impl Model {
 
     /// Takes a request in and says what it must be answered.
     pub fn take(&mut self, request: &Request) -> Expected {
-        let key = request.key.clone().map(|key| (request.actor.clone(), request.command.operation(), key));
+        let key = request.key.clone().map(|key| (request.actor.clone(), request.asked().operation(), key));
         if let Some(seen) = key.as_ref().and_then(|key| self.keys.get(key)) {
             return seen.again(&request.hash, "idempotency_key_conflict");
         }
@@ -228,8 +231,8 @@ impl Model {
                 let personal = refund.items.is_some().then_some(refund.member_id);
                 self.refunds.insert(key, Seen { hash: request.hash, code: "done", personal });
             }
-            Command::Enrol(id, enrolment) => self.join(*id, enrolment),
-            Command::EnrolWith(enrolment, first) => {
+            Command::Enrol(Enrol(id, enrolment)) => self.join(*id, enrolment),
+            Command::EnrolWith(EnrolWith(enrolment, first)) => {
                 if !self.people.contains_key(&first.member_id()) {
                     if self.customers.contains_key(&enrolment.external_id) {
                         return Err("external_id_conflict");
@@ -241,26 +244,26 @@ impl Model {
                     First::Adjustment(asked) => self.adjust(asked)?,
                 }
             }
-            Command::ChangeProfile(id, change) => self.change_profile(*id, change)?,
-            Command::ChangeMembership(id, change) => self.change_membership(*id, *change)?,
-            Command::Settle(id) => self.settle(*id),
+            Command::ChangeProfile(ChangeProfile(id, change)) => self.change_profile(*id, change)?,
+            Command::ChangeMembership(ChangeMembership(id, change)) => self.change_membership(*id, *change)?,
+            Command::Settle(Settle(id)) => self.settle(*id),
             Command::Redeem(asked) => self.redeem(asked)?,
-            Command::Capture(id, asked) => self.capture(*id, asked)?,
-            Command::Void(id) => self.void(*id)?,
-            Command::Return(id, points) => self.give_back(*id, *points)?,
+            Command::Capture(Capture(id, asked)) => self.capture(*id, asked)?,
+            Command::Void(Void(id)) => self.void(*id)?,
+            Command::Return(Return(id, points)) => self.give_back(*id, *points)?,
             Command::Donate(asked) => self.donate(asked)?,
             Command::Transfer(asked) => self.transfer(asked)?,
-            Command::AnswerTransfer(id, receiver, reply) => self.answer(*id, *receiver, *reply)?,
+            Command::AnswerTransfer(AnswerTransfer(id, reply)) => self.answer(*id, *reply)?,
             Command::Adjust(asked) => self.adjust(asked)?,
             Command::DefineReward(asked) => {
                 let goods = Goods { terms: asked.terms.clone(), supplied: asked.stock };
                 self.rewards.insert(request.id, goods);
             }
-            Command::ChangeReward(id, patch) => self.change_reward(*id, patch)?,
+            Command::ChangeReward(ChangeReward(id, patch)) => self.change_reward(*id, patch)?,
             Command::DefineCause(terms) => {
                 self.causes.insert(request.id, (terms.clone(), 0));
             }
-            Command::Publish(..) => unreachable!("worlds are given their programmes when they begin"),
+            Command::Publish(_) => unreachable!("worlds are given their programmes when they begin"),
         }
         Ok(())
     }
@@ -275,7 +278,7 @@ impl Model {
     // Enrolled in whatever way, a customer is known by the enrolment alone.
     fn join(&mut self, id: MemberId, enrolment: &Enrolment) {
         self.enrol(id, enrolment);
-        let alone = Request::new(String::new(), None, Instant::now(), Command::Enrol(id, enrolment.clone()));
+        let alone = Request::new(String::new(), None, Instant::now(), Enrol(id, enrolment.clone()));
         self.customers.insert(enrolment.external_id.clone(), alone.hash);
     }
 

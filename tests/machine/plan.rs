@@ -16,7 +16,10 @@ use accrue::domain::movement::transfer::{Reply, TransferRequest};
 use accrue::domain::quantity::Quantity;
 use accrue::domain::record::items::{Item, RefundItem};
 use accrue::domain::time::Timestamp;
-use accrue::ledger::{Command, First, Request};
+use accrue::ledger::{
+    AnswerTransfer, Capture, ChangeMembership, ChangeProfile, ChangeReward, Command, Enrol, EnrolWith, First, Request,
+    Return, Void,
+};
 use chrono::TimeDelta;
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -107,8 +110,7 @@ impl Planner<'_> {
                     before.map(|before| (before.actor.clone(), before.key.clone(), before.command.clone()))
                 {
                     // Members are made anew for every request.
-                    let enrols =
-                        |place: &usize| matches!(&command, Command::Enrol(_, e) if e.external_id == customer(*place));
+                    let enrols = |place: &usize| matches!(&command, Command::Enrol(Enrol(_, e)) if e.external_id == customer(*place));
                     let place = (0..self.journals.len()).find(enrols);
                     let command = place.map_or(command, |place| self.enrolment(place));
                     self.ask_as(actor, key, command);
@@ -147,7 +149,7 @@ impl Planner<'_> {
     fn own(&self, act: &Act) -> Option<MemberId> {
         match *act {
             Act::Pay { member, own: true, .. } | Act::Buy { member, own: true, .. } => Some(self.member(member)),
-            Act::Void { own: true, by: Some(by), .. } => Some(self.member(by)),
+            Act::Void { own: true, by: Some(by), .. } | Act::Answer { by: Some(by), .. } => Some(self.member(by)),
             Act::Void { redemption, own: true, by: None } => {
                 Some(pick(&self.model.spendings, redemption).map_or_else(|| self.member(0), |spending| spending.member))
             }
@@ -206,10 +208,10 @@ impl Planner<'_> {
             }
             Act::Capture { redemption, sum, order } => {
                 let asked = CaptureRequest { points: self.part(redemption, sum), order_id: order.map(order_id) };
-                Command::Capture(self.redemption(redemption), asked)
+                Capture(self.redemption(redemption), asked).into()
             }
-            Act::Void { redemption, .. } => Command::Void(self.redemption(redemption)),
-            Act::Return { redemption, sum } => Command::Return(self.redemption(redemption), self.part(redemption, sum)),
+            Act::Void { redemption, .. } => Void(self.redemption(redemption)).into(),
+            Act::Return { redemption, sum } => Return(self.redemption(redemption), self.part(redemption, sum)).into(),
             Act::Donate { member, cause, sum } => {
                 let (member_id, points) = self.points(member, sum);
                 Command::Donate(DonationRequest { member_id, cause_id: id(3 + usize::from(cause)), points })
@@ -220,11 +222,11 @@ impl Planner<'_> {
                 let to_member_id = if to == 5 { MemberId::new(9, id(0)) } else { self.member(to) };
                 Command::Transfer(TransferRequest { from_member_id, to_member_id, points, message: None, direct })
             }
-            Act::Answer { transfer, reply, by } => {
-                let gift = pick(&self.model.gifts, transfer).map(|gift| (gift.id, gift.to));
-                let (id, receiver) = gift.unwrap_or_else(|| (TransferId::new(1, id(0)), self.member(transfer)));
+            Act::Answer { transfer, reply, .. } => {
+                let gift = pick(&self.model.gifts, transfer).map(|gift| gift.id);
+                let id = gift.unwrap_or_else(|| TransferId::new(1, id(0)));
                 let reply = [Reply::Accept, Reply::Accept, Reply::Decline, Reply::Cancel][usize::from(reply)];
-                Command::AnswerTransfer(id, by.map_or(receiver, |by| self.member(by)), reply)
+                AnswerTransfer(id, reply).into()
             }
             Act::Adjust { member, sum, down, pending, begins, ends, joins } => {
                 let account = if pending { Side::Pending } else { Side::Active };
@@ -239,17 +241,17 @@ impl Planner<'_> {
             }
             Act::Membership { member, change } => {
                 let change = [Change::Suspend, Change::Resume, Change::Close, Change::Erase][usize::from(change)];
-                Command::ChangeMembership(self.member(member), change)
+                ChangeMembership(self.member(member), change).into()
             }
             Act::Profile { member, tag } => {
                 let tags = Some(vec![format!("tag-{tag}")]);
-                Command::ChangeProfile(self.member(member), ProfileChange { birthday: None, tags })
+                ChangeProfile(self.member(member), ProfileChange { birthday: None, tags }).into()
             }
             Act::Enrol { member } => self.enrolment(usize::from(member) % self.journals.len()),
             Act::Supply { reward, stock, points } => {
                 let stock = Some(stock.map(i64::from));
                 let patch = RewardPatch { stock, points: points.map(i64::from), ..RewardPatch::default() };
-                Command::ChangeReward(id(reward.into()), patch)
+                ChangeReward(id(reward.into()), patch).into()
             }
             Act::Again { .. } => unreachable!("it is no command of its own"),
         }
@@ -269,14 +271,14 @@ impl Planner<'_> {
             None => member_id(self.journals, place, again),
         };
         let external_id = customer(place);
-        Command::Enrol(member, Enrolment { external_id, birthday: None, joined_at: None })
+        Enrol(member, Enrolment { external_id, birthday: None, joined_at: None }).into()
     }
 
     // Something of a member, or of a customer who is enrolled with it.
     fn joining(&mut self, member: u8, joins: Option<Joins>, first: First) -> Command {
         let member_id = first.member_id();
         let Some(joins) = joins else { return first.of_member(member_id) };
-        let Command::Enrol(new, enrolment) = self.enrolment(usize::from(member) % self.journals.len()) else {
+        let Command::Enrol(Enrol(new, enrolment)) = self.enrolment(usize::from(member) % self.journals.len()) else {
             unreachable!("it is an enrolment")
         };
         let id = match joins {
@@ -287,7 +289,7 @@ impl Planner<'_> {
             First::Order(order) => First::Order(Order { member_id: id, ..order }),
             First::Adjustment(asked) => First::Adjustment(Adjustment { member_id: id, ..asked }),
         };
-        Command::EnrolWith(enrolment, first)
+        EnrolWith(enrolment, first).into()
     }
 
     fn member(&self, n: u8) -> MemberId {

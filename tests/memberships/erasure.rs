@@ -3,7 +3,7 @@
 use accrue::domain::movement::enrolment::ProfileChange;
 use accrue::domain::movement::membership::Change;
 use accrue::domain::record::items::Item;
-use accrue::ledger::Command;
+use accrue::ledger::{ChangeMembership, ChangeProfile, Command};
 use serde_json::{Value, json};
 
 use super::{EARLIER, NOON, change, changed, fund, two_journals};
@@ -153,8 +153,8 @@ fn what_came_in_the_same_batch_as_the_erasure_is_erased_with_it() {
         order.items = Some(vec![truffles]);
     }
     let opera = || ProfileChange { birthday: None, tags: Some(vec!["likes-opera".to_owned()]) };
-    let patch = || request("client:checkout", Some("p-1"), Command::ChangeProfile(id, opera()));
-    let erase = request("client:operator", Some("k-1"), Command::ChangeMembership(id, Change::Erase));
+    let patch = || request("client:checkout", Some("p-1"), ChangeProfile(id, opera()));
+    let erase = request("client:operator", Some("k-1"), ChangeMembership(id, Change::Erase));
     let requests = vec![request("client:checkout", None, order), patch(), erase, patch()];
     let answers = in_one_batch(&app, requests);
     let codes: Vec<&str> = answers.iter().map(code).collect();

@@ -54,11 +54,16 @@ impl Pair {
 
     /// Stops both, panics if a transaction was undone (one that waits for its head never is), and checks the ledger.
     pub fn end(self) {
+        self.end_with(0);
+    }
+
+    /// The same where so many batches at most begin anew, because what they find needs a head that comes before theirs.
+    pub fn end_with(self, most: i64) {
         let database = self.0[0].database.clone();
         for app in self.0 {
             app.stop();
         }
-        assert_eq!(database.undone(), 0, "a batch did not wait for its head");
+        assert!(database.undone() <= most, "a batch did not wait for its head");
         database.audit();
     }
 }

@@ -8,7 +8,7 @@ use diesel::PgConnection;
 use crate::domain::ids::MemberId;
 use crate::domain::movement::enrolment::Enrolment;
 use crate::domain::time::Timestamp;
-use crate::ledger::{Command, First, Ledger};
+use crate::ledger::{Command, EnrolWith, First, Ledger};
 use crate::read::members;
 
 /// The customers of a file.
@@ -59,6 +59,6 @@ impl<'a> Customers<'a> {
             Some(Customer::New(id, joined_at)) => (*id, *joined_at),
             Some(Customer::Met(_)) | None => (self.ledger.new_member_id(&external_id), None),
         };
-        Command::EnrolWith(Enrolment { external_id, birthday: None, joined_at }, first(id))
+        EnrolWith(Enrolment { external_id, birthday: None, joined_at }, first(id)).into()
     }
 }

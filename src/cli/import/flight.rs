@@ -12,7 +12,7 @@ use super::report::Report;
 use super::{ACTOR, Step};
 use crate::domain::ids::MemberId;
 use crate::domain::refusal::Refusal;
-use crate::ledger::{Answer, Command, Ledger, NoAnswer, Outcome, Priority, Request};
+use crate::ledger::{Answer, Command, EnrolWith, Ledger, NoAnswer, Outcome, Priority, Request};
 use crate::postgres::connect;
 use crate::read::members;
 
@@ -100,7 +100,7 @@ impl<'a> Flight<'a> {
 
     // Somebody else has enrolled the customer since customers were looked up: then it is the same of that member.
     fn enrolled_meanwhile(&self, command: &Command, answer: &Answer) -> Result<Option<Command>> {
-        let (Command::EnrolWith(enrolment, first), Outcome::Refused(Refusal::ExternalIdConflict)) =
+        let (Command::EnrolWith(EnrolWith(enrolment, first)), Outcome::Refused(Refusal::ExternalIdConflict)) =
             (command, &answer.outcome)
         else {
             return Ok(None);
@@ -127,7 +127,7 @@ impl<'a> Flight<'a> {
             Outcome::Done(_) => report.posted += 1,
         }
         // The first that is done of a customer has enrolled it.
-        if let Command::EnrolWith(_, first) = command {
+        if let Command::EnrolWith(EnrolWith(_, first)) = command {
             report.enrolled += u64::from(self.enrolled.insert(first.member_id()));
         }
     }

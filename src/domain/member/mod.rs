@@ -3,6 +3,7 @@
 mod claims;
 pub mod fact;
 mod status;
+mod sums;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -21,6 +22,8 @@ use crate::domain::record::{OfRecord, Record};
 use crate::domain::time::Timestamp;
 
 pub use status::{Status, UnknownStatus};
+pub use sums::Lifetime;
+use sums::add;
 
 /// A member's points. All four are zero or more (invariant 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
@@ -34,17 +37,6 @@ pub struct Balances {
     pub held: i64,
     /// Earned, not yet usable.
     pub pending: i64,
-}
-
-/// What a member earned and spent since joining. Neither counts what expired, what an operator adjusted or what came
-/// from and went to other members.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, utoipa::ToSchema)]
-pub struct Lifetime {
-    /// Points from orders, less those that refunds made due, whether they were taken, had expired or were waived.
-    /// (Refunds written before that rule took off only what was taken.)
-    pub lifetime_earned: i64,
-    /// Points redeemed and donated, less those that came back.
-    pub lifetime_spent: i64,
 }
 
 /// What the rules know of a member: the balances, and of the rest what a decision needs.
@@ -141,7 +133,7 @@ impl Member {
         for posting in postings {
             self.move_points(posting, -posting.points, &posting.debit)?;
             self.move_points(posting, posting.points, &posting.credit)?;
-            self.count(posting, fact)?;
+            self.lifetime.count(posting, fact)?;
             if posting.debit == HELD {
                 self.leave_held(posting)?;
             }
@@ -198,7 +190,7 @@ impl Member {
                 let (reversed, claimed) = (order.reversed, order.reversal.claimed);
                 order.refund(refund);
                 if refund.reversal.is_some() {
-                    self.lifetime.lifetime_earned -= order.reversed - reversed;
+                    self.lifetime.reverse(order.reversed - reversed);
                 }
                 self.claimed += order.reversal.claimed - claimed;
             }
@@ -229,29 +221,4 @@ impl Member {
             Part::Debt => Ok(()),
         }
     }
-
-    // What a refund takes off the points earned stands in its fact. Those of before said it by their postings alone.
-    fn count(&mut self, posting: &Posting, fact: &Fact) -> Result<(), Misfit> {
-        let by_postings = matches!(fact, Fact::Refund(refund) if refund.reversal.is_none());
-        let Lifetime { lifetime_earned, lifetime_spent } = &mut self.lifetime;
-        match posting.debit {
-            Account::Issuance => add(lifetime_earned, posting.points)?,
-            Account::Redemption => add(lifetime_spent, -posting.points)?,
-            _ => {}
-        }
-        match posting.credit {
-            Account::Issuance if by_postings => add(lifetime_earned, -posting.points),
-            Account::Redemption | Account::Donation(_) => add(lifetime_spent, posting.points),
-            _ => Ok(()),
-        }
-    }
-}
-
-fn add(balance: &mut i64, points: i64) -> Result<(), Misfit> {
-    match balance.checked_add(points) {
-        Some(sum) if (0..=MAX_POINTS).contains(&sum) => *balance = sum,
-        Some(sum) if sum < 0 => return Err(Misfit::Negative),
-        _ => return Err(Misfit::TooLarge),
-    }
-    Ok(())
 }

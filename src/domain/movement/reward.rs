@@ -1,7 +1,6 @@
 //! Rewards: what points can be redeemed for, and how much of it there is.
 //!
-//! The stock is `supplied − taken`. What was supplied stands in journal 0, what is taken follows from the redemptions in
-//! all journals, so replay rebuilds it whatever order the journals are read in (invariant 3).
+//! Its stock is a [`Counter`] under the reward's id.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -10,6 +9,7 @@ use uuid::Uuid;
 use crate::domain::decide::Context;
 use crate::domain::journal::entry::{Draft, Kind, MAX_POINTS, derive_id};
 use crate::domain::member::Member;
+use crate::domain::record::counter::Counter;
 use crate::domain::record::redemption::Redemption;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{self, Period, Timestamp};
@@ -117,10 +117,8 @@ pub struct Reward {
     pub id: Uuid,
     /// What it is.
     pub terms: RewardTerms,
-    /// How many there ever were; none without limit.
-    pub supplied: Option<i64>,
-    /// How many are reserved or gone.
-    pub taken: i64,
+    /// How many there are.
+    pub stock: Counter,
 }
 
 /// A reward as the API shows it.
@@ -145,17 +143,12 @@ impl RewardTerms {
 impl Reward {
     /// As the API shows it.
     pub fn reply(&self) -> RewardReply {
-        RewardReply { id: self.id, terms: self.terms.clone(), stock: self.stock() }
+        RewardReply { id: self.id, terms: self.terms.clone(), stock: self.stock.left() }
     }
 
     /// Can any of it be had at `now`? Limits of a member aside.
     pub fn is_available(&self, now: Timestamp) -> bool {
-        self.terms.is_open(now) && self.stock().is_none_or(|stock| stock > 0)
-    }
-
-    // How many are left; none without limit.
-    fn stock(&self) -> Option<i64> {
-        self.supplied.map(|supplied| supplied - self.taken)
+        self.terms.is_open(now) && self.stock.left().is_none_or(|left| left > 0)
     }
 
     /// What `quantity` of it cost `member` now, if it may be had. `taken` is what the decision under way has taken of
@@ -172,9 +165,9 @@ impl Reward {
         if !self.terms.is_open(now) {
             return Err(Refusal::RewardNotAvailable);
         }
-        let stock = self.stock().map(|stock| stock - taken.copied().unwrap_or_default());
-        if let Some(stock) = stock.filter(|stock| quantity > *stock) {
-            return Err(Refusal::RewardOutOfStock { left: stock });
+        let left = self.stock.take(taken.copied().unwrap_or_default()).left();
+        if let Some(left) = left.filter(|left| quantity > *left) {
+            return Err(Refusal::RewardOutOfStock { left });
         }
         if let Some(RewardLimit { quantity: most, period }) = limit {
             let zone = context.program().time_zone;
@@ -200,7 +193,7 @@ impl Reward {
             command: Some(command),
             program_version: programs.at(now).version,
             effective_at: now,
-            payload: json!({ "reward": { "id": self.id, "terms": self.terms, "supplied": self.supplied } }),
+            payload: json!({ "reward": { "id": self.id, "terms": self.terms, "supplied": self.stock.most } }),
             postings: Vec::new(),
         }
     }
@@ -218,7 +211,8 @@ pub fn stated(reward: &Value) -> Option<(Uuid, RewardTerms, Option<i64>)> {
 
 /// Decides a new reward; the command's id is its own.
 pub fn define(request: &RewardRequest, context: &Context<'_>) -> Result<(Reward, Draft), Refusal> {
-    let reward = Reward { id: context.command, terms: request.terms.clone(), supplied: request.stock, taken: 0 };
+    let stock = Counter { most: request.stock, taken: 0 };
+    let reward = Reward { id: context.command, terms: request.terms.clone(), stock };
     check_window(&reward.terms)?;
     let draft = reward.draft(Kind::RewardDefined, context);
     Ok((reward, draft))
@@ -233,8 +227,8 @@ pub fn change(reward: &Reward, patch: &RewardPatch, context: &Context<'_>) -> Re
     terms.limit = patch.limit.clone().unwrap_or_else(|| terms.limit.clone());
     terms.available_from = patch.available_from.unwrap_or(terms.available_from);
     terms.available_until = patch.available_until.unwrap_or(terms.available_until);
-    if let Some(stock) = patch.stock {
-        changed.supplied = stock.map(|stock| stock + changed.taken);
+    if let Some(left) = patch.stock {
+        changed.stock = changed.stock.with_left(left);
     }
     check_window(&changed.terms)?;
     let draft = changed.draft(Kind::RewardChanged, context);

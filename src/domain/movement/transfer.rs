@@ -155,16 +155,18 @@ pub fn offer(
     Ok((transfer, None))
 }
 
-/// Decides the giver's side of a reply to an offer to `receiver`; an accepted one gives a [`Parcel`], still to be
-/// received.
-pub fn answer(
-    work: &mut Working<'_>,
-    (id, receiver): (TransferId, MemberId),
-    reply: Reply,
-) -> Result<(Transfer, Option<Parcel>), Rejected> {
-    let Context { now, .. } = *work.context();
+/// Decides the giver's side of a reply to an offer; an accepted one gives a [`Parcel`], still to be received. A member's
+/// own token answers for its member alone: to others an offer looks like one that does not exist.
+pub fn answer(work: &mut Working<'_>, id: TransferId, reply: Reply) -> Result<(Transfer, Option<Parcel>), Rejected> {
+    let context = *work.context();
+    let now = context.now;
     work.settle(now)?;
-    let offered = work.member.record::<Transfer>(id).filter(|transfer| transfer.to_member_id == receiver);
+    let party = |transfer: &Transfer| match reply {
+        Reply::Cancel => transfer.from_member_id,
+        Reply::Accept | Reply::Decline => transfer.to_member_id,
+    };
+    let offered = work.member.record::<Transfer>(id);
+    let offered = offered.filter(|transfer| context.own().is_none_or(|own| own == party(transfer)));
     let mut transfer = offered.ok_or(Refusal::TransferNotFound)?.clone();
     if transfer.status != TransferStatus::Offered {
         return Err(Refusal::TransferStateConflict { state: transfer.status.name().to_owned() }.into());

@@ -5,6 +5,7 @@
 //! compared and read in one way. A new one is a file here that implements [`Recorded`], and a line in the list of
 //! `records!` below.
 
+pub mod counter;
 pub mod due;
 pub mod items;
 pub mod lot;

@@ -8,14 +8,15 @@ use diesel::sql_types::{Array, BigInt, Bool, Bytea, Date, Nullable, SmallInt, Te
 use uuid::Uuid;
 
 use super::super::Failure;
-use super::super::command::Outcome;
-use super::super::state::{Changes, Remembered, State};
+use super::super::answer::{Outcome, Remembered};
+use super::super::batch::Changes;
 use super::{run, stated};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::member::Member;
 use crate::domain::record::Record;
 use crate::domain::record::lot::Lot;
 use crate::domain::time::Timestamp;
+use crate::load::State;
 use crate::postgres::statement::statement;
 
 /// Writes the members who were enrolled, with their profiles; their wallets come with [`write`].

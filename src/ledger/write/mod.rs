@@ -14,14 +14,16 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Failure;
-use super::load::Head;
-use super::state::{Changes, State};
+use super::batch::Changes;
+use super::head::{Head, Heads};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::journal::canonical;
 use crate::domain::journal::entry::{Draft, Entry, Hash};
 use crate::domain::member::Member;
-use crate::domain::movement::reward::Reward;
+use crate::domain::movement::reward::RewardTerms;
+use crate::domain::record::counter::Counter;
 use crate::domain::time::Timestamp;
+use crate::load::State;
 use crate::postgres::statement::statement;
 
 /// Where a batch is written: the ledger, the lane's journal, the heads of all journals that are locked, and the present.
@@ -31,7 +33,7 @@ pub struct Place<'a> {
     /// The lane's journal, which keeps the batch's keys.
     pub journal: JournalId,
     /// The heads, as they were locked.
-    pub heads: &'a BTreeMap<JournalId, Head>,
+    pub heads: &'a Heads,
     /// When the entries are recorded.
     pub now: Timestamp,
 }
@@ -42,13 +44,16 @@ pub struct Before {
     /// The members.
     pub members: HashMap<MemberId, Member>,
     /// The rewards.
-    pub rewards: BTreeMap<Uuid, Reward>,
+    pub rewards: BTreeMap<Uuid, RewardTerms>,
+    /// The counters.
+    pub counters: BTreeMap<Uuid, Counter>,
 }
 
 impl Before {
     /// The part of `state` that the batch may change.
     pub fn of(state: &State) -> Self {
-        Self { members: state.members.clone(), rewards: state.rewards.clone() }
+        let State { members, rewards, counters, .. } = state;
+        Self { members: members.clone(), rewards: rewards.clone(), counters: counters.clone() }
     }
 }
 
@@ -67,20 +72,20 @@ pub fn batch(
     // What commands add is of the lane's journal; only wallets, what is in them and claims on it change in the
     // other ones too.
     members::enrolled(connection, place.journal, state, &changes)?;
-    for journal in place.heads.keys().copied() {
+    for (journal, _) in place.heads.iter() {
         members::write(connection, journal, &before.members, state)?;
     }
     members::profiles(connection, place.journal, state, &changes)?;
     records::donations(connection, place.journal, &changes)?;
     records::notes(connection, place.journal, &changes)?;
     records::orders(connection, place.journal, &changes)?;
-    for journal in place.heads.keys().copied() {
+    for (journal, _) in place.heads.iter() {
         records::refunded(connection, journal, &before.members, state, &changes)?;
     }
     records::keys(connection, place.journal, place.now, &changes)?;
-    records::program(connection, place.now, &before.rewards, state, &changes)?;
-    for (journal, head) in place.heads {
-        entries(connection, place, (*journal, head), changes.entries.remove(journal).unwrap_or_default())?;
+    records::program(connection, place.now, before, state, &changes)?;
+    for (journal, head) in place.heads.iter() {
+        entries(connection, place, (journal, head), changes.entries.remove(&journal).unwrap_or_default())?;
     }
     // Erasure finds a member's orders by their entries, those of this batch included.
     members::erase(connection, place.journal, &changes)

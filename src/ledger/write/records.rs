@@ -10,14 +10,14 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::super::Failure;
-use super::super::command::{Outcome, PROGRAM_JOURNAL};
-use super::super::state::{Changes, State};
-use super::{run, stated};
-use crate::domain::ids::{JournalId, MemberId};
+use super::super::answer::Outcome;
+use super::super::batch::Changes;
+use super::{Before, run, stated};
+use crate::domain::ids::{JournalId, MemberId, PROGRAM_JOURNAL};
 use crate::domain::member::Member;
-use crate::domain::movement::reward::Reward;
 use crate::domain::record::order::OrderRecord;
 use crate::domain::time::Timestamp;
+use crate::load::State;
 use crate::postgres::statement::statement;
 
 /// Writes new orders and refunds.
@@ -161,11 +161,11 @@ pub fn keys(
     run(connection, "idempotency", rows.keys.len(), rows)
 }
 
-/// Writes programme versions, causes, and the rewards that differ from what they were before.
+/// Writes programme versions, causes, and the rewards and counters that differ from what they were before.
 pub fn program(
     connection: &mut PgConnection,
     published_at: Timestamp,
-    before: &BTreeMap<Uuid, Reward>,
+    before: &Before,
     state: &State,
     changes: &Changes,
 ) -> Result<(), Failure> {
@@ -184,13 +184,18 @@ pub fn program(
         run(connection, "cause", 1, InsertCause { journal, id: cause.id, terms: stated(&cause.terms)? })?;
     }
     let mut rewards = PutRewards { journal, ..PutRewards::default() };
-    for reward in state.rewards.values().filter(|reward| before.get(&reward.id) != Some(reward)) {
-        rewards.ids.push(reward.id);
-        rewards.terms.push(stated(&reward.terms)?);
-        rewards.supplied.push(reward.supplied);
-        rewards.taken.push(reward.taken);
+    for (id, terms) in state.rewards.iter().filter(|(id, terms)| before.rewards.get(id) != Some(terms)) {
+        rewards.ids.push(*id);
+        rewards.terms.push(stated(terms)?);
     }
-    run(connection, "reward", rewards.ids.len(), rewards)
+    run(connection, "reward", rewards.ids.len(), rewards)?;
+    let mut counters = PutCounters { journal, ..PutCounters::default() };
+    for (id, counter) in state.counters.iter().filter(|(id, counter)| before.counters.get(id) != Some(counter)) {
+        counters.ids.push(*id);
+        counters.most.push(counter.most);
+        counters.taken.push(counter.taken);
+    }
+    run(connection, "counter", counters.ids.len(), counters)
 }
 
 statement! {
@@ -317,14 +322,19 @@ statement! {
 }
 
 statement! {
-    PutRewards {
+    PutRewards { journal: JournalId => SmallInt, ids: Vec<Uuid> => Array<SqlUuid>, terms: Vec<String> => Array<Text> }
+    -> (),
+    "INSERT INTO reward (journal, id, terms) SELECT $1, * FROM UNNEST($2, $3)
+     ON CONFLICT (journal, id) DO UPDATE SET terms = EXCLUDED.terms"
+}
+
+statement! {
+    PutCounters {
         journal: JournalId => SmallInt,
         ids: Vec<Uuid> => Array<SqlUuid>,
-        terms: Vec<String> => Array<Text>,
-        supplied: Vec<Option<i64>> => Array<Nullable<BigInt>>,
+        most: Vec<Option<i64>> => Array<Nullable<BigInt>>,
         taken: Vec<i64> => Array<BigInt>,
     } -> (),
-    "INSERT INTO reward (journal, id, terms, supplied, taken) SELECT $1, * FROM UNNEST($2, $3, $4, $5)
-     ON CONFLICT (journal, id) DO UPDATE SET terms = EXCLUDED.terms, supplied = EXCLUDED.supplied,
-         taken = EXCLUDED.taken"
+    "INSERT INTO counter (journal, id, most, taken) SELECT $1, * FROM UNNEST($2, $3, $4)
+     ON CONFLICT (journal, id) DO UPDATE SET most = EXCLUDED.most, taken = EXCLUDED.taken"
 }

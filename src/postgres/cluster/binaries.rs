@@ -5,16 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::error::ClusterError;
+use super::error::{ClusterError, OLDEST};
+use super::existing::Existing;
 use super::user::ServerUser;
-
-/// The oldest major version that will do: since 15 only a database's owner may create tables in `public`.
-pub(super) const OLDEST: u32 = 15;
-
-/// How to get binaries.
-pub(super) const INSTALL: &str = "install it with `apt-get install postgresql` (Debian, Ubuntu), \
-    `dnf install postgresql-server` (Fedora) or `brew install postgresql@17` (macOS), or name its folder with \
-    --postgres-bin or ACCRUE_POSTGRES_BIN";
 
 const OVERRIDE: &str = "ACCRUE_POSTGRES_BIN";
 
@@ -70,14 +63,6 @@ impl Binaries {
         }
         command
     }
-}
-
-/// The clusters that a data folder holds already.
-#[derive(Debug)]
-pub(super) struct Existing {
-    pub(super) data_dir: PathBuf,
-    /// Ascending.
-    pub(super) majors: Vec<u32>,
 }
 
 struct Found {

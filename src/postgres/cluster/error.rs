@@ -4,7 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
-use super::binaries::{INSTALL, OLDEST};
+/// The oldest major version that will do: since 15 only a database's owner may create tables in `public`.
+pub(super) const OLDEST: u32 = 15;
+
+/// How to get binaries.
+pub(super) const INSTALL: &str = "install it with `apt-get install postgresql` (Debian, Ubuntu), \
+    `dnf install postgresql-server` (Fedora) or `brew install postgresql@17` (macOS), or name its folder with \
+    --postgres-bin or ACCRUE_POSTGRES_BIN";
 
 /// Why a private cluster could not be made, started, used or stopped.
 #[derive(Debug, thiserror::Error)]

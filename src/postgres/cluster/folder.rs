@@ -11,8 +11,8 @@ use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
-use super::binaries::Existing;
 use super::error::ClusterError;
+use super::existing::{majors, postgres_files};
 use super::user::{ServerUser, is_root};
 use crate::domain::journal::entry::hex;
 
@@ -190,34 +190,6 @@ impl Layout {
         }
         user.map_or(Ok(()), |user| user.own(path))
     }
-}
-
-/// The folder of the Postgres files of version `major`.
-pub(super) fn postgres_files(data_dir: &Path, major: u32) -> PathBuf {
-    data_dir.join(format!("postgres-{major}"))
-}
-
-/// The clusters in `data_dir`, which need not exist.
-pub(super) fn majors(data_dir: &Path) -> Result<Existing, ClusterError> {
-    let mut majors = Vec::new();
-    let entries = match fs::read_dir(data_dir) {
-        Ok(entries) => Some(entries),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(ClusterError::io("list", data_dir)(error)),
-    };
-    for entry in entries.into_iter().flatten() {
-        let entry = entry.map_err(ClusterError::io("list", data_dir))?;
-        let name = entry.file_name();
-        let major = name.to_str().and_then(|name| name.strip_prefix("postgres-")?.parse::<u32>().ok());
-        majors.extend(major.filter(|_| is_cluster(&entry.path())));
-    }
-    majors.sort_unstable();
-    Ok(Existing { data_dir: data_dir.to_owned(), majors })
-}
-
-/// Whether `path` holds the files of a cluster.
-pub(super) fn is_cluster(path: &Path) -> bool {
-    path.join("PG_VERSION").is_file()
 }
 
 /// Makes the entry of `path` in its folder durable.

@@ -11,6 +11,7 @@ use secrecy::ExposeSecret;
 use super::Durability;
 use super::binaries::Binaries;
 use super::error::ClusterError;
+use super::existing;
 use super::folder::{self, Layout};
 use super::postmaster::last_lines;
 use super::secrets::{OWNER, Secrets};
@@ -31,7 +32,7 @@ pub(super) fn ensure_initialised(
     durability: Durability,
 ) -> Result<(), ClusterError> {
     remove_unfinished(layout)?;
-    if folder::is_cluster(&layout.postgres) {
+    if existing::is_cluster(&layout.postgres) {
         return adopt_files(&layout.postgres, user);
     }
     tracing::info!(path = %layout.postgres.display(), "making a new Postgres cluster");

@@ -23,6 +23,7 @@ mod access;
 mod binaries;
 mod endpoint;
 mod error;
+mod existing;
 mod folder;
 mod initdb;
 mod leftover;
@@ -96,7 +97,7 @@ impl Cluster {
     fn start_in(mut folder: Folder, data_dir: &Path, config: &ClusterConfig) -> Result<Self, ClusterError> {
         let began = Instant::now();
         let user = ServerUser::for_cluster_in(data_dir)?;
-        let binaries = Binaries::find(config.binaries.as_deref(), &folder::majors(data_dir)?)?;
+        let binaries = Binaries::find(config.binaries.as_deref(), &existing::majors(data_dir)?)?;
         let layout = Layout::new(data_dir, binaries.major);
         layout.prepare(user.as_ref())?;
 

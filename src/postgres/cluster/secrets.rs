@@ -11,6 +11,7 @@ use rand::rngs::SysRng;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::ClusterError;
+use super::existing;
 use super::folder::{self, Layout, SOCKET_PORT};
 use crate::domain::journal::entry::hex;
 
@@ -42,7 +43,7 @@ impl Secrets {
         Ok(Self {
             owner: match load(&owner)? {
                 Some(password) => password,
-                None if folder::is_cluster(&layout.postgres) => {
+                None if existing::is_cluster(&layout.postgres) => {
                     return Err(ClusterError::SecretMissing { path: owner });
                 }
                 None => create(&owner)?,

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::error::ClusterError;
-use super::folder;
+use super::existing;
 
 /// A user other than root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,8 +26,8 @@ impl ServerUser {
         if !is_root() {
             return Ok(None);
         }
-        for major in folder::majors(data_dir)?.majors.into_iter().rev() {
-            let files = folder::postgres_files(data_dir, major);
+        for major in existing::majors(data_dir)?.majors.into_iter().rev() {
+            let files = existing::postgres_files(data_dir, major);
             let meta = fs::metadata(&files).map_err(ClusterError::io("look at", &files))?;
             if meta.uid() != 0 {
                 return Ok(Some(Self { uid: meta.uid(), gid: meta.gid() }));

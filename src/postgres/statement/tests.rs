@@ -108,10 +108,23 @@ tuples!(A B C D E F);
 tuples!(A B C D E F G);
 tuples!(A B C D E F G H);
 tuples!(A B C D E F G H I);
+tuples!(A B C D E F G H I J K L M);
 
 /// The type of a bind.
 pub fn bind<T: Types>() -> Type {
     T::all().swap_remove(0)
+}
+
+#[test]
+fn statements_that_write_are_the_ledgers_alone() {
+    // `UPDATE` alone is also how a lock and a privilege are spelt.
+    let updates = |text: &str| text.split("UPDATE ").skip(1).any(|rest| rest.split_whitespace().nth(1) == Some("SET"));
+    let writes = |text: &str| text.contains("INSERT INTO") || text.contains("DELETE FROM") || updates(text);
+    let writing: Vec<&str> =
+        inventory::iter::<Registered>().filter(|one| writes(one.text)).map(|one| one.name).collect();
+    assert!(writing.len() > 20, "{writing:?}");
+    let others: Vec<&&str> = writing.iter().filter(|name| !name.starts_with("accrue::ledger::")).collect();
+    assert!(others.is_empty(), "{others:?} write");
 }
 
 #[test]

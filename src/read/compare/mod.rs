@@ -6,24 +6,26 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Integer, SmallInt, Text, Timestamptz};
+use diesel::sql_types::{BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use serde_json::Value;
 use uuid::Uuid;
 
 pub use self::records::{Sums, sums};
-use super::schema;
-use super::verify::NotVerified;
+use super::ReadError;
+use super::not_verified::NotVerified;
 use crate::domain::audit::Journal;
-use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::ids::JournalId;
 use crate::domain::journal::entry::Kind;
-use crate::domain::member::{Balances, Member};
+use crate::domain::member::Member;
 use crate::domain::record::lot::Lot;
+use crate::load::{self, MemberColumns, MemberRow, Unloadable, member_columns};
 use crate::postgres::statement::statement;
 
 /// Compares what a journal's tables hold to the last column (invariant 3), and looks for rows that belong to no entry.
 pub fn projections(connection: &mut PgConnection, journal: JournalId, rebuilt: &Journal) -> Result<(), NotVerified> {
     let fault = |fault: String| NotVerified::Projection { journal, fault };
-    let (members, lots) = (stored_members(connection, journal)?, stored_lots(connection, journal)?);
+    let (members, lots) =
+        (stored_members(connection, journal).map_err(ReadError::from)?, stored_lots(connection, journal)?);
     compare_members(members, lots, rebuilt).map_err(fault)?;
     records::compare(connection, journal, rebuilt)?.map_err(fault)?;
     compare_versions(stored_versions(connection, journal)?, rebuilt).map_err(fault)?;
@@ -33,27 +35,28 @@ pub fn projections(connection: &mut PgConnection, journal: JournalId, rebuilt: &
     }
 }
 
-fn compare_members(stored: Vec<MemberRow>, mut lots: HashMap<Uuid, Vec<Lot>>, rebuilt: &Journal) -> Result<(), String> {
+fn compare_members(stored: Vec<Member>, mut lots: HashMap<Uuid, Vec<Lot>>, rebuilt: &Journal) -> Result<(), String> {
     if stored.len() != rebuilt.members.len() {
         return Err(format!("{} members are stored, {} were enrolled", stored.len(), rebuilt.members.len()));
     }
-    for (id, status, joined_at, (active, pending, held, debt), (earned, spent, claimed), next_due_at) in stored {
-        let known = MemberId::try_from(id).ok().and_then(|id| rebuilt.members.get(&id));
-        let member: &Member = known.ok_or_else(|| format!("member {id} is stored and was never enrolled"))?;
-        let balances = Balances { active, pending, held, debt };
-        if balances != member.balances {
-            return Err(format!("the wallet of member {id} is {balances:?}, its entries give {:?}", member.balances));
+    for stored in stored {
+        let id = stored.id.uuid();
+        let member = rebuilt.members.get(&stored.id);
+        let member = member.ok_or_else(|| format!("member {id} is stored and was never enrolled"))?;
+        if stored.balances != member.balances {
+            let (stored, meant) = (stored.balances, member.balances);
+            return Err(format!("the wallet of member {id} is {stored:?}, its entries give {meant:?}"));
         }
-        if claimed != member.claimed {
+        if stored.claimed != member.claimed {
             return Err(format!("the wallet of member {id} has other claims on it than its entries give"));
         }
-        if (earned, spent) != (member.lifetime.lifetime_earned, member.lifetime.lifetime_spent) {
+        if stored.lifetime != member.lifetime {
             return Err(format!("the wallet of member {id} has other sums since joining than its entries give"));
         }
-        if (status.as_str(), joined_at) != (member.status.name(), member.joined_at) {
+        if (stored.status, stored.joined_at) != (member.status, member.joined_at) {
             return Err(format!("member {id} has another status or joined at another time than its entries say"));
         }
-        if next_due_at != member.next_due_at() {
+        if stored.next_due_at() != member.next_due_at() {
             return Err(format!("the wallet of member {id} has another due time than its lots"));
         }
         let mut stored_lots = lots.remove(&id).unwrap_or_default();
@@ -81,33 +84,15 @@ fn compare_versions(stored: Vec<VersionRow>, rebuilt: &Journal) -> Result<(), St
     Ok(())
 }
 
-type MemberRow = (Uuid, String, DateTime<Utc>, (i64, i64, i64, i64), (i64, i64, i64), Option<DateTime<Utc>>);
-
-fn stored_members(connection: &mut PgConnection, journal: JournalId) -> QueryResult<Vec<MemberRow>> {
-    use schema::{member, wallet};
-    member::table
-        .inner_join(wallet::table.on(wallet::journal.eq(member::journal).and(wallet::member.eq(member::id))))
-        .filter(member::journal.eq(journal))
-        .select((
-            member::id,
-            member::status,
-            member::joined_at,
-            (wallet::active, wallet::pending, wallet::held, wallet::debt),
-            (wallet::lifetime_earned, wallet::lifetime_spent, wallet::claimed),
-            wallet::next_due_at,
-        ))
-        .load(connection)
+fn stored_members(connection: &mut PgConnection, journal: JournalId) -> Result<Vec<Member>, Unloadable> {
+    let rows: Vec<MemberRow> = LoadMembers { journal }.load(connection)?;
+    rows.into_iter().map(load::member).collect()
 }
 
 type LotRow = (Uuid, Uuid, (i64, i64, i64, i64, i64), DateTime<Utc>, Option<DateTime<Utc>>);
 
 fn stored_lots(connection: &mut PgConnection, journal: JournalId) -> QueryResult<HashMap<Uuid, Vec<Lot>>> {
-    use schema::lot::dsl;
-    let points = (dsl::earned, dsl::pending, dsl::active, dsl::held, dsl::expired);
-    let rows: Vec<LotRow> = dsl::lot
-        .filter(dsl::journal.eq(journal))
-        .select((dsl::member, dsl::id, points, dsl::active_at, dsl::expires_at))
-        .load(connection)?;
+    let rows: Vec<LotRow> = LoadLots { journal }.load(connection)?;
     let mut lots: HashMap<Uuid, Vec<Lot>> = HashMap::new();
     for (member, id, (earned, pending, active, held, expired), active_at, expires_at) in rows {
         lots.entry(member).or_default().push(Lot { id, earned, pending, active, held, expired, active_at, expires_at });
@@ -123,11 +108,7 @@ fn stored_versions(connection: &mut PgConnection, journal: JournalId) -> QueryRe
 }
 
 fn strays(connection: &mut PgConnection, journal: JournalId, next_seq: i64) -> QueryResult<i64> {
-    use schema::posting::dsl;
-    dsl::posting
-        .filter(dsl::journal.eq(journal).and(dsl::seq.lt(1).or(dsl::seq.ge(next_seq))))
-        .count()
-        .get_result(connection)
+    CountStrays { journal, next_seq }.get_result(connection)
 }
 
 statement! {
@@ -137,4 +118,23 @@ statement! {
      FROM program_version AS v
      LEFT JOIN entry AS e ON e.journal = $1 AND e.kind = $2 AND e.program_version = v.version
      WHERE v.journal = $1 ORDER BY v.version"
+}
+
+statement! {
+    LoadMembers { journal: JournalId => SmallInt } -> MemberColumns,
+    concat!(
+        "SELECT ", member_columns!(), "
+         FROM member AS m JOIN wallet AS w ON w.journal = m.journal AND w.member = m.id WHERE m.journal = $1"
+    )
+}
+
+statement! {
+    LoadLots { journal: JournalId => SmallInt }
+    -> (SqlUuid, SqlUuid, (BigInt, BigInt, BigInt, BigInt, BigInt), Timestamptz, Nullable<Timestamptz>),
+    "SELECT member, id, earned, pending, active, held, expired, active_at, expires_at FROM lot WHERE journal = $1"
+}
+
+statement! {
+    CountStrays { journal: JournalId => SmallInt, next_seq: i64 => BigInt } -> BigInt,
+    "SELECT count(*) FROM posting WHERE journal = $1 AND (seq < 1 OR seq >= $2)"
 }

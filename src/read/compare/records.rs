@@ -1,6 +1,6 @@
 //! What stands open or is remembered of members, against what the entries say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Debug, Display};
 
 use chrono::{DateTime, Utc};
@@ -12,20 +12,19 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::domain::audit::{Donated, Journal};
-use crate::domain::ids::JournalId;
+use crate::domain::ids::{JournalId, PROGRAM_JOURNAL};
 use crate::domain::journal::account::Account;
 use crate::domain::journal::canonical;
+use crate::domain::record::counter::Counter;
 use crate::domain::record::order::{OrderRecord, StoredRefunds};
 use crate::domain::record::refund::Reversal;
 use crate::postgres::statement::statement;
 
-/// What the entries of all journals add up to for rewards and causes.
+/// What the records of all journals take of counters, and how much there is of each.
 #[derive(Debug, Default)]
 pub struct Sums {
-    /// How many units of each reward are taken.
     taken: BTreeMap<Uuid, i64>,
-    /// Rewards as they last stand: terms, and how many there ever were.
-    rewards: BTreeMap<Uuid, (String, Option<i64>)>,
+    most: BTreeMap<Uuid, Option<i64>>,
 }
 
 impl Sums {
@@ -35,23 +34,23 @@ impl Sums {
         for (counter, units) in records.filter_map(|record| record.recorded().takes()) {
             *self.taken.entry(counter).or_default() += units;
         }
-        let rewards = rebuilt.rewards.iter();
-        self.rewards.extend(rewards.map(|(id, (terms, supplied))| (*id, (text(terms), *supplied))));
+        self.most.extend(rebuilt.rewards.iter().map(|(id, (_, supplied))| (*id, *supplied)));
     }
 }
 
-/// Compares the rewards and their stock with what all journals add up to.
+/// Compares the counters with what all journals add up to.
 pub fn sums(connection: &mut PgConnection, sums: &Sums) -> QueryResult<Result<(), String>> {
-    let stored: Vec<(Uuid, String, Option<i64>, i64)> = LoadRewards {}.load(connection)?;
-    let stored = stored.into_iter().map(|(id, terms, supplied, taken)| (id, (terms, supplied, taken)));
-    let rebuilt = sums.rewards.iter().map(|(id, (terms, supplied))| {
-        let taken = sums.taken.get(id).copied().unwrap_or_default();
-        (*id, (terms.clone(), *supplied, taken))
+    let stored: Vec<(Uuid, i16, Option<i64>, i64)> = LoadCounters {}.load(connection)?;
+    let stored = stored.into_iter().map(|(id, journal, most, taken)| (id, (journal, Counter { most, taken })));
+    let ids: BTreeSet<&Uuid> = sums.most.keys().chain(sums.taken.keys()).collect();
+    let rebuilt = ids.into_iter().map(|id| {
+        let (most, taken) = (sums.most.get(id).copied().flatten(), sums.taken.get(id).copied().unwrap_or_default());
+        (*id, (PROGRAM_JOURNAL, Counter { most, taken }))
     });
-    Ok(same("reward", stored, rebuilt))
+    Ok(same("counter", stored, rebuilt))
 }
 
-/// Compares the orders, refunds, records, donations and causes of a journal.
+/// Compares the orders, refunds, records, donations, rewards and causes of a journal.
 pub fn compare(
     connection: &mut PgConnection,
     journal: JournalId,
@@ -62,6 +61,7 @@ pub fn compare(
         refunds(LoadRefunds { journal }.load(connection)?, rebuilt),
         records(LoadRecords { journal }.load(connection)?, rebuilt),
         donations(LoadDonations { journal }.load(connection)?, rebuilt),
+        rewards(LoadRewards { journal }.load(connection)?, rebuilt),
         causes(LoadCauses { journal }.load(connection)?, rebuilt),
         totals(LoadTotals { journal }.load(connection)?, rebuilt),
     ];
@@ -140,6 +140,10 @@ fn donations(stored: Vec<(i64, Uuid, Uuid, i64, bool)>, rebuilt: &Journal) -> Re
     same("donation of entry", stored, rebuilt)
 }
 
+fn rewards(stored: Vec<(Uuid, String)>, rebuilt: &Journal) -> Result<(), String> {
+    same("reward", stored, rebuilt.rewards.iter().map(|(id, (terms, _))| (*id, text(terms))))
+}
+
 fn causes(stored: Vec<(Uuid, String)>, rebuilt: &Journal) -> Result<(), String> {
     same("cause", stored, rebuilt.causes.iter().map(|(id, terms)| (*id, text(terms))))
 }
@@ -185,8 +189,13 @@ fn text(state: &impl Serialize) -> String {
 }
 
 statement! {
-    LoadRewards {} -> (SqlUuid, Text, Nullable<BigInt>, BigInt),
-    "SELECT id, terms, supplied, taken FROM reward"
+    LoadCounters {} -> (SqlUuid, SmallInt, Nullable<BigInt>, BigInt),
+    "SELECT id, journal, most, taken FROM counter"
+}
+
+statement! {
+    LoadRewards { journal: JournalId => SmallInt } -> (SqlUuid, Text),
+    "SELECT id, terms FROM reward WHERE journal = $1"
 }
 
 statement! {

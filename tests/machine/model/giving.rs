@@ -71,11 +71,13 @@ impl Model {
         Ok(())
     }
 
-    pub(super) fn answer(&mut self, id: TransferId, receiver: MemberId, reply: Reply) -> Verdict {
+    pub(super) fn answer(&mut self, id: TransferId, reply: Reply) -> Verdict {
         let found = self.gifts.iter().position(|gift| gift.id == id).ok_or("transfer_not_found")?;
         let (from, to) = (self.gifts[found].from, self.gifts[found].to);
         self.settle(from);
-        if to != receiver {
+        // With its own token a member answers what is its own to answer.
+        let party = if reply == Reply::Cancel { from } else { to };
+        if self.own.is_some_and(|own| own != party) {
             return Err("transfer_not_found");
         }
         if self.gifts[found].status != "offered" {

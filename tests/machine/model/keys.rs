@@ -2,7 +2,7 @@
 
 use accrue::domain::ids::MemberId;
 use accrue::domain::movement::membership::Change;
-use accrue::ledger::{Command, First, Request};
+use accrue::ledger::{ChangeMembership, ChangeProfile, Command, Enrol, EnrolWith, First, Request};
 
 use super::{Expected, Model, Person};
 
@@ -34,9 +34,9 @@ pub fn is_remembered(command: &Command, code: &str) -> bool {
     let natural = matches!(
         command,
         Command::CompleteOrder(_)
-            | Command::EnrolWith(_, First::Order(_))
+            | Command::EnrolWith(EnrolWith(_, First::Order(_)))
             | Command::RefundOrder(_)
-            | Command::Enrol(..)
+            | Command::Enrol(_)
     );
     !(natural && HEALS.contains(&code))
 }
@@ -46,7 +46,7 @@ impl Model {
     pub(super) fn known(&self, request: &Request) -> Option<Expected> {
         let done = |hash: [u8; 32]| Seen { hash, code: "done", personal: None };
         match &request.command {
-            Command::CompleteOrder(order) | Command::EnrolWith(_, First::Order(order)) => {
+            Command::CompleteOrder(order) | Command::EnrolWith(EnrolWith(_, First::Order(order))) => {
                 let known = self.orders.get(&order.order_id);
                 let known = known.filter(|(journal, _)| *journal == order.member_id.journal());
                 known.map(|(_, hash)| done(*hash).again(&request.hash, "order_conflict"))
@@ -55,7 +55,7 @@ impl Model {
                 let seen = self.refunds.get(&(refund.order_id.clone(), refund.refund_id.clone()));
                 seen.map(|seen| seen.again(&request.hash, "refund_conflict"))
             }
-            Command::Enrol(_, enrolment) => {
+            Command::Enrol(Enrol(_, enrolment)) => {
                 let hash = self.customers.get(&enrolment.external_id);
                 hash.map(|hash| done(*hash).again(&request.hash, "external_id_conflict"))
             }
@@ -66,14 +66,16 @@ impl Model {
     /// Whose personal data a key holds: in its answer, or in the hash of what was asked.
     pub(super) fn personal(&self, command: &Command, code: &str) -> Option<MemberId> {
         match command {
-            Command::Enrol(_, enrolment) => {
+            Command::Enrol(Enrol(_, enrolment)) => {
                 let is_it =
                     |person: &Person| person.profile.as_ref().is_some_and(|(id, _)| *id == enrolment.external_id);
                 self.people.iter().find(|(_, person)| is_it(person)).map(|(id, _)| *id)
             }
-            Command::ChangeProfile(id, _) if code == "done" => Some(*id),
-            Command::ChangeMembership(id, change) if code == "done" && *change != Change::Erase => Some(*id),
-            Command::CompleteOrder(order) | Command::EnrolWith(_, First::Order(order)) => {
+            Command::ChangeProfile(ChangeProfile(id, _)) if code == "done" => Some(*id),
+            Command::ChangeMembership(ChangeMembership(id, change)) if code == "done" && *change != Change::Erase => {
+                Some(*id)
+            }
+            Command::CompleteOrder(order) | Command::EnrolWith(EnrolWith(_, First::Order(order))) => {
                 order.items.as_ref().map(|_| order.member_id)
             }
             Command::RefundOrder(refund) => refund.items.as_ref().map(|_| refund.member_id),

@@ -180,7 +180,7 @@ fn released(member: &Member, programs: &ProgramBook, now: Timestamp) -> Result<M
     let offers: Vec<_> = offers.map(|offer| (offer.id, offer.to_member_id)).collect();
     for offer in offers {
         let mut work = Working::on(&member, context(programs, now, 301));
-        prop_assert!(transfer::answer(&mut work, offer, Reply::Cancel).is_ok());
+        prop_assert!(transfer::answer(&mut work, offer.0, Reply::Cancel).is_ok());
         member = work.member;
     }
     Ok(member)

@@ -1,57 +1,100 @@
 //! Keys: what was asked before, and what it was answered (invariant 4).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Bytea, Nullable, SmallInt, Text, Uuid as SqlUuid};
 use uuid::Uuid;
 
-use super::super::Failure;
-use super::super::command::{Key, Outcome};
-use super::super::state::{Remembered, State};
-use super::needs::Needs;
-use super::{Around, Reach};
+use super::Failure;
+use super::answer::{Key, NaturalKey, Outcome, Remembered};
+use super::batch::Known;
+use super::request::Request;
 use crate::domain::ids::{JournalId, MemberId};
 use crate::postgres::statement::statement;
 
-/// Loads the orders, refunds, enrolments and idempotency keys that exist of those that are needed.
-pub fn load(
+/// Where a key that another journal may hold is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// In the batch's journal: all that is ever needed unless two journals meet.
+    Journal,
+    /// In all journals, after a unique index has shown that some journal holds one.
+    AllJournals,
+}
+
+/// Loads what there is under the keys of `requests`, in the lane's `journal` or as far as `reach` says.
+pub fn known(
     connection: &mut PgConnection,
-    around: &Around<'_>,
-    needs: &Needs,
-    state: &mut State,
-) -> Result<(), Failure> {
-    let Around { journal, reach, .. } = *around;
-    if !needs.orders.is_empty() {
-        let orders = needs.orders.iter().cloned().collect();
+    (journal, reach): (JournalId, Reach),
+    requests: &[Request],
+) -> Result<Known, Failure> {
+    let Wanted { orders, refunds, customers, keys, keys_anywhere } = Wanted::of(requests);
+    let mut known = Known::default();
+    if !orders.is_empty() {
+        let orders: Vec<String> = orders.into_iter().collect();
         if reach == Reach::AllJournals {
-            let orders = needs.orders.iter().cloned().collect();
-            state.orders_elsewhere = LoadOrdersElsewhere { journal, orders }.load(connection)?.into_iter().collect();
+            let orders = orders.clone();
+            known.orders_elsewhere = LoadOrdersElsewhere { journal, orders }.load(connection)?.into_iter().collect();
         }
         let rows: Vec<(String, Vec<u8>, String)> = LoadOrders { journal, orders }.load(connection)?;
-        state.orders = rows.into_iter().map(|(order, hash, response)| (order, done(hash, response))).collect();
+        known.orders = rows.into_iter().map(|(order, hash, response)| (order, done(hash, response))).collect();
     }
-    if !needs.refunds.is_empty() {
-        let (orders, refunds) = needs.refunds.iter().cloned().unzip();
+    if !refunds.is_empty() {
+        let (orders, refunds) = refunds.into_iter().unzip();
         let rows: Vec<(String, String, Vec<u8>, String)> = LoadRefunds { journal, orders, refunds }.load(connection)?;
         let row = |(order, refund, hash, response)| ((order, refund), done(hash, response));
-        state.refunds = rows.into_iter().map(row).collect();
+        known.refunds = rows.into_iter().map(row).collect();
     }
-    if !needs.external_ids.is_empty() {
-        let external_ids = needs.external_ids.iter().cloned().collect();
+    if !customers.is_empty() {
+        let external_ids = customers.into_iter().collect();
         let rows: Vec<(String, Vec<u8>, String, Uuid)> = match reach {
             Reach::Journal => LoadEnrolments { journal, external_ids }.load(connection)?,
             Reach::AllJournals => LoadEnrolmentsAnywhere { external_ids }.load(connection)?,
         };
         for (external_id, hash, response, member) in rows {
             let member = MemberId::try_from(member).map_err(|_| Failure::UnreadableRow("member_profile"))?;
-            state.enrolments.insert(external_id, Remembered { member: Some(member), ..done(hash, response) });
+            known.enrolments.insert(external_id, Remembered { member: Some(member), ..done(hash, response) });
         }
     }
-    if !needs.keys.is_empty() {
-        state.keys = keys(connection, around, needs)?;
+    if !keys.is_empty() {
+        let anywhere = keys_anywhere || reach == Reach::AllJournals;
+        known.keys = used(connection, journal, keys, anywhere)?;
     }
-    Ok(())
+    Ok(known)
+}
+
+/// The keys of a batch, each once.
+#[derive(Default)]
+struct Wanted {
+    orders: BTreeSet<String>,
+    /// By order and id.
+    refunds: BTreeSet<(String, String)>,
+    customers: BTreeSet<String>,
+    keys: BTreeSet<Key>,
+    /// Is one of them beside a natural key? A refusal that can heal takes no such key, and so meets no index that would
+    /// tell of the same key in another journal.
+    keys_anywhere: bool,
+}
+
+impl Wanted {
+    fn of(requests: &[Request]) -> Self {
+        let mut wanted = Self::default();
+        for request in requests {
+            let natural = request.asked().natural_key();
+            for key in natural.into_iter().chain(request.asked().other_key()) {
+                match key {
+                    NaturalKey::Order(id) => wanted.orders.insert(id.to_owned()),
+                    NaturalKey::Refund { order, refund } => {
+                        wanted.refunds.insert((order.to_owned(), refund.to_owned()))
+                    }
+                    NaturalKey::Customer(id) => wanted.customers.insert(id.to_owned()),
+                };
+            }
+            wanted.keys.extend(request.full_key());
+            wanted.keys_anywhere |= request.key.is_some() && natural.is_some();
+        }
+        wanted
+    }
 }
 
 fn done(hash: Vec<u8>, response: String) -> Remembered {
@@ -60,21 +103,21 @@ fn done(hash: Vec<u8>, response: String) -> Remembered {
 
 type KeyRow = ((String, String, String), Vec<u8>, bool, String, Option<Uuid>);
 
-fn keys(
+fn used(
     connection: &mut PgConnection,
-    around: &Around<'_>,
-    needs: &Needs,
+    journal: JournalId,
+    wanted: BTreeSet<Key>,
+    anywhere: bool,
 ) -> Result<HashMap<Key, Remembered>, Failure> {
     let (mut callers, mut operations, mut keys) = (Vec::new(), Vec::new(), Vec::new());
-    for Key { caller, operation, key } in &needs.keys {
-        callers.push(caller.clone());
-        operations.push(operation.clone());
-        keys.push(key.clone());
+    for Key { caller, operation, key } in wanted {
+        callers.push(caller);
+        operations.push(operation);
+        keys.push(key);
     }
-    let journal = around.journal;
-    let rows: Vec<KeyRow> = match around.reach {
-        Reach::Journal if !needs.keys_anywhere => LoadKeys { journal, callers, operations, keys }.load(connection)?,
-        _ => LoadKeysAnywhere { callers, operations, keys }.load(connection)?,
+    let rows: Vec<KeyRow> = match anywhere {
+        false => LoadKeys { journal, callers, operations, keys }.load(connection)?,
+        true => LoadKeysAnywhere { callers, operations, keys }.load(connection)?,
     };
     let row = |((caller, operation, key), hash, refused, outcome, member): KeyRow| {
         let outcome = match refused {

@@ -4,10 +4,9 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, Numeric, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use uuid::Uuid;
 
-use super::super::Failure;
-use super::super::state::State;
 use super::needs::Needs;
-use super::of_journal;
+use super::state::State;
+use super::{Unloadable, of_journal};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::member::Member;
 use crate::domain::record::items::Purchase;
@@ -17,16 +16,22 @@ use crate::domain::record::{OfRecord, Record};
 use crate::domain::time::Timestamp;
 use crate::postgres::statement::statement;
 
-/// What a journal holds of what the batch needs, until the members that it belongs to are loaded.
-#[derive(Default)]
-pub struct Records {
+/// What was found, until the members that it belongs to are loaded.
+#[derive(Debug, Default)]
+pub struct Named {
     records: Vec<Record>,
     orders: Vec<(MemberId, OrderRecord)>,
 }
 
-impl Records {
+impl Named {
+    /// The record of this kind that stands under `id`.
+    pub fn record<R: OfRecord>(&self, id: impl Into<Uuid>) -> Option<&R> {
+        let id = id.into();
+        self.records.iter().find(|record| record.recorded().id() == id).and_then(R::of)
+    }
+
     /// Gives each to its member, unless the member has it already.
-    pub fn attach(self, state: &mut State) {
+    pub(super) fn attach(self, state: &mut State) {
         for record in self.records {
             let (id, owner) = (record.recorded().id(), record.recorded().member_id());
             state.owners.insert(id, owner);
@@ -42,18 +47,20 @@ impl Records {
     }
 }
 
-/// Loads the orders and records that the batch names, and adds whose they are to what it needs.
+/// Finds the orders and records of a journal that are named, and adds whose they are to what is needed.
 pub fn named(
     connection: &mut PgConnection,
     journal: JournalId,
     needs: &mut Needs,
     state: &mut State,
-) -> Result<Records, Failure> {
-    let orders = orders(connection, journal, needs, state)?;
+    named: &mut Named,
+) -> Result<(), Unloadable> {
+    named.orders.extend(orders(connection, journal, needs, state)?);
     let wanted = needs.records.iter().filter(|(of, _)| *of == journal).map(|(_, id)| *id).collect();
     let records = records(wanted, |ids| LoadRecords { journal, ids }.load(connection))?;
     needs.members.extend(records.iter().map(|record| record.recorded().member_id()));
-    Ok(Records { records, orders })
+    named.records.extend(records);
+    Ok(())
 }
 
 /// Loads the records of `members` that have reached their end.
@@ -62,9 +69,9 @@ pub fn due(
     journal: JournalId,
     members: Vec<Uuid>,
     until: Timestamp,
-) -> Result<Records, Failure> {
+) -> Result<Named, Unloadable> {
     let records = records(members, |members| LoadDueRecords { journal, members, until }.load(connection))?;
-    Ok(Records { records, ..Records::default() })
+    Ok(Named { records, ..Named::default() })
 }
 
 /// Loads what limits count: a member's redemptions of a reward that has one, and its transfers since `day_begins`, which
@@ -75,8 +82,8 @@ pub fn counted(
     needs: &Needs,
     day_begins: Option<Timestamp>,
     state: &State,
-) -> Result<Records, Failure> {
-    let limited = |reward: &Uuid| state.rewards.get(reward).is_some_and(|reward| reward.terms.limit.is_some());
+) -> Result<Named, Unloadable> {
+    let limited = |reward: &Uuid| state.rewards.get(reward).is_some_and(|terms| terms.limit.is_some());
     let redeemers = needs.redeemers.keys().filter(|(member, reward)| member.journal() == journal && limited(reward));
     let (members, about): (Vec<Uuid>, Vec<Uuid>) = redeemers.map(|(member, reward)| (member.uuid(), *reward)).unzip();
     let mut counted = records(members, |members| LoadCountedAbout { journal, members, about }.load(connection))?;
@@ -85,19 +92,18 @@ pub fn counted(
         let kind = Transfer::NAME.to_owned();
         counted.extend(records(givers, |members| LoadCountedSince { journal, members, kind, since }.load(connection))?);
     }
-    Ok(Records { records: counted, ..Records::default() })
+    Ok(Named { records: counted, ..Named::default() })
 }
 
 // Runs a query for `wanted`, unless that is nothing, and reads the kinds and states that it gives.
 fn records(
     wanted: Vec<Uuid>,
     load: impl FnOnce(Vec<Uuid>) -> QueryResult<Vec<(String, String)>>,
-) -> Result<Vec<Record>, Failure> {
+) -> Result<Vec<Record>, Unloadable> {
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let read =
-        |(kind, state): (String, String)| Record::stored(&kind, &state).map_err(|_| Failure::UnreadableRow("record"));
+    let read = |(kind, state): (String, String)| Record::stored(&kind, &state).map_err(|_| Unloadable::Row("record"));
     load(wanted)?.into_iter().map(read).collect()
 }
 
@@ -108,7 +114,7 @@ fn orders(
     journal: JournalId,
     needs: &mut Needs,
     state: &mut State,
-) -> Result<Vec<(MemberId, OrderRecord)>, Failure> {
+) -> Result<Vec<(MemberId, OrderRecord)>, Unloadable> {
     let wanted = needs.refunded.iter().filter(|(_, member)| member.journal() == journal);
     let orders: Vec<String> = wanted.map(|(order, _)| order.clone()).collect();
     if orders.is_empty() {
@@ -117,8 +123,8 @@ fn orders(
     let rows: Vec<OrderRow> = LoadOrderRecords { journal, orders }.load(connection)?;
     let mut loaded = Vec::new();
     for ((order_id, member), (version, payload), refunds, (items, refunded_items)) in rows {
-        let unreadable = || Failure::UnreadableRow("orders");
-        // Whoever asks for a refund of somebody else's order is given none.
+        let unreadable = || Unloadable::Row("orders");
+        // A refund of somebody else's order finds none.
         let member = MemberId::try_from(member).map_err(|_| unreadable())?;
         if !needs.members.contains(&member) {
             continue;
@@ -127,26 +133,26 @@ fn orders(
         let items = items.map(|items| serde_json::from_str(&items)).transpose().map_err(|_| unreadable())?;
         let back = refunded_items.map(|items| serde_json::from_str(&items)).transpose().map_err(|_| unreadable())?;
         state.purchases.insert(order_id, Purchase { items, back: back.unwrap_or_default() });
-        needs.add_order(member, &order);
+        needs.refund_of(member, &order);
         loaded.push((member, order));
     }
     Ok(loaded)
 }
 
 /// Loads the orders whose refunds look to what is held, of the members who may have such orders. They are rare.
-pub fn claiming(connection: &mut PgConnection, journal: JournalId, state: &State) -> Result<Records, Failure> {
+pub fn claiming(connection: &mut PgConnection, journal: JournalId, state: &State) -> Result<Named, Unloadable> {
     let may_have = |member: &&Member| member.claimed > 0 || member.balances.debt > 0 && member.balances.held > 0;
     let members = state.members.values().filter(|member| member.id.journal() == journal).filter(may_have);
     let members: Vec<Uuid> = members.map(|member| member.id.uuid()).collect();
     if members.is_empty() {
-        return Ok(Records::default());
+        return Ok(Named::default());
     }
     let rows: Vec<(Uuid, (i32, String), StoredRefunds)> = LoadClaiming { journal, members }.load(connection)?;
     let order = |(member, (version, payload), refunds): (Uuid, (i32, String), StoredRefunds)| {
         Some((MemberId::try_from(member).ok()?, OrderRecord::stored(&payload, version, refunds)?))
     };
-    let orders = rows.into_iter().map(|row| order(row).ok_or(Failure::UnreadableRow("orders")));
-    Ok(Records { orders: orders.collect::<Result<_, _>>()?, ..Records::default() })
+    let orders = rows.into_iter().map(|row| order(row).ok_or(Unloadable::Row("orders")));
+    Ok(Named { orders: orders.collect::<Result<_, _>>()?, ..Named::default() })
 }
 
 statement! {

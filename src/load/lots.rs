@@ -8,10 +8,9 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Nullable, SmallInt, Timestamptz, Uuid as SqlUuid};
 use uuid::Uuid;
 
-use super::super::Failure;
-use super::super::state::State;
 use super::needs::Needs;
-use super::of_journal;
+use super::state::State;
+use super::{Around, Purpose, Unloadable, of_journal};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::member::Member;
 use crate::domain::record::Record;
@@ -21,7 +20,7 @@ use crate::domain::time::Timestamp;
 use crate::postgres::statement::statement;
 
 /// How many due lots one transaction settles. The lots of one instant stay together, as their entry does.
-pub const MOST_DUE: usize = 2_000;
+const MOST_DUE: i64 = 2_000;
 
 /// How many lots of a member are looked at first, and how many times more if they are too few.
 const FIRST_LOOK: i64 = 32;
@@ -32,11 +31,12 @@ const LOOK_FURTHER: i64 = 16;
 pub fn load(
     connection: &mut PgConnection,
     journal: JournalId,
-    now: Timestamp,
+    around: &Around<'_>,
     needs: &Needs,
     state: &mut State,
-) -> Result<Option<Timestamp>, Failure> {
-    let cut = due(connection, journal, now, state)?;
+) -> Result<Option<Timestamp>, Unloadable> {
+    let now = around.now;
+    let cut = due(connection, journal, around, state)?;
     named(connection, journal, now, needs, state)?;
     let all = of_journal(&needs.all_points, journal);
     if !all.is_empty() {
@@ -51,23 +51,26 @@ pub fn load(
 
 type LotRow = (Uuid, Uuid, i64, i64, i64, i64, i64, DateTime<Utc>, Option<DateTime<Utc>>);
 
-// An award loads no lots unless something is due. For members with something due: every lot that is due by `now`, up to
-// MOST_DUE in the order they fall due.
+// An award loads no lots unless something is due. For members with something due: every lot that is due by now, to be kept
+// MOST_DUE of them in the order they fall due.
 fn due(
     connection: &mut PgConnection,
     journal: JournalId,
-    now: Timestamp,
+    around: &Around<'_>,
     state: &mut State,
-) -> Result<Option<Timestamp>, Failure> {
-    let members = due_members(state, journal, now);
+) -> Result<Option<Timestamp>, Unloadable> {
+    let members = due_members(state, journal, around.now);
     if members.is_empty() {
         return Ok(None);
     }
-    let most = MOST_DUE as i64;
-    let rows: Vec<LotRow> = LoadDueLots { journal, members, until: now, most }.load(connection)?;
+    let most = match around.purpose {
+        Purpose::Keep => MOST_DUE,
+        Purpose::Show => i64::MAX,
+    };
+    let rows: Vec<LotRow> = LoadDueLots { journal, members, until: around.now, most }.load(connection)?;
     // Every lot that falls due until then is among the rows, so that everyone can be settled so far.
     let last = rows.iter().filter_map(|row| lot(row).due_at()).max();
-    let cut = last.filter(|_| rows.len() >= MOST_DUE);
+    let cut = last.filter(|_| rows.len() as i64 >= most);
     put(state, rows)?;
     Ok(cut)
 }
@@ -89,7 +92,7 @@ fn named(
     now: Timestamp,
     needs: &Needs,
     state: &mut State,
-) -> Result<(), Failure> {
+) -> Result<(), Unloadable> {
     let ends = |due: Option<(Timestamp, Due)>| due.is_some_and(|(at, _)| at <= now);
     let mut ids = BTreeSet::new();
     for member in state.members.values().filter(|member| member.id.journal() == journal) {
@@ -126,7 +129,7 @@ fn as_many_as_asked(
     asked: &BTreeMap<MemberId, i64>,
     order: Order,
     state: &mut State,
-) -> Result<(), Failure> {
+) -> Result<(), Unloadable> {
     let asked = asked.iter().filter(|(id, _)| id.journal() == journal && state.members.contains_key(id));
     let mut asked: Vec<(MemberId, i64)> = asked.map(|(id, points)| (*id, *points)).collect();
     let mut most = FIRST_LOOK;
@@ -157,7 +160,7 @@ fn as_many_as_asked(
 }
 
 // When the first of what was not loaded falls due, for the members of whom something was.
-fn beyond(connection: &mut PgConnection, journal: JournalId, state: &mut State) -> Result<(), Failure> {
+fn beyond(connection: &mut PgConnection, journal: JournalId, state: &mut State) -> Result<(), Unloadable> {
     let mut load = LoadDueBeyond { journal, ..LoadDueBeyond::default() };
     let loaded = |member: &&Member| {
         let anything = !(member.lots.is_empty() && member.records.is_empty());
@@ -178,16 +181,16 @@ fn beyond(connection: &mut PgConnection, journal: JournalId, state: &mut State) 
     Ok(())
 }
 
-fn put(state: &mut State, rows: Vec<LotRow>) -> Result<(), Failure> {
+fn put(state: &mut State, rows: Vec<LotRow>) -> Result<(), Unloadable> {
     for row in rows {
         member_mut(state, row.1)?.lots.entry(row.0).or_insert_with(|| lot(&row));
     }
     Ok(())
 }
 
-fn member_mut(state: &mut State, id: Uuid) -> Result<&mut Member, Failure> {
+fn member_mut(state: &mut State, id: Uuid) -> Result<&mut Member, Unloadable> {
     let member = MemberId::try_from(id).ok().and_then(|id| state.members.get_mut(&id));
-    member.ok_or(Failure::UnreadableRow("lot"))
+    member.ok_or(Unloadable::Row("lot"))
 }
 
 fn lot(row: &LotRow) -> Lot {

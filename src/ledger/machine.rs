@@ -9,7 +9,8 @@ use proptest::test_runner::TestRunner;
 use uuid::Uuid;
 
 use self::naive::{BEGINNING, CHANGE, Expected, Pace, Planned, Wallet, World, cases, plan, worlds};
-use super::{Batch, Changes, NewOrder, Remembered, State};
+use super::answer::Remembered;
+use super::batch::{Batch, Changes, Known, NewOrder};
 use crate::domain::audit::{Auditor, Journal};
 use crate::domain::decide::{Context, Working};
 use crate::domain::ids::{JournalId, MemberId};
@@ -19,9 +20,10 @@ use crate::domain::member::Member;
 use crate::domain::movement::membership::Change;
 use crate::domain::program::{ProgramBook, ProgramVersion};
 use crate::domain::time::{self, Timestamp};
-use crate::ledger::{Command, First, Outcome};
+use crate::ledger::{ChangeMembership, Command, EnrolWith, First, Outcome};
+use crate::load::State;
 
-#[path = "../../../tests/machine/mod.rs"]
+#[path = "../../tests/machine/mod.rs"]
 mod naive;
 
 /// Every refusal that the model knows.
@@ -100,7 +102,7 @@ fn worlds_come_to_every_answer_that_there_is() {
     let mut answers = BTreeSet::new();
     for _ in 0..2_000 {
         let world = worlds(Pace::Steady, 60).new_tree(&mut runner).unwrap().current();
-        answers.extend(plan(&world).iter().map(|planned| (planned.request.command.operation(), planned.expected.code)));
+        answers.extend(plan(&world).iter().map(|planned| (planned.request.asked().operation(), planned.expected.code)));
     }
     let codes: BTreeSet<&str> = answers.iter().map(|(_, code)| *code).collect();
     let never: Vec<&str> = ANSWERS.into_iter().filter(|code| !codes.contains(code)).collect();
@@ -112,6 +114,7 @@ fn worlds_come_to_every_answer_that_there_is() {
 /// A ledger without a database: all that ever was is at hand.
 struct Memory {
     state: State,
+    known: Known,
     changes: Changes,
     programs: ProgramBook,
     /// Everything written, with its journal and time.
@@ -121,11 +124,12 @@ struct Memory {
 fn play(world: &World) -> Result<Memory, TestCaseError> {
     let mut memory = Memory::new(world);
     for (n, planned) in plan(world).iter().enumerate() {
-        let asked = format!("request {n}, {} at {}", planned.request.command.operation(), planned.now);
+        let asked = format!("request {n}, {} at {}", planned.request.asked().operation(), planned.now);
         prop_assert_eq!(memory.decide(planned), planned.expected, "{}", asked);
         prop_assert_eq!(&memory.wallets(), &planned.wallets, "{}", asked);
         prop_assert_eq!(&memory.settled(planned.now), &planned.settled, "{}", asked);
-        let taken: BTreeMap<Uuid, i64> = memory.state.rewards.iter().map(|(id, reward)| (*id, reward.taken)).collect();
+        let taken: BTreeMap<Uuid, i64> =
+            memory.state.counters.iter().map(|(id, counter)| (*id, counter.taken)).collect();
         prop_assert_eq!(&taken, &planned.taken, "{}", asked);
         let given: BTreeMap<Uuid, i64> = memory.state.causes.iter().map(|(id, cause)| (*id, cause.total)).collect();
         prop_assert_eq!(&given, &planned.given, "{}", asked);
@@ -143,20 +147,24 @@ impl Memory {
             program: rules.program(),
         });
         let programs = ProgramBook::new(versions.collect()).unwrap();
-        Self { state: State::default(), changes: Changes::default(), programs, entries: Vec::new() }
+        let (state, known, changes) = (State::default(), Known::default(), Changes::default());
+        Self { state, known, changes, programs, entries: Vec::new() }
     }
 
     fn decide(&mut self, planned: &Planned) -> Expected {
-        let (mut state, changes) = (std::mem::take(&mut self.state), std::mem::take(&mut self.changes));
-        if let Command::CompleteOrder(order) | Command::EnrolWith(_, First::Order(order)) = &planned.request.command {
-            keep_apart(&mut state, &changes, order.member_id.journal());
+        let (state, changes) = (std::mem::take(&mut self.state), std::mem::take(&mut self.changes));
+        let mut known = std::mem::take(&mut self.known);
+        if let Command::CompleteOrder(order) | Command::EnrolWith(EnrolWith(_, First::Order(order))) =
+            &planned.request.command
+        {
+            keep_apart(&mut known, &changes, order.member_id.journal());
         }
         let next_seqs = BTreeMap::from([(0, 1), (1, 1), (2, 1)]);
         let written: BTreeMap<JournalId, usize> =
             changes.entries.iter().map(|(journal, drafts)| (*journal, drafts.len())).collect();
-        let mut batch = Batch { state, changes, next_seqs, now: planned.now, programs: &self.programs };
+        let mut batch = Batch { state, known, changes, next_seqs, now: planned.now, programs: &self.programs };
         let answer = batch.decide(&planned.request).expect("there is no fault");
-        (self.state, self.changes) = (batch.state, batch.changes);
+        (self.state, self.known, self.changes) = (batch.state, batch.known, batch.changes);
         for (journal, drafts) in &self.changes.entries {
             let new = drafts.iter().skip(written.get(journal).copied().unwrap_or_default());
             self.entries.extend(new.map(|draft| (*journal, planned.now, draft.clone())));
@@ -165,7 +173,9 @@ impl Memory {
             Outcome::Done(_) => "done",
             Outcome::Refused(refusal) => refusal.code(),
         };
-        if let (Command::ChangeMembership(member, Change::Erase), "done") = (&planned.request.command, code) {
+        if let (Command::ChangeMembership(ChangeMembership(member, Change::Erase)), "done") =
+            (&planned.request.command, code)
+        {
             self.forget(*member);
         }
         Expected { code, replayed: answer.replayed }
@@ -174,12 +184,12 @@ impl Memory {
     // What the erasure removes from the tables, which the next batch would load.
     fn forget(&mut self, member: MemberId) {
         for new in self.changes.keys.iter().filter(|new| new.remembered.member == Some(member)) {
-            self.state.keys.get_mut(&new.key).unwrap().hash = vec![0; 32];
+            self.known.keys.get_mut(&new.key).unwrap().hash = vec![0; 32];
         }
         for new in self.changes.refunds.iter().map(|new| &new.refund) {
             if new.member_id == member && new.items.is_some() {
                 let key = (new.order_id.clone(), new.refund_id.clone());
-                self.state.refunds.get_mut(&key).unwrap().hash = vec![0; 32];
+                self.known.refunds.get_mut(&key).unwrap().hash = vec![0; 32];
             }
         }
         for new in self.changes.orders.iter_mut().filter(|new| new.order.member_id == member) {
@@ -234,14 +244,13 @@ impl Memory {
 }
 
 // The orders of `journal`, and those that it would find elsewhere.
-fn keep_apart(state: &mut State, changes: &Changes, journal: JournalId) {
-    (state.orders, state.orders_elsewhere) = (HashMap::new(), HashSet::new());
+fn keep_apart(known: &mut Known, changes: &Changes, journal: JournalId) {
+    (known.orders, known.orders_elsewhere) = (HashMap::new(), HashSet::new());
     for NewOrder { order, hash, response, .. } in &changes.orders {
         if order.member_id.journal() == journal {
-            let outcome = Outcome::Done(response.clone());
-            state.orders.insert(order.order_id.clone(), Remembered { hash: hash.to_vec(), outcome, member: None });
+            known.orders.insert(order.order_id.clone(), Remembered::done(*hash, response));
         } else {
-            state.orders_elsewhere.insert(order.order_id.clone());
+            known.orders_elsewhere.insert(order.order_id.clone());
         }
     }
 }

@@ -1,0 +1,168 @@
+//! Commands: what callers ask the ledger to do. Each stands in one file from its name to its decision.
+
+mod adjustment;
+mod donation;
+mod enrolment;
+mod membership;
+mod order;
+mod program;
+mod redemption;
+mod refund;
+mod reward;
+mod settle;
+mod transfer;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+pub use self::enrolment::{ChangeProfile, Enrol, EnrolWith, First};
+pub use self::membership::ChangeMembership;
+pub use self::program::Publish;
+pub use self::redemption::{Capture, Return, Void};
+pub use self::reward::ChangeReward;
+pub use self::settle::Settle;
+pub use self::transfer::AnswerTransfer;
+use super::answer::{NaturalKey, Outcome};
+use super::batch::{Batch, By};
+use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::journal::canonical;
+use crate::domain::movement::adjustment::Adjustment;
+use crate::domain::movement::donation::{CauseTerms, DonationRequest};
+use crate::domain::movement::order::Order;
+use crate::domain::movement::redemption::RedemptionRequest;
+use crate::domain::movement::refund::RefundRequest;
+use crate::domain::movement::reward::RewardRequest;
+use crate::domain::movement::transfer::TransferRequest;
+use crate::domain::refusal::{Refusal, Rejected};
+use crate::load::{Named, Needs};
+
+/// What a command says of itself, in the order in which it comes to be needed.
+pub trait Asked {
+    /// The operation that idempotency keys belong to.
+    fn operation(&self) -> &'static str;
+
+    /// What is asked, whole: two requests with the same content are one. An id that was made for the command is not asked
+    /// for; a member that a change is meant for is.
+    fn content(&self) -> serde_json::Result<Value>;
+
+    /// The member about whom a key of this command holds something personal: its answer (who the customer is), or the
+    /// hash of what was asked (what was bought, what somebody wrote). Erasure empties what is found by this.
+    fn personal(&self, outcome: &Outcome) -> Option<MemberId>;
+
+    /// The journal whose lane decides it.
+    fn journal(&self) -> JournalId;
+
+    /// The refusal where no journal has that number.
+    fn not_found(&self) -> Refusal {
+        Refusal::MemberNotFound
+    }
+
+    /// Another journal that it writes to, as far as the command alone tells.
+    fn other_journal(&self) -> Option<JournalId> {
+        None
+    }
+
+    /// The key of its own by which it is answered when it is sent again.
+    fn natural_key(&self) -> Option<NaturalKey<'_>> {
+        None
+    }
+
+    /// Another such key, which it may take.
+    fn other_key(&self) -> Option<NaturalKey<'_>> {
+        None
+    }
+
+    /// What must be loaded to decide it.
+    fn needs(&self, needs: &mut Needs);
+
+    /// What must be loaded besides, once it is known what stands under the ids that it names. Members of other journals
+    /// may be among it: their heads are locked then, or the batch begins anew with all heads locked in order.
+    fn needs_further(&self, _named: &Named, _needs: &mut Needs) {}
+
+    /// Decides it, and gives the JSON body of the answer.
+    fn decide<'a>(&'a self, batch: &mut Batch<'a>, by: &By<'a>) -> Result<String, Rejected>;
+
+    /// Does it remove rows that the state of its batch still holds? What comes after it loads what is left.
+    fn removes_rows(&self) -> bool {
+        false
+    }
+
+    /// Does it publish a version of the programme?
+    fn publishes(&self) -> bool {
+        false
+    }
+}
+
+macro_rules! commands {
+    ($($(#[$doc:meta])* $name:ident($asked:ident)),+ $(,)?) => {
+        /// Something to be decided.
+        #[derive(Clone)]
+        pub enum Command {
+            $($(#[$doc])* $name($asked)),+
+        }
+
+        impl Command {
+            /// What it says of itself.
+            pub fn asked(&self) -> &dyn Asked {
+                match self {
+                    $(Command::$name(asked) => asked),+
+                }
+            }
+        }
+
+        $(
+            impl From<$asked> for Command {
+                fn from(asked: $asked) -> Self {
+                    Command::$name(asked)
+                }
+            }
+        )+
+    };
+}
+
+commands! {
+    /// Points for an order. Its natural key is the order's id.
+    CompleteOrder(Order),
+    /// A part of an order is paid back. Its natural key is the refund's id, within the order.
+    RefundOrder(RefundRequest),
+    /// A new member under an id made for it. Its natural key is the external id.
+    Enrol(Enrol),
+    /// An order or an adjustment of a customer who is enrolled with it: both or neither.
+    EnrolWith(EnrolWith),
+    /// New personal data of a member.
+    ChangeProfile(ChangeProfile),
+    /// A member is suspended, resumed, closed or erased.
+    ChangeMembership(ChangeMembership),
+    /// Points are spent, or held to be.
+    Redeem(RedemptionRequest),
+    /// A hold is captured.
+    Capture(Capture),
+    /// A hold is given up.
+    Void(Void),
+    /// Captured points come back.
+    Return(Return),
+    /// Points are given to a cause.
+    Donate(DonationRequest),
+    /// Points are offered or given to another member.
+    Transfer(TransferRequest),
+    /// An offer is answered, or taken back.
+    AnswerTransfer(AnswerTransfer),
+    /// An operator corrects a wallet.
+    Adjust(Adjustment),
+    /// A new reward.
+    DefineReward(RewardRequest),
+    /// A change of a reward.
+    ChangeReward(ChangeReward),
+    /// A new cause.
+    DefineCause(CauseTerms),
+    /// What time alone has caused for a member is written down; nothing else is.
+    Settle(Settle),
+    /// A new version of the programme.
+    Publish(Publish),
+}
+
+/// SHA-256 of the canonical form of what is asked: the same for the same request, however it was spelt.
+pub fn hash(asked: &dyn Asked) -> [u8; 32] {
+    let content = asked.content().ok().and_then(|content| canonical::to_string(&content).ok());
+    Sha256::digest(content.expect("commands hold strings, integers and decimals in strings")).into()
+}
