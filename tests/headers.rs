@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use accrue::http::Bounds;
-use accrue::http::access::ACCESS;
+use accrue::http::table;
 
 use crate::support::{Answer, App, Serving};
 
@@ -17,10 +17,10 @@ fn assert_of_the_api(answer: &Answer) {
 fn no_answer_of_the_api_is_stored_or_taken_for_something_else() {
     let app = App::sandbox();
     let id = app.enrol("ana");
-    for row in ACCESS {
+    for row in table::calls() {
         let path = row.path.replace("{id}", &id);
         for client in [app.client(None), app.operator(), app.member(&id), app.client(Some("x".to_owned()))] {
-            assert_of_the_api(&client.send(row.method, &path, &[], None));
+            assert_of_the_api(&client.send(row.method(), &path, &[], None));
         }
     }
     for answer in [app.operator().get("/v1"), app.operator().send("DELETE", "/v1/orders", &[], None)] {

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use accrue::http::access::{ACCESS, MEMBER_SCOPE, Need, all_scopes};
+use accrue::http::access::{MEMBER_SCOPE, all_scopes};
 use accrue::http::auth::{DevelopmentKey, Scopes, TokenClaims};
+use accrue::http::call::Need;
+use accrue::http::table;
 use accrue::http::{LimitsConfig, ServiceConfig};
 use serde_json::json;
 
@@ -84,8 +86,8 @@ fn a_members_token_may_call_so_often_in_a_minute_whatever_it_calls() {
     for path in ["/v1/members/me/wallet", "/v1/ledger/journals", "/v1/members/x"].iter().cycle().take(30) {
         assert_ne!(app.member(&ana).get(path).status, 429);
     }
-    for row in ACCESS.iter().filter(|row| row.need != Need::Nothing) {
-        let answer = app.member(&ana).send(row.method, &row.path.replace("{id}", "me"), &[], None);
+    for row in table::calls().filter(|row| row.need != Need::Nothing) {
+        let answer = app.member(&ana).send(row.method(), &row.path.replace("{id}", "me"), &[], None);
         if answer.status == 404 && answer.code() == "not_found" {
             continue; // It is for sandboxes.
         }

@@ -1,4 +1,4 @@
-//! The document, the access table, the table of problems and the handlers say the same.
+//! The document says what the readers read and what the handlers answer.
 
 mod codes;
 mod examples;
@@ -6,8 +6,7 @@ mod examples;
 use std::collections::BTreeSet;
 use std::fs;
 
-use accrue::http::access::{ACCESS, MEMBER_SCOPE, Need};
-use accrue::http::problem::PROBLEMS;
+use accrue::http::table;
 use serde_json::{Map, Value, json};
 
 use crate::architecture::{source, sources};
@@ -43,53 +42,31 @@ fn the_committed_document_is_the_one_that_the_handlers_make() {
 }
 
 #[test]
-fn the_document_has_the_rows_of_the_access_table_and_no_others() {
+fn the_document_has_the_calls_of_the_table_with_the_codes_of_each() {
     let document = document();
-    let rows: BTreeSet<_> = ACCESS.iter().map(|row| (row.method.to_owned(), row.path.to_owned())).collect();
-    assert_eq!(rows.len(), ACCESS.len(), "a row stands twice");
-    let documented: BTreeSet<_> = operations(&document).into_iter().map(|(method, path, _)| (method, path)).collect();
-    assert_eq!(documented, rows);
-}
-
-#[test]
-fn the_document_asks_for_the_scopes_of_the_access_table() {
-    let document = document();
-    for (method, path, operation) in operations(&document) {
-        let row = ACCESS.iter().find(|row| (row.method, row.path) == (&method, &path)).unwrap();
-        let expected = match row.need {
-            Need::Nothing => Value::Null,
-            Need::Scope(scope) => json!([{ "bearer": [scope] }]),
-            Need::ScopeOrMember(scope) | Need::ScopeOrOwner(scope) => {
-                json!([{ "bearer": [scope] }, { "bearer": [MEMBER_SCOPE] }])
-            }
-        };
-        assert_eq!(operation["security"], expected, "{method} {path}");
-    }
-    assert_eq!(document["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
-}
-
-#[test]
-fn every_operation_and_every_answer_is_described() {
-    let document = document();
-    for (method, path, operation) in operations(&document) {
+    let documented = operations(&document);
+    assert_eq!(documented.len(), table::calls().count());
+    let mut names = BTreeSet::new();
+    for (method, path, operation) in documented {
+        let call = table::find(&method, &path).unwrap_or_else(|| panic!("{method} {path} is no call"));
+        assert!(names.insert(call.name), "two calls have the name {}", call.name);
         let told = |value: &Value| value.as_str().is_some_and(|text| !text.trim().is_empty());
-        assert!(told(&operation["summary"]), "{method} {path} has no summary");
-        assert!(operation["operationId"].is_string() && operation["tags"].is_array(), "{method} {path}");
-        let responses = operation["responses"].as_object().unwrap();
-        assert!(!responses.is_empty());
-        for (status, response) in responses {
-            assert!(told(&response["description"]), "{method} {path}: {status} has no description");
-            // The codes that a description names are in the table, with that status.
+        assert!(told(&operation["summary"]) && told(&operation["description"]), "{call:?}");
+        for parameter in operation["parameters"].as_array().unwrap_or(&Vec::new()) {
+            assert!(told(&parameter["description"]), "{call:?}: {}", parameter["name"]);
+        }
+        let mut codes = BTreeSet::new();
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            let response = resolve(&document, response);
+            assert!(told(&response["description"]), "{call:?}: {status} has no description");
             let description = response["description"].as_str().unwrap();
-            for code in description.split('`').skip(1).step_by(2).filter(|_| status != "200") {
-                let row = PROBLEMS.iter().find(|row| row.0 == code);
-                let row = row.unwrap_or_else(|| panic!("{method} {path}: {code} is in no table"));
-                assert_eq!(row.1.to_string(), *status, "{method} {path}: {code}");
+            if response["content"]["application/problem+json"].is_object() {
+                let names = description.split('`').skip(1).step_by(2);
+                codes.extend(names.map(|code| (code.to_owned(), status.clone())));
             }
         }
-        for parameter in operation["parameters"].as_array().unwrap_or(&Vec::new()) {
-            assert!(told(&parameter["description"]), "{method} {path}: {}", parameter["name"]);
-        }
+        let listed = call.codes().into_iter().map(|code| (code.name().to_owned(), code.status().to_string()));
+        assert_eq!(codes, listed.collect(), "{call:?}");
     }
 }
 
@@ -97,7 +74,7 @@ fn every_operation_and_every_answer_is_described() {
 fn a_call_that_asks_for_no_body_takes_none_or_an_empty_object() {
     let (app, document) = (App::start(), document());
     let nothing = |operation: &Value| {
-        operation["requestBody"]["content"]["application/json"]["schema"]["$ref"] == "#/components/schemas/Nothing"
+        operation["requestBody"]["content"]["application/json"]["schema"]["$ref"] == "#/components/schemas/EmptyRequest"
     };
     let calls = operations(&document).into_iter().filter(|(_, _, operation)| nothing(operation));
     let paths: Vec<String> = calls.map(|(_, path, _)| path).collect();
@@ -248,7 +225,7 @@ fn the_schemas_of_bodies_ask_for_what_their_readers_ask_for() {
         }
         bodies += 1;
     }
-    assert_eq!(bodies, ACCESS.iter().filter(|row| row.method != "GET").count());
+    assert_eq!(bodies, table::calls().filter(|call| call.takes.is_some()).count());
     assert_eq!(app.rows(), before, "a refusal left a trace");
 }
 
@@ -265,10 +242,6 @@ fn the_parameters_of_an_address_are_those_that_its_handler_reads() {
         let in_path: BTreeSet<String> =
             path.split('/').filter_map(|part| Some(part.strip_prefix('{')?.strip_suffix('}')?.to_owned())).collect();
         assert_eq!(of("path"), in_path, "{method} {path}");
-        // What is no command has no key.
-        let keyless = method == "GET" || path == "/v1/sandbox/clock";
-        let keyed = if keyless { BTreeSet::new() } else { BTreeSet::from(["Idempotency-Key".to_owned()]) };
-        assert_eq!(of("header"), keyed, "{method} {path}");
         let query = of("query");
         if !query.is_empty() {
             let answer = app.operator().get(&format!("{}?surprise=1", path.replace("{id}", &id)));

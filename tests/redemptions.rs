@@ -97,7 +97,7 @@ fn points_may_pay_the_programmes_share_of_an_order() {
     };
     let refused = pay(501, "10.00");
     refused.assert_problem(422, "over_order_share");
-    assert_eq!(refused.body["maximum"], "5.00");
+    assert_eq!(refused.body["maximum_amount"], "5.00");
     let paid = pay(500, "10");
     assert_eq!((paid.status, &paid.body["value"], &paid.body["order_id"]), (201, &json!("5.00"), &json!("A-1")));
     let refused = pay(1, "10.001");

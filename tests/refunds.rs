@@ -85,7 +85,7 @@ fn the_refunds_of_an_order_are_listed_from_the_newest() {
     let mut order = app.order(&member, "A-1", NOON, "30");
     order["items"] = json!([{ "sku": "tea", "quantity": 3, "unit_price": "10.00" }]);
     assert_eq!(app.checkout().post("/v1/orders", &order).status, 201);
-    let items = json!([{ "sku": "tea", "quantity": 1 }]);
+    let items = json!([{ "sku": "tea", "quantity": "1" }]);
     let body = json!({ "refund_id": "R-1", "amount": "10", "items": items });
     let first = app.checkout().post("/v1/orders/A-1/refunds", &body);
     refund(&app, "A-1", "R-2", "0.01");

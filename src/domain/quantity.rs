@@ -9,7 +9,7 @@ use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::fields::Wrong;
@@ -25,8 +25,9 @@ const FORM: &str = "must be an integer or a decimal string, such as \"0.75\"";
 
 /// How many of an article, or how much of it; never negative.
 ///
-/// Outside it is an integer where it is whole, and otherwise a decimal string without needless zeros, never a float.
-/// So equal quantities have one form, and whole ones the form that they had before there were others.
+/// What is kept and what tells requests apart has it as an integer where it is whole, and otherwise as a decimal string
+/// without needless zeros, never a float. So equal quantities have one form, and whole ones the form that they had before
+/// there were others. An answer has it as a decimal string always ([`fmt::Display`]), so that clients read one type.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Quantity(Decimal);
 
@@ -117,14 +118,14 @@ impl fmt::Debug for Quantity {
 
 impl PartialSchema for Quantity {
     fn schema() -> RefOr<Schema> {
-        let whole = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(MAX_QUANTITY));
-        let decimal = ObjectBuilder::new()
+        let description = "A decimal string with at most three decimals, from 0.001 to 1000000. A request may have an \
+                           integer instead.";
+        ObjectBuilder::new()
             .schema_type(Type::String)
             .pattern(Some(r"^(0|[1-9][0-9]*)(\.[0-9]{1,3})?$"))
-            .examples(["0.75"]);
-        let description = "An integer, or a decimal string with at most three decimals, from 0.001 to 1000000. \
-                           Answers have an integer wherever it is whole.";
-        OneOfBuilder::new().item(whole).item(decimal).description(Some(description)).into()
+            .examples(["2", "0.75"])
+            .description(Some(description))
+            .into()
     }
 }
 

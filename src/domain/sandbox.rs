@@ -49,13 +49,3 @@ pub enum ClockRefusal {
     #[error("the clock goes to {} at most", time::canonical(LATEST))]
     TooFar,
 }
-
-impl ClockRefusal {
-    /// The stable code, as in the table of problems.
-    pub fn code(self) -> &'static str {
-        match self {
-            ClockRefusal::Backwards { .. } => "clock_backwards",
-            ClockRefusal::TooFar => "clock_too_far",
-        }
-    }
-}

@@ -1,22 +1,80 @@
 //! `/v1/adjustments`
 
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{HttpResponse, web};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::access::Authorised;
+use super::answer::{created, json};
+use super::call::{Answer, Call, Key, Need, Parameter, Shape, Takes, Verb};
+use super::caller::Authorised;
 use super::input::{Body, IdempotencyKey, Query, Read};
-use super::page::{Page, PageParameters};
-use super::problem::{Problem, ProblemDocument};
-use super::{Service, created, json};
+use super::page::{PAGE, Page};
+use super::problem::Problem;
+use super::service::Service;
 use crate::domain::fields::{self, Fields, Wrong};
 use crate::domain::ids::MemberId;
 use crate::domain::journal::entry::MAX_POINTS;
 use crate::domain::movement::adjustment::{Adjustment, AdjustmentReply, Reason, Side};
+use crate::domain::refusal::RefusalCode::*;
 use crate::read::adjustments::{self, AdjustmentView};
+
+/// The calls.
+pub const CALLS: &[Call] = &[
+    Call {
+        name: "adjust_wallet",
+        verb: Verb::Post,
+        path: "/v1/adjustments",
+        need: Need::Scope("adjustments:write"),
+        key: Key::Required,
+        summary: "Adjust a wallet",
+        about: "\
+            Adds points or takes them away: active ones, or those that are pending. Points that are added may keep \
+            the dates that they had elsewhere. Active points are taken soonest-expiring first, pending ones from \
+            those that become active last. The entry says who did it and why.",
+        takes: Some(Takes::body::<Adjustment, Adjustment>(&[("Adjust a wallet", || {
+            json!({
+                "member_id": "01a20785-50b0-7001-9a3c-5d0f7e2b8c41", "points": 500,
+                "reason": "goodwill", "note": "A late parcel",
+            })
+        })])),
+        answer: Answer::created::<AdjustmentReply>(
+            "The wallet is adjusted",
+            include_str!("examples/adjustment_receipt.json"),
+        ),
+        refusals: &[
+            MemberNotFound,
+            InsufficientPoints,
+            InsufficientPendingPoints,
+            MemberClosed,
+            ActiveInFuture,
+            PendingNotInFuture,
+            ExpiresInPast,
+            ExpiresBeforeActive,
+            PointsOverLimit,
+        ],
+        handler: || web::to(adjust_wallet),
+        ..Call::REST
+    },
+    Call {
+        name: "list_adjustments",
+        verb: Verb::Get,
+        path: "/v1/adjustments",
+        need: Need::Scope("adjustments:read"),
+        summary: "List the adjustments of a member's wallet",
+        about: "\
+            From the newest to the oldest, each with its note. Not for members: a note is written about them, not to \
+            them.",
+        query: AdjustmentsQuery::PARAMETERS,
+        answer: Answer::ok::<Adjustments>("A page of adjustments", include_str!("examples/adjustment_list.json")),
+        refusals: &[MemberNotFound],
+        handler: || web::to(list_adjustments),
+        ..Call::REST
+    },
+];
 
 /// A page of a member's adjustments, from the newest to the oldest.
 #[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = AdjustmentList)]
 pub struct Adjustments {
     /// The adjustments.
     adjustments: Vec<AdjustmentView>,
@@ -24,37 +82,7 @@ pub struct Adjustments {
     next_cursor: Option<String>,
 }
 
-/// Adjust a wallet
-///
-/// Adds points or takes them away: active ones, or those that are pending. Points that are added may keep the dates that
-/// they had elsewhere. Active points are taken soonest-expiring first, pending ones from those that become active last.
-/// The entry says who did it and why.
-#[utoipa::path(
-    tag = "adjustments",
-    request_body(content = Adjustment, example = json!({
-        "member_id": "01a20785-50b0-7001-9a3c-5d0f7e2b8c41", "points": 500,
-        "reason": "goodwill", "note": "A late parcel",
-    })),
-    params(("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry")),
-    responses(
-        (status = 201, description = "The wallet is adjusted", body = AdjustmentReply,
-         headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
-        (status = 400, description = "`idempotency_key_required`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "`insufficient_points`, `insufficient_pending_points`, `member_closed`, \
-          `idempotency_key_conflict`",
-         body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, `active_in_future`, `pending_not_in_future`, \
-          `expires_in_past`, `expires_before_active`, `points_over_limit`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["adjustments:write"])),
-)]
-#[post("/v1/adjustments")]
-pub async fn post_adjustment(
+async fn adjust_wallet(
     service: web::Data<Service>,
     caller: Authorised,
     key: IdempotencyKey,
@@ -64,22 +92,7 @@ pub async fn post_adjustment(
     created(service.decide(&caller, key.required()?, adjustment).await?, None)
 }
 
-/// List the adjustments of a member's wallet
-///
-/// From the newest to the oldest, each with its note. Not for members: a note is written about them, not to them.
-#[utoipa::path(
-    tag = "adjustments",
-    params(("member" = MemberId, Query, description = "Whose wallet"), PageParameters),
-    responses(
-        (status = 200, description = "A page of adjustments", body = Adjustments),
-        (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["adjustments:read"])),
-)]
-#[get("/v1/adjustments")]
-pub async fn get_adjustments(
+async fn list_adjustments(
     service: web::Data<Service>,
     _caller: Authorised,
     query: Query<AdjustmentsQuery>,
@@ -96,6 +109,12 @@ pub async fn get_adjustments(
 pub struct AdjustmentsQuery {
     member: MemberId,
     page: Page<i64>,
+}
+
+impl AdjustmentsQuery {
+    /// What [`Read`] reads, for the document.
+    pub const PARAMETERS: &[&[Parameter]] =
+        &[&[Parameter::required("member", "Whose wallet.", Shape::named::<MemberId>())], PAGE];
 }
 
 impl Read for AdjustmentsQuery {

@@ -1,22 +1,75 @@
 //! `/v1/causes`
 
-use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::access::Authorised;
+use serde_json::json;
+
+use super::answer::{created_in, polled};
+use super::call::{Answer, Call, Key, Need, Takes, Verb};
+use super::caller::Authorised;
 use super::input::{Body, IdempotencyKey, Query, Read};
-use super::page::{Page, PageParameters};
-use super::problem::{Problem, ProblemDocument};
-use super::{Service, created_in, polled};
+use super::page::{PAGE, Page};
+use super::problem::Problem;
+use super::service::Service;
 use crate::domain::fields::{self, Fields};
 use crate::domain::journal::entry::MAX_POINTS;
 use crate::domain::movement::donation::{Cause, CauseTerms};
 use crate::domain::refusal::Refusal;
+use crate::domain::refusal::RefusalCode::*;
 use crate::read::causes;
+
+/// The calls.
+pub const CALLS: &[Call] = &[
+    Call {
+        name: "define_cause",
+        verb: Verb::Post,
+        path: "/v1/causes",
+        need: Need::Scope("causes:write"),
+        key: Key::Required,
+        summary: "Define a cause",
+        about: "Something that members can give points to. Its name stands in the ledger for good.",
+        takes: Some(Takes::body::<CauseTerms, CauseTerms>(&[("Define a cause", || {
+            json!({
+                "name": "Trees", "goal": 1_000_000, "open_from": "2026-01-01T00:00:00-05:00",
+            })
+        })])),
+        answer: Answer::created::<Cause>("The cause is there", include_str!("examples/cause.json"))
+            .located("The address of the cause"),
+        refusals: &[WindowEndsBeforeItBegins],
+        handler: || web::to(define_cause),
+        ..Call::REST
+    },
+    Call {
+        name: "list_causes",
+        verb: Verb::Get,
+        path: "/v1/causes",
+        need: Need::ScopeOrOwner("causes:read"),
+        summary: "List the causes",
+        about: "From the newest to the oldest, each with what it was given so far.",
+        query: &[PAGE],
+        answer: Answer::ok::<Causes>("A page of causes", include_str!("examples/cause_list.json")).polled(),
+        handler: || web::to(list_causes),
+        ..Call::REST
+    },
+    Call {
+        name: "get_cause",
+        verb: Verb::Get,
+        path: "/v1/causes/{cause_id}",
+        need: Need::ScopeOrOwner("causes:read"),
+        summary: "Get a cause",
+        answer: Answer::ok::<Cause>("The cause, with what it was given so far", include_str!("examples/cause.json"))
+            .polled(),
+        refusals: &[CauseNotFound],
+        handler: || web::to(get_cause),
+        ..Call::REST
+    },
+];
 
 /// A page of causes, from the newest to the oldest.
 #[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = CauseList)]
 pub struct Causes {
     /// The causes.
     causes: Vec<Cause>,
@@ -24,32 +77,7 @@ pub struct Causes {
     next_cursor: Option<String>,
 }
 
-/// Define a cause
-///
-/// Something that members can give points to. Its name stands in the ledger for good.
-#[utoipa::path(
-    tag = "causes",
-    request_body(content = CauseTerms, example = json!({
-        "name": "Trees", "goal": 1_000_000, "open_from": "2026-01-01T00:00:00-05:00",
-    })),
-    params(("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry")),
-    responses(
-        (status = 201, description = "The cause is there", body = Cause,
-         headers(("Location" = String, description = "The address of the cause"),
-                 ("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
-        (status = 400, description = "`idempotency_key_required`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 409, description = "`idempotency_key_conflict`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, `window_ends_before_it_begins`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["causes:write"])),
-)]
-#[post("/v1/causes")]
-pub async fn post_cause(
+async fn define_cause(
     service: web::Data<Service>,
     caller: Authorised,
     key: IdempotencyKey,
@@ -60,22 +88,7 @@ pub async fn post_cause(
     created_in("/v1/causes", answer)
 }
 
-/// List the causes
-///
-/// From the newest to the oldest, each with what it was given so far.
-#[utoipa::path(
-    tag = "causes",
-    params(PageParameters),
-    responses(
-        (status = 200, description = "A page of causes", body = Causes,
-         headers(("ETag" = String, description = "Send it as `If-None-Match` to be told when nothing changed"))),
-        (status = 304, description = "Nothing changed"),
-        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["causes:read"]), ("bearer" = ["me"])),
-)]
-#[get("/v1/causes")]
-pub async fn get_causes(
+async fn list_causes(
     service: web::Data<Service>,
     request: HttpRequest,
     _caller: Authorised,
@@ -89,22 +102,7 @@ pub async fn get_causes(
     polled(&request, &list, &list)
 }
 
-/// Get a cause
-#[utoipa::path(
-    tag = "causes",
-    params(("cause_id" = String, Path, description = "The cause's id")),
-    responses(
-        (status = 200, description = "The cause, with what it was given so far", body = Cause,
-         headers(("ETag" = String, description = "Send it as `If-None-Match` to be told when nothing changed"))),
-        (status = 304, description = "Nothing changed"),
-        (status = 404, description = "`cause_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["causes:read"]), ("bearer" = ["me"])),
-)]
-#[get("/v1/causes/{cause_id}")]
-pub async fn get_cause(
+async fn get_cause(
     service: web::Data<Service>,
     request: HttpRequest,
     _caller: Authorised,

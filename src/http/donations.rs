@@ -1,19 +1,65 @@
 //! `/v1/donations`
 
-use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::access::{Authorised, Whose};
+use serde_json::json;
+
+use super::answer::{created, polled};
+use super::call::{Answer, Call, Key, Need, Parameter, Shape, Takes, Verb};
+use super::caller::{Authorised, Whose};
 use super::input::{Body, IdempotencyKey, Query, Read};
-use super::page::{Page, PageParameters};
-use super::problem::{Problem, ProblemDocument};
-use super::{Service, created, polled};
+use super::page::{PAGE, Page};
+use super::problem::Problem;
+use super::service::Service;
 use crate::domain::fields::{self, Fault, Fields};
 use crate::domain::journal::entry::MAX_POINTS;
 use crate::domain::movement::donation::{Donation, DonationReply, DonationRequest};
 use crate::domain::refusal::Refusal;
+use crate::domain::refusal::RefusalCode::*;
 use crate::read::donations;
+
+/// The calls.
+pub const CALLS: &[Call] = &[
+    Call {
+        name: "donate_points",
+        verb: Verb::Post,
+        path: "/v1/donations",
+        need: Need::ScopeOrOwner("donations:write"),
+        key: Key::Required,
+        summary: "Give points to a cause",
+        about: "At once and for good. The answer has a receipt number and what the cause was given so far.",
+        takes: Some(Takes::body::<Gift, Gift>(&[("Give points to a cause", || {
+            json!({
+                "member_id": "01a20785-50b0-7001-9a3c-5d0f7e2b8c41",
+                "cause_id": "01a20785-4fd2-7000-8c60-7fb2419e5da3", "points": 100,
+            })
+        })])),
+        answer: Answer::created::<DonationReply>(
+            "The points are given",
+            include_str!("examples/donation_receipt.json"),
+        ),
+        refusals: &[MemberNotFound, CauseNotFound, InsufficientPoints, CauseNotOpen, MemberSuspended, MemberClosed],
+        handler: || web::to(donate_points),
+        ..Call::REST
+    },
+    Call {
+        name: "list_donations",
+        verb: Verb::Get,
+        path: "/v1/donations",
+        need: Need::ScopeOrOwner("donations:read"),
+        summary: "List donations",
+        about: "\
+            From the newest to the oldest: a member's, or to a cause, or a member's to a cause. A client names at \
+            least one of the two; a member's token lists its own.",
+        query: DonationsQuery::PARAMETERS,
+        answer: Answer::ok::<Donations>("A page of donations", include_str!("examples/donation_list.json")).polled(),
+        refusals: &[MemberNotFound, CauseNotFound],
+        handler: || web::to(list_donations),
+        ..Call::REST
+    },
+];
 
 /// Points to be given to a cause.
 #[derive(utoipa::ToSchema)]
@@ -31,6 +77,7 @@ pub struct Gift {
 
 /// A page of donations, from the newest to the oldest.
 #[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = DonationList)]
 pub struct Donations {
     /// The donations.
     donations: Vec<Donation>,
@@ -38,34 +85,7 @@ pub struct Donations {
     next_cursor: Option<String>,
 }
 
-/// Give points to a cause
-///
-/// At once and for good. The answer has a receipt number and what the cause was given so far.
-#[utoipa::path(
-    tag = "donations",
-    request_body(content = Gift, example = json!({
-        "member_id": "01a20785-50b0-7001-9a3c-5d0f7e2b8c41",
-        "cause_id": "01a20785-4fd2-7000-8c60-7fb2419e5da3", "points": 100,
-    })),
-    params(("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry")),
-    responses(
-        (status = 201, description = "The points are given", body = DonationReply,
-         headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
-        (status = 400, description = "`idempotency_key_required`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 404, description = "`member_not_found`, `cause_not_found`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 409, description = "`insufficient_points`, `cause_not_open`, `member_suspended`, `member_closed`, \
-         `idempotency_key_conflict`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["donations:write"]), ("bearer" = ["me"])),
-)]
-#[post("/v1/donations")]
-pub async fn post_donation(
+async fn donate_points(
     service: web::Data<Service>,
     caller: Authorised,
     key: IdempotencyKey,
@@ -77,30 +97,7 @@ pub async fn post_donation(
     created(service.decide(&caller, key.required()?, command).await?, None)
 }
 
-/// List donations
-///
-/// From the newest to the oldest: a member's, or to a cause, or a member's to a cause. A client names at least one of
-/// the two; a member's token lists its own.
-#[utoipa::path(
-    tag = "donations",
-    params(
-        ("member" = Option<String>, Query, description = "Who gave; with a member's token, its own member"),
-        ("cause" = Option<String>, Query, description = "The cause that was given to"),
-        PageParameters,
-    ),
-    responses(
-        (status = 200, description = "A page of donations", body = Donations,
-         headers(("ETag" = String, description = "Send it as `If-None-Match` to be told when nothing changed"))),
-        (status = 304, description = "Nothing changed"),
-        (status = 404, description = "`member_not_found`, `cause_not_found`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["donations:read"]), ("bearer" = ["me"])),
-)]
-#[get("/v1/donations")]
-pub async fn get_donations(
+async fn list_donations(
     service: web::Data<Service>,
     request: HttpRequest,
     caller: Authorised,
@@ -147,6 +144,17 @@ pub struct DonationsQuery {
     member: Option<Whose>,
     cause: Option<Uuid>,
     page: Page<Uuid>,
+}
+
+impl DonationsQuery {
+    /// What [`Read`] reads, for the document.
+    pub const PARAMETERS: &[&[Parameter]] = &[
+        &[
+            Parameter::optional("member", "Who gave; with a member's token, its own member.", Shape::MEMBER_OR_ME),
+            Parameter::optional("cause", "The cause that was given to.", Shape::UUID),
+        ],
+        PAGE,
+    ];
 }
 
 impl Read for DonationsQuery {

@@ -4,6 +4,9 @@ use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 
+/// Marks an answer that was given before.
+pub const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
+
 /// The media type of problem documents.
 pub const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 

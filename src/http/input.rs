@@ -12,6 +12,7 @@ use actix_web::{FromRequest, HttpRequest};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
+use super::code::HttpCode;
 use super::connections::{Bounds, Watch};
 use super::problem::Problem;
 use super::strict_json;
@@ -51,7 +52,7 @@ impl<T: Read + 'static> FromRequest for Body<T> {
         let is_json = media_type.is_some_and(|value| {
             value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
         });
-        let wrong_type = || Problem::new("unsupported_media_type", "send the body as application/json");
+        let wrong_type = || Problem::new(HttpCode::UnsupportedMediaType, "send the body as application/json");
         // What is left out has no type, whatever the header says: that shows when nothing has arrived.
         if !is_json && !T::MAY_BE_LEFT_OUT {
             return Box::pin(ready(Err(wrong_type())));
@@ -65,7 +66,8 @@ impl<T: Read + 'static> FromRequest for Body<T> {
         Box::pin(async move {
             let bytes =
                 arrived(bytes, watch.as_deref()).await?.map_err(|BodyLimitExceeded { .. }| too_large(T::MOST_BYTES))?;
-            let bytes = bytes.map_err(|_| Problem::new("malformed_json", "the body could not be read to its end"))?;
+            let bytes =
+                bytes.map_err(|_| Problem::new(HttpCode::MalformedJson, "the body could not be read to its end"))?;
             if T::MAY_BE_LEFT_OUT && bytes.is_empty() {
                 return fields::read(&json!({}), T::read).map(Body).map_err(Problem::validation);
             }
@@ -75,7 +77,7 @@ impl<T: Read + 'static> FromRequest for Body<T> {
             let value = strict_json::parse(&bytes).map_err(|error| {
                 let what = if error.is_data() { "has a key more than once" } else { "is not JSON" };
                 let (line, column) = (error.line(), error.column());
-                Problem::new("malformed_json", format!("the body {what}, at line {line}, column {column}"))
+                Problem::new(HttpCode::MalformedJson, format!("the body {what}, at line {line}, column {column}"))
             })?;
             fields::read(&value, T::read).map(Body).map_err(Problem::validation)
         })
@@ -84,7 +86,7 @@ impl<T: Read + 'static> FromRequest for Body<T> {
 
 /// An empty object: the address says everything. May be left out.
 #[derive(utoipa::ToSchema)]
-#[schema(example = json!({}))]
+#[schema(as = EmptyRequest)]
 pub struct Nothing {}
 
 impl Read for Nothing {
@@ -101,7 +103,7 @@ fn is_identity(encoding: &HeaderValue) -> bool {
 }
 
 fn too_large(most: usize) -> Problem {
-    Problem::new("body_too_large", format!("a body of this call may have at most {most} bytes"))
+    Problem::new(HttpCode::BodyTooLarge, format!("a body of this call may have at most {most} bytes"))
 }
 
 // What `bytes` gives, within the time that a body has to arrive.
@@ -114,7 +116,7 @@ async fn arrived<F, E>(
         watch.await_body();
     }
     let bytes = tokio::time::timeout(bound, bytes).await.map_err(|_| {
-        Problem::new("body_timeout", format!("a body must arrive within {} seconds", bound.as_secs_f32()))
+        Problem::new(HttpCode::BodyTimeout, format!("a body must arrive within {} seconds", bound.as_secs_f32()))
     })?;
     if let Some(watch) = watch.filter(|_| matches!(bytes, Ok(Ok(_)))) {
         watch.body_arrived();
@@ -131,15 +133,19 @@ impl<T: Read + 'static> FromRequest for Query<T> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let pairs = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
-        let read = pairs.map_err(|_| Problem::new("invalid_parameter", "the query cannot be read")).and_then(|pairs| {
-            let mut object = serde_json::Map::new();
-            for (name, value) in pairs.into_inner() {
-                if object.insert(name, value.into()).is_some() {
-                    return Err(Problem::new("invalid_parameter", "a query parameter stands more than once"));
+        let read =
+            pairs.map_err(|_| Problem::new(HttpCode::InvalidParameter, "the query cannot be read")).and_then(|pairs| {
+                let mut object = serde_json::Map::new();
+                for (name, value) in pairs.into_inner() {
+                    if object.insert(name, value.into()).is_some() {
+                        return Err(Problem::new(
+                            HttpCode::InvalidParameter,
+                            "a query parameter stands more than once",
+                        ));
+                    }
                 }
-            }
-            fields::read(&Value::Object(object), T::read).map(Query).map_err(Problem::parameters)
-        });
+                fields::read(&Value::Object(object), T::read).map(Query).map_err(Problem::parameters)
+            });
         ready(read)
     }
 }
@@ -158,7 +164,7 @@ impl IdempotencyKey {
         let detail = "send an Idempotency-Key header with a new random value, and the same value when you retry";
         match self.0 {
             Some(key) => Ok(Some(key)),
-            None => Err(Problem::new("idempotency_key_required", detail)),
+            None => Err(Problem::new(HttpCode::IdempotencyKeyRequired, detail)),
         }
     }
 }
@@ -168,7 +174,7 @@ impl FromRequest for IdempotencyKey {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let wrong = |detail: &str| Err(Problem::new("invalid_parameter", detail));
+        let wrong = |detail: &str| Err(Problem::new(HttpCode::InvalidParameter, detail));
         let mut values = request.headers().get_all("idempotency-key");
         ready(match (values.next(), values.next()) {
             (None, _) => Ok(Self(None)),

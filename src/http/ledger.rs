@@ -2,16 +2,19 @@
 
 use actix_web::http::header;
 use actix_web::web::Bytes;
-use actix_web::{HttpResponse, get, web};
+use actix_web::{HttpResponse, web};
 use futures_util::stream;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::access::Authorised;
+use super::answer::json;
+use super::call::{Answer, Call, Need, Parameter, Shape, Verb};
+use super::caller::Authorised;
+use super::code::HttpCode;
 use super::input::{Query, Read};
-use super::problem::{Problem, ProblemDocument};
-use super::{Service, json};
+use super::problem::Problem;
+use super::service::Service;
 use crate::domain::fields::{self, Fields};
 use crate::domain::ids::{JournalId, MAX_JOURNAL};
 use crate::postgres::connect;
@@ -20,11 +23,61 @@ use crate::read::ReadError;
 use crate::read::entries::{self, JournalHead};
 use crate::read::export::{Export, Format};
 
+/// The calls.
+pub const CALLS: &[Call] = &[
+    Call {
+        name: "list_journals",
+        verb: Verb::Get,
+        path: "/v1/ledger/journals",
+        need: Need::Scope("ledger:read"),
+        summary: "List the journals and their heads",
+        about: "\
+            Compare them with what `accrue verify` prints for an export: an export that was cut off at the end of a \
+            journal cannot be told by itself.",
+        answer: Answer::ok::<Journals>("The journals", include_str!("examples/journal_list.json")),
+        handler: || web::to(list_journals),
+        ..Call::REST
+    },
+    Call {
+        name: "list_ledger_entries",
+        verb: Verb::Get,
+        path: "/v1/ledger/entries",
+        need: Need::Scope("ledger:read"),
+        summary: "List the entries of a journal",
+        query: EntriesQuery::PARAMETERS,
+        answer: Answer::ok::<LedgerEntries>("A page of entries", include_str!("examples/ledger_entry_list.json")),
+        problems: &[HttpCode::JournalNotFound],
+        handler: || web::to(list_ledger_entries),
+        ..Call::REST
+    },
+    Call {
+        name: "export_ledger",
+        verb: Verb::Get,
+        path: "/v1/ledger/export",
+        need: Need::Scope("ledger:read"),
+        summary: "Export the ledger",
+        about: "\
+            Every entry in the order (journal, seq), streamed. Each NDJSON line is the canonical entry with its \
+            `hash`; take the hash out, put the 32 bytes of the hash before it in front, and SHA-256 gives it again. \
+            An answer that ends early is an error of the transfer, never a shorter ledger. An export that is read \
+            slowly ends early when another is asked for: read it as fast as it comes, or take the entries page by \
+            page.",
+        query: ExportQuery::PARAMETERS,
+        answer: Answer::text(&["application/x-ndjson", "text/csv"], "The export"),
+        problems: &[HttpCode::JournalNotFound],
+        handler: || web::to(export_ledger),
+        ..Call::REST
+    },
+];
+
 /// The most entries of a page.
 const MAX_ENTRIES: i64 = 1_000;
 
 /// How many parts of an export wait for a slow reader.
 const EXPORT_BUFFER: usize = 4;
+
+/// The number of a journal.
+const JOURNAL: Shape = Shape::integer::<0, { MAX_JOURNAL as i64 }>();
 
 /// A part of an export. The end is said, so that a writer that breaks off is not taken for one.
 enum Part {
@@ -34,6 +87,7 @@ enum Part {
 
 /// The journals.
 #[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = JournalList)]
 pub struct Journals {
     /// The ledger, as every entry names it.
     ledger: uuid::Uuid,
@@ -43,6 +97,7 @@ pub struct Journals {
 
 /// A page of a journal. Written as text, so that every entry stands here as its line in the export.
 #[derive(utoipa::ToSchema)]
+#[schema(as = LedgerEntryList)]
 #[expect(dead_code, reason = "the fields are there for the document")]
 pub struct LedgerEntries {
     /// The entries in canonical form, each with its `hash`.
@@ -52,42 +107,12 @@ pub struct LedgerEntries {
     next_after_seq: Option<i64>,
 }
 
-/// List the journals and their heads
-///
-/// Compare them with what `accrue verify` prints for an export: an export that was cut off at the end of a journal
-/// cannot be told by itself.
-#[utoipa::path(
-    tag = "ledger",
-    responses(
-        (status = 200, description = "The journals", body = Journals),
-        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["ledger:read"])),
-)]
-#[get("/v1/ledger/journals")]
-pub async fn get_journals(service: web::Data<Service>, _caller: Authorised) -> Result<HttpResponse, Problem> {
+async fn list_journals(service: web::Data<Service>, _caller: Authorised) -> Result<HttpResponse, Problem> {
     let journals = service.reader.run(entries::journals).await?;
     json(&Journals { ledger: service.ledger.id(), journals })
 }
 
-/// List the entries of a journal
-#[utoipa::path(
-    tag = "ledger",
-    params(
-        ("journal" = i16, Query, description = "The journal", minimum = 0, maximum = 4095),
-        ("after_seq" = Option<i64>, Query, description = "The number of the last known entry; else 0", minimum = 0),
-        ("limit" = Option<i64>, Query, description = "How many entries at most; else 100", minimum = 1, maximum = 1000),
-    ),
-    responses(
-        (status = 200, description = "A page of entries", body = LedgerEntries),
-        (status = 404, description = "`journal_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["ledger:read"])),
-)]
-#[get("/v1/ledger/entries")]
-pub async fn get_ledger_entries(
+async fn list_ledger_entries(
     service: web::Data<Service>,
     _caller: Authorised,
     query: Query<EntriesQuery>,
@@ -110,30 +135,7 @@ pub async fn get_ledger_entries(
     Ok(HttpResponse::Ok().content_type("application/json").body(body))
 }
 
-/// Export the ledger
-///
-/// Every entry in the order (journal, seq), streamed. Each NDJSON line is the canonical entry with its `hash`; take
-/// the hash out, put the 32 bytes of the hash before it in front, and SHA-256 gives it again. An answer that ends
-/// early is an error of the transfer, never a shorter ledger. An export that is read slowly ends early when another is
-/// asked for: read it as fast as it comes, or take the entries page by page.
-#[utoipa::path(
-    tag = "ledger",
-    params(
-        ("format" = inline(Option<Format>), Query, description = "Else `ndjson`"),
-        ("journal" = Option<i16>, Query, description = "One journal alone", minimum = 0, maximum = 4095),
-    ),
-    responses(
-        (status = 200, description = "The export", content((String = "application/x-ndjson"), (String = "text/csv"))),
-        (status = 404, description = "`journal_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "`busy`: as many exports as may run are running", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["ledger:read"])),
-)]
-#[get("/v1/ledger/export")]
-pub async fn get_export(
+async fn export_ledger(
     service: web::Data<Service>,
     _caller: Authorised,
     query: Query<ExportQuery>,
@@ -143,7 +145,10 @@ pub async fn get_export(
         journal_exists(&service, journal).await?;
     }
     let Some(running) = service.exports.begin() else {
-        return Err(Problem::new("busy", "as many exports as may run are running; try again when one has ended"));
+        return Err(Problem::new(
+            HttpCode::Busy,
+            "as many exports as may run are running; try again when one has ended",
+        ));
     };
     let url = service.database_url.clone();
     let runtime = tokio::runtime::Handle::current();
@@ -199,7 +204,7 @@ async fn journal_exists(service: &Service, journal: JournalId) -> Result<(), Pro
     let heads = service.reader.run(entries::heads).await?;
     match heads.iter().any(|head| head.0 == journal) {
         true => Ok(()),
-        false => Err(Problem::new("journal_not_found", format!("there is no journal {journal}"))),
+        false => Err(Problem::new(HttpCode::JournalNotFound, format!("there is no journal {journal}"))),
     }
 }
 
@@ -208,6 +213,19 @@ pub struct EntriesQuery {
     journal: JournalId,
     after_seq: i64,
     limit: i64,
+}
+
+impl EntriesQuery {
+    /// What [`Read`] reads, for the document.
+    pub const PARAMETERS: &[&[Parameter]] = &[&[
+        Parameter::required("journal", "The journal.", JOURNAL),
+        Parameter::optional(
+            "after_seq",
+            "The number of the last known entry; else 0.",
+            Shape::integer::<0, { i64::MAX }>(),
+        ),
+        Parameter::optional("limit", "How many entries at most; else 100.", Shape::integer::<1, MAX_ENTRIES>()),
+    ]];
 }
 
 impl Read for EntriesQuery {
@@ -224,6 +242,14 @@ impl Read for EntriesQuery {
 pub struct ExportQuery {
     format: Format,
     journal: Option<JournalId>,
+}
+
+impl ExportQuery {
+    /// What [`Read`] reads, for the document.
+    pub const PARAMETERS: &[&[Parameter]] = &[&[
+        Parameter::optional("format", "Else `ndjson`.", Shape::named::<Format>()),
+        Parameter::optional("journal", "One journal alone.", JOURNAL),
+    ]];
 }
 
 impl Read for ExportQuery {

@@ -12,6 +12,7 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::auth::AuthRefusal;
+use super::code::HttpCode;
 use super::problem::Problem;
 use crate::domain::ids::MemberId;
 
@@ -57,7 +58,7 @@ impl Limits {
     /// Counts a call with the token of `member`.
     pub fn member_call(&self, member: MemberId) -> Result<(), Problem> {
         self.member_calls.count(member).map_err(|wait| {
-            Problem::too_many("too_many_calls", "this member has made more calls than a minute may have", wait)
+            Problem::too_many(HttpCode::TooManyCalls, "this member has made more calls than a minute may have", wait)
         })
     }
 
@@ -66,7 +67,7 @@ impl Limits {
         self.receiver_lookups.count(member).map_err(|wait| {
             let detail = "this member has named more receivers by external id than an hour may have; name the \
                           receiver by the member's id, which the first transfer has told";
-            Problem::too_many("too_many_lookups", detail, wait)
+            Problem::too_many(HttpCode::TooManyLookups, detail, wait)
         })
     }
 
@@ -80,7 +81,7 @@ impl Limits {
             |wait| {
                 let detail = "more tokens that were not issued for this service came from this address than a minute \
                               may have";
-                Problem::too_many("too_many_failed_tokens", detail, wait)
+                Problem::too_many(HttpCode::TooManyFailedTokens, detail, wait)
             },
             |()| refusal.into(),
         )
@@ -155,8 +156,8 @@ mod tests {
         let told = |refusal: AuthRefusal| {
             let limits = Limits::new(LimitsConfig { failed_tokens: 1, ..LimitsConfig::default() });
             let peer = Some([192, 0, 2, 7].into());
-            assert_eq!(limits.refused_token(refusal, peer).document().code, refusal.code());
-            limits.refused_token(refusal, peer).document().code.clone()
+            assert_eq!(limits.refused_token(refusal, peer).document().code, refusal.code().name());
+            limits.refused_token(refusal, peer).document().code
         };
         for guess in [
             AuthRefusal::TooLong,
@@ -182,7 +183,7 @@ mod tests {
             AuthRefusal::BadSubject,
             AuthRefusal::BadMember,
         ] {
-            assert_eq!(told(other), other.code());
+            assert_eq!(told(other), other.code().name());
         }
     }
 
@@ -195,7 +196,7 @@ mod tests {
         let limits = Limits::new(LimitsConfig { failed_tokens: 1, ..LimitsConfig::default() });
         let told = |peer: &str| {
             let problem = limits.refused_token(AuthRefusal::Malformed, Some(peer.parse().unwrap()));
-            problem.document().code.clone()
+            problem.document().code
         };
         assert_eq!(told("2001:db8:1:2::1"), "token_malformed");
         assert_eq!(told("2001:db8:1:2::2"), "too_many_failed_tokens");

@@ -1,17 +1,36 @@
 //! `/v1/members/{id}/lots`
 
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
-use super::access::Authorised;
+use super::answer::polled;
+use super::call::{Answer, Call, Need, Verb};
+use super::caller::Authorised;
 use super::input::Query;
-use super::page::{Page, PageParameters};
-use super::problem::{Problem, ProblemDocument};
-use super::{Service, polled};
+use super::page::{PAGE, Page};
+use super::problem::Problem;
+use super::service::Service;
 use crate::read::lots::{self, LotView, Place};
+
+/// The calls.
+pub const CALLS: &[Call] = &[Call {
+    name: "list_lots",
+    verb: Verb::Get,
+    path: "/v1/members/{id}/lots",
+    need: Need::ScopeOrMember("members:read"),
+    summary: "List a member's lots",
+    about: "\
+            Points that came together, from the newest to the oldest, as they are at this instant: what is due by \
+            time counts although nothing may have written it down yet. `me` stands for the member of the token.",
+    query: &[PAGE],
+    answer: Answer::ok::<Lots>("A page of lots", include_str!("examples/lot_list.json")).polled(),
+    handler: || web::to(list_lots),
+    ..Call::REST
+}];
 
 /// A page of a member's lots, from the newest to the oldest.
 #[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = LotList)]
 pub struct Lots {
     /// The lots, those with nothing left in them included.
     lots: Vec<LotView>,
@@ -19,28 +38,7 @@ pub struct Lots {
     next_cursor: Option<String>,
 }
 
-/// List a member's lots
-///
-/// Points that came together, from the newest to the oldest, as they are at this instant: what is due by time counts
-/// although nothing may have written it down yet. `me` stands for the member of the token.
-#[utoipa::path(
-    tag = "members",
-    params(
-        ("id" = String, Path, description = "The member's id, or `me`"),
-        PageParameters,
-    ),
-    responses(
-        (status = 200, description = "A page of lots", body = Lots,
-         headers(("ETag" = String, description = "Send it as `If-None-Match` to be told when nothing changed"))),
-        (status = 304, description = "Nothing changed"),
-        (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["members:read"]), ("bearer" = ["me"])),
-)]
-#[get("/v1/members/{id}/lots")]
-pub async fn get_lots(
+async fn list_lots(
     service: web::Data<Service>,
     request: HttpRequest,
     caller: Authorised,

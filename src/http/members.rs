@@ -1,18 +1,98 @@
 //! `/v1/members`
 
-use actix_web::{HttpRequest, HttpResponse, get, patch, post, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
-use super::access::Authorised;
+use serde_json::json;
+
+use super::answer::{created_in, done, json, polled};
+use super::call::{Answer, Call, Key, Need, Parameter, Shape, Takes, Verb};
+use super::caller::Authorised;
 use super::input::{Body, IdempotencyKey, Query, Read};
-use super::openapi::Changed;
-use super::problem::{Problem, ProblemDocument};
-use super::{Service, created_in, json, polled};
+use super::problem::Problem;
+use super::service::Service;
 use crate::domain::external_id;
 use crate::domain::fields::{self, Fields};
 use crate::domain::movement::enrolment::{Enrolment, MemberReply, ProfileChange};
-use crate::ledger::{Answer, ChangeProfile, Enrol};
+use crate::domain::refusal::RefusalCode::*;
+use crate::ledger::{ChangeProfile, Enrol};
 use crate::read::members::{self, WalletReply};
+
+/// The calls.
+pub const CALLS: &[Call] = &[
+    Call {
+        name: "enrol_member",
+        verb: Verb::Post,
+        path: "/v1/members",
+        need: Need::Scope("members:write"),
+        key: Key::Natural("the external id"),
+        summary: "Enrol a customer",
+        about: "\
+            The `external_id` is the key: enrolling the same customer again in the same words gets the first answer \
+            again.",
+        takes: Some(Takes::body::<Enrolment, Enrolment>(&[(
+            "Enrol a customer",
+            || json!({ "external_id": "customer-4711", "birthday": "1990-02-28" }),
+        )])),
+        answer: Answer::created::<MemberReply>("The customer is a member", include_str!("examples/member.json"))
+            .located("The member"),
+        refusals: &[ExternalIdConflict, JoinedInFuture],
+        handler: || web::to(enrol_member),
+        ..Call::REST
+    },
+    Call {
+        name: "find_member",
+        verb: Verb::Get,
+        path: "/v1/members",
+        need: Need::Scope("members:read"),
+        summary: "Find a member by the shop's id of the customer",
+        query: ByExternalId::PARAMETERS,
+        answer: Answer::ok::<MemberList>("The member, or an empty list", include_str!("examples/member_list.json")),
+        handler: || web::to(find_member),
+        ..Call::REST
+    },
+    Call {
+        name: "get_member",
+        verb: Verb::Get,
+        path: "/v1/members/{id}",
+        need: Need::ScopeOrMember("members:read"),
+        summary: "Get a member",
+        about: "`me` stands for the member of the token.",
+        answer: Answer::ok::<MemberReply>("The member", include_str!("examples/member.json")).polled(),
+        handler: || web::to(get_member),
+        ..Call::REST
+    },
+    Call {
+        name: "change_member",
+        verb: Verb::Patch,
+        path: "/v1/members/{id}",
+        need: Need::Scope("members:write"),
+        key: Key::Required,
+        summary: "Change what is personal about a member",
+        about: "What is left out stays as it is; a birthday of null is cleared; tags replace the old ones.",
+        takes: Some(Takes::body::<ProfileChange, ProfileChange>(&[(
+            "Change what is personal about a member",
+            || json!({ "birthday": null, "tags": ["newsletter"] }),
+        )])),
+        answer: Answer::ok::<MemberReply>("As it now is", include_str!("examples/member.json")),
+        refusals: &[MemberClosed],
+        handler: || web::to(change_member),
+        ..Call::REST
+    },
+    Call {
+        name: "get_wallet",
+        verb: Verb::Get,
+        path: "/v1/members/{id}/wallet",
+        need: Need::ScopeOrMember("members:read"),
+        summary: "Get a member's wallet",
+        about: "\
+            Right at this instant: what is due by time counts although nothing may have written it down yet. `me` \
+            stands for the member of the token.",
+        answer: Answer::ok::<WalletReply>("The wallet", include_str!("examples/wallet.json")).polled(),
+        handler: || web::to(get_wallet),
+        ..Call::REST
+    },
+];
 
 /// Members found.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -21,28 +101,7 @@ pub struct MemberList {
     members: Vec<MemberReply>,
 }
 
-/// Enrol a customer
-///
-/// The `external_id` is the key: enrolling the same customer again in the same words gets the first answer again.
-#[utoipa::path(
-    tag = "members",
-    request_body(content = Enrolment, example = json!({ "external_id": "customer-4711", "birthday": "1990-02-28" })),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Optional: the external id is a key already")),
-    responses(
-        (status = 201, description = "The customer is a member", body = MemberReply,
-         headers(("Location" = String, description = "The member"),
-                 ("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
-        (status = 409, description = "`external_id_conflict`, `idempotency_key_conflict`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, `joined_in_future`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["members:write"])),
-)]
-#[post("/v1/members")]
-pub async fn post_member(
+async fn enrol_member(
     service: web::Data<Service>,
     caller: Authorised,
     key: IdempotencyKey,
@@ -54,20 +113,7 @@ pub async fn post_member(
     created_in("/v1/members", answer)
 }
 
-/// Find a member by the shop's id of the customer
-#[utoipa::path(
-    tag = "members",
-    params(
-        ("external_id" = String, Query, description = "The shop's id of the customer", min_length = 1, max_length = 128),
-    ),
-    responses(
-        (status = 200, description = "The member, or an empty list", body = MemberList),
-        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["members:read"])),
-)]
-#[get("/v1/members")]
-pub async fn find_member(
+async fn find_member(
     service: web::Data<Service>,
     _caller: Authorised,
     query: Query<ByExternalId>,
@@ -81,24 +127,7 @@ pub async fn find_member(
     json(&MemberList { members: found.await?.into_iter().collect() })
 }
 
-/// Get a member
-///
-/// `me` stands for the member of the token.
-#[utoipa::path(
-    tag = "members",
-    params(("id" = String, Path, description = "The member's id, or `me`")),
-    responses(
-        (status = 200, description = "The member", body = MemberReply,
-         headers(("ETag" = String, description = "Send it as `If-None-Match` to be told when nothing changed"))),
-        (status = 304, description = "Nothing changed"),
-        (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["members:read"]), ("bearer" = ["me"])),
-)]
-#[get("/v1/members/{id}")]
-pub async fn get_member(
+async fn get_member(
     service: web::Data<Service>,
     request: HttpRequest,
     caller: Authorised,
@@ -110,57 +139,18 @@ pub async fn get_member(
     polled(&request, &member, &member)
 }
 
-/// Change what is personal about a member
-///
-/// What is left out stays as it is; a birthday of null is cleared; tags replace the old ones.
-#[utoipa::path(
-    tag = "members",
-    request_body(content = ProfileChange, example = json!({ "birthday": null, "tags": ["newsletter"] })),
-    params(
-        ("id" = String, Path, description = "The member's id"),
-        ("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry"),
-    ),
-    responses(
-        Changed<MemberReply>,
-        (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "`member_closed`, `idempotency_key_conflict`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["members:write"])),
-)]
-#[patch("/v1/members/{id}")]
-pub async fn patch_member(
+async fn change_member(
     service: web::Data<Service>,
     caller: Authorised,
     key: IdempotencyKey,
     body: Body<ProfileChange>,
 ) -> Result<HttpResponse, Problem> {
     let (Body(change), id) = (body, caller.member()?);
-    let answer: Answer = service.decide(&caller, key.required()?, ChangeProfile(id, change)).await?;
-    super::done(answer)
+    let answer = service.decide(&caller, key.required()?, ChangeProfile(id, change)).await?;
+    done(answer)
 }
 
-/// Get a member's wallet
-///
-/// Right at this instant: what is due by time counts although nothing may have written it down yet. `me` stands for
-/// the member of the token.
-#[utoipa::path(
-    tag = "members",
-    params(("id" = String, Path, description = "The member's id, or `me`")),
-    responses(
-        (status = 200, description = "The wallet", body = WalletReply,
-         headers(("ETag" = String, description = "Of the balances; send it as `If-None-Match`"))),
-        (status = 304, description = "Nothing changed"),
-        (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["members:read"]), ("bearer" = ["me"])),
-)]
-#[get("/v1/members/{id}/wallet")]
-pub async fn get_wallet(
+async fn get_wallet(
     service: web::Data<Service>,
     request: HttpRequest,
     caller: Authorised,
@@ -174,6 +164,12 @@ pub async fn get_wallet(
 
 /// The parameter that finds a member.
 pub struct ByExternalId(String);
+
+impl ByExternalId {
+    /// What [`Read`] reads, for the document.
+    pub const PARAMETERS: &[&[Parameter]] =
+        &[&[Parameter::required("external_id", "The shop's id of the customer.", Shape::text_of::<128>())]];
+}
 
 impl Read for ByExternalId {
     fn read(query: &mut Fields<'_>) -> Option<Self> {

@@ -1,39 +1,86 @@
 //! `/v1/members/{id}/suspend`, `/resume`, `/close`, `/erase`
 
-use actix_web::{HttpResponse, post, web};
+use actix_web::{HttpResponse, web};
 
-use super::access::Authorised;
+use serde_json::json;
+
+use super::answer::done;
+use super::call::{Answer, Call, Key, Need, Takes, Verb};
+use super::caller::Authorised;
 use super::input::{Body, IdempotencyKey, Nothing};
-use super::openapi::Changed;
-use super::problem::{Problem, ProblemDocument};
-use super::{Service, done};
+use super::problem::Problem;
+use super::service::Service;
 use crate::domain::movement::enrolment::MemberReply;
 use crate::domain::movement::membership::Change;
+use crate::domain::refusal::RefusalCode::*;
 use crate::ledger::ChangeMembership;
 
-/// Suspend a member
-///
-/// The member starts nothing new until it is resumed: no orders, redemptions, donations or transfers. Captures, voids,
-/// refunds, returns and expiries go on. One that is suspended already stays as it is.
-#[utoipa::path(
-    tag = "members",
-    request_body(content = Nothing, description = "An empty object; may be left out"),
-    params(
-        ("id" = String, Path, description = "The member's id"),
-        ("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry"),
-    ),
-    responses(
-        Changed<MemberReply>,
-        (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "`member_closed`, `idempotency_key_conflict`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["members:manage"])),
-)]
-#[post("/v1/members/{id}/suspend")]
-pub async fn suspend_member(
+/// The calls.
+pub const CALLS: &[Call] = &[
+    Call {
+        name: "suspend_member",
+        verb: Verb::Post,
+        path: "/v1/members/{id}/suspend",
+        need: Need::Scope("members:manage"),
+        key: Key::Required,
+        summary: "Suspend a member",
+        about: "\
+            The member starts nothing new until it is resumed: no orders, redemptions, donations or transfers. \
+            Captures, voids, refunds, returns and expiries go on. One that is suspended already stays as it is.",
+        takes: Some(Takes::body::<Nothing, Nothing>(&[("nothing", || json!({}))])),
+        answer: Answer::ok::<MemberReply>("As it now is", include_str!("examples/member.json")),
+        refusals: &[MemberClosed],
+        handler: || web::to(suspend_member),
+        ..Call::REST
+    },
+    Call {
+        name: "resume_member",
+        verb: Verb::Post,
+        path: "/v1/members/{id}/resume",
+        need: Need::Scope("members:manage"),
+        key: Key::Required,
+        summary: "Resume a suspended member",
+        about: "The member takes part again. One that was not suspended stays as it is.",
+        takes: Some(Takes::body::<Nothing, Nothing>(&[("nothing", || json!({}))])),
+        answer: Answer::ok::<MemberReply>("As it now is", include_str!("examples/member.json")),
+        refusals: &[MemberClosed],
+        handler: || web::to(resume_member),
+        ..Call::REST
+    },
+    Call {
+        name: "close_member",
+        verb: Verb::Post,
+        path: "/v1/members/{id}/close",
+        need: Need::Scope("members:manage"),
+        key: Key::Required,
+        summary: "Close a membership",
+        about: "\
+            For good. What is active or pending is forfeit; what is held can still be captured, and is forfeit when \
+            it comes back.",
+        takes: Some(Takes::body::<Nothing, Nothing>(&[("nothing", || json!({}))])),
+        answer: Answer::ok::<MemberReply>("As it now is", include_str!("examples/member.json")),
+        handler: || web::to(close_member),
+        ..Call::REST
+    },
+    Call {
+        name: "erase_member",
+        verb: Verb::Post,
+        path: "/v1/members/{id}/erase",
+        need: Need::Scope("members:manage"),
+        key: Key::Required,
+        summary: "Erase what is personal about a member",
+        about: "\
+            For good; closes the membership first. The external id, the birthday, tags, messages, notes, what was \
+            bought, and remembered answers that hold any of it are removed. The entries stay, which hold nothing \
+            personal. The same customer can be enrolled again, as another member.",
+        takes: Some(Takes::body::<Nothing, Nothing>(&[("nothing", || json!({}))])),
+        answer: Answer::ok::<MemberReply>("As it now is", include_str!("examples/member.json")),
+        handler: || web::to(erase_member),
+        ..Call::REST
+    },
+];
+
+async fn suspend_member(
     service: web::Data<Service>,
     caller: Authorised,
     key: IdempotencyKey,
@@ -42,28 +89,7 @@ pub async fn suspend_member(
     change(&service, &caller, key, Change::Suspend).await
 }
 
-/// Resume a suspended member
-///
-/// The member takes part again. One that was not suspended stays as it is.
-#[utoipa::path(
-    tag = "members",
-    request_body(content = Nothing, description = "An empty object; may be left out"),
-    params(
-        ("id" = String, Path, description = "The member's id"),
-        ("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry"),
-    ),
-    responses(
-        Changed<MemberReply>,
-        (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "`member_closed`, `idempotency_key_conflict`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["members:manage"])),
-)]
-#[post("/v1/members/{id}/resume")]
-pub async fn resume_member(
+async fn resume_member(
     service: web::Data<Service>,
     caller: Authorised,
     key: IdempotencyKey,
@@ -72,28 +98,7 @@ pub async fn resume_member(
     change(&service, &caller, key, Change::Resume).await
 }
 
-/// Close a membership
-///
-/// For good. What is active or pending is forfeit; what is held can still be captured, and is forfeit when it comes back.
-#[utoipa::path(
-    tag = "members",
-    request_body(content = Nothing, description = "An empty object; may be left out"),
-    params(
-        ("id" = String, Path, description = "The member's id"),
-        ("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry"),
-    ),
-    responses(
-        Changed<MemberReply>,
-        (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "`idempotency_key_conflict`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["members:manage"])),
-)]
-#[post("/v1/members/{id}/close")]
-pub async fn close_member(
+async fn close_member(
     service: web::Data<Service>,
     caller: Authorised,
     key: IdempotencyKey,
@@ -102,30 +107,7 @@ pub async fn close_member(
     change(&service, &caller, key, Change::Close).await
 }
 
-/// Erase what is personal about a member
-///
-/// For good; closes the membership first. The external id, the birthday, tags, messages, notes, what was bought, and
-/// remembered answers that hold any of it are removed. The entries stay, which hold nothing personal. The same customer
-/// can be enrolled again, as another member.
-#[utoipa::path(
-    tag = "members",
-    request_body(content = Nothing, description = "An empty object; may be left out"),
-    params(
-        ("id" = String, Path, description = "The member's id"),
-        ("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry"),
-    ),
-    responses(
-        Changed<MemberReply>,
-        (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "`idempotency_key_conflict`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["members:manage"])),
-)]
-#[post("/v1/members/{id}/erase")]
-pub async fn erase_member(
+async fn erase_member(
     service: web::Data<Service>,
     caller: Authorised,
     key: IdempotencyKey,

@@ -2,78 +2,110 @@
 
 use std::collections::BTreeSet;
 
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{HttpResponse, web};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rust_decimal::Decimal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::access::Authorised;
+use super::answer::{created, json};
+use super::call::{Answer, Call, Key, Need, Takes, Verb};
+use super::caller::Authorised;
 use super::input::{Body, IdempotencyKey, MAX_BODY_OF_ITEMS, Read};
-use super::problem::{Problem, ProblemDocument};
-use super::{Service, created, json};
+use super::problem::Problem;
+use super::service::Service;
 use crate::domain::fields::{self, Fields, Wrong};
 use crate::domain::ids::RedemptionId;
 use crate::domain::money::{self, Currency};
 use crate::domain::movement::order::{MOST_REDEMPTIONS, Order, OrderReply};
 use crate::domain::quantity::Quantity;
 use crate::domain::record::items::{Item, MOST_ITEMS, UNIT_PRICE_DECIMALS};
+use crate::domain::refusal::RefusalCode::*;
 use crate::read::orders::{self, OrderView};
+
+/// The calls.
+pub const CALLS: &[Call] = &[
+    Call {
+        name: "post_order",
+        verb: Verb::Post,
+        path: "/v1/orders",
+        need: Need::Scope("orders:write"),
+        key: Key::Natural("the order's id"),
+        summary: "Post a completed order",
+        about: "\
+            The order's points are written once, under its `order_id`: the same order again gets the first answer \
+            again, and another order under the same id is refused. An order for a customer who is not enrolled yet \
+            is refused and can be posted again later.\n\
+            \n\
+            `redemption_ids` say what points pay of it: what is held is captured with the order, whole, and what was \
+            captured before must have been made for this `order_id`, or captured with it. What points pay earns \
+            nothing.\n\
+            \n\
+            The items cost what their `amount` says, or else `quantity` × `unit_price`, each line rounded half up to \
+            what the currency can pay; whoever rounds otherwise states the `amount`.",
+        takes: Some(Takes::body::<Order, Order>(&[
+            ("an order", || {
+                json!({
+                    "order_id": "A-1001", "member_id": "01a20785-50b0-7001-9a3c-5d0f7e2b8c41",
+                    "occurred_at": "2026-01-15T17:00:00Z", "currency": "USD", "amount": "42.50", "discount": "5.00",
+                    "items": [{ "sku": "tea", "quantity": "2", "unit_price": "20.00" },
+                              { "sku": "cup", "category": "kitchen", "quantity": "1", "unit_price": "7.50" }],
+                })
+            }),
+            ("by weight, and three for a price", || {
+                json!({
+                    "order_id": "A-1003", "member_id": "01a20785-50b0-7001-9a3c-5d0f7e2b8c41",
+                    "occurred_at": "2026-01-15T17:00:00Z", "currency": "USD", "amount": "19.74",
+                    "items": [{ "sku": "cheese", "quantity": "0.75", "unit_price": "12.99" },
+                              { "sku": "pencil", "quantity": "3", "amount": "10.00" }],
+                })
+            }),
+            ("paid in part with points", || {
+                json!({
+                    "order_id": "A-1002", "member_id": "01a20785-50b0-7001-9a3c-5d0f7e2b8c41",
+                    "occurred_at": "2026-01-15T17:00:00Z", "currency": "USD", "amount": "42.50",
+                    "redemption_ids": ["01a20785-568c-7001-b2de-94a07f13c658"],
+                })
+            }),
+        ])),
+        answer: Answer::created::<OrderReply>("The order is recorded", include_str!("examples/order_receipt.json"))
+            .located("The order"),
+        refusals: &[
+            MemberNotFound,
+            RedemptionNotFound,
+            OrderConflict,
+            HoldLapsed,
+            RedemptionStateConflict,
+            RedemptionOfAnotherOrder,
+            MemberSuspended,
+            MemberClosed,
+            CurrencyMismatch,
+            AmountOverLimit,
+            OccurredInFuture,
+            OverOrderShare,
+            PaidOverAmount,
+            PointsWorthNothing,
+            PointsOverLimit,
+        ],
+        handler: || web::to(post_order),
+        ..Call::REST
+    },
+    Call {
+        name: "get_order",
+        verb: Verb::Get,
+        path: "/v1/orders/{order_id}",
+        need: Need::Scope("orders:read"),
+        summary: "Get an order",
+        answer: Answer::ok::<OrderView>("The order", include_str!("examples/order.json")),
+        refusals: &[OrderNotFound],
+        handler: || web::to(get_order),
+        ..Call::REST
+    },
+];
 
 /// What is encoded in a segment of a path: all but the unreserved characters (RFC 3986, section 2.3).
 const NOT_PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Post a completed order
-///
-/// The order's points are written once, under its `order_id`: the same order again gets the first answer again, and
-/// another order under the same id is refused. An order for a customer who is not enrolled yet is refused and can
-/// be posted again later.
-///
-/// `redemption_ids` say what points pay of it: what is held is captured with the order, whole, and what was captured
-/// before must have been made for this `order_id`, or captured with it. What points pay earns nothing.
-///
-/// The items cost what their `amount` says, or else `quantity` × `unit_price`, each line rounded half up to what the
-/// currency can pay; whoever rounds otherwise states the `amount`.
-#[utoipa::path(
-    tag = "orders",
-    request_body(content = Order, examples(
-        ("an order" = (value = json!({
-            "order_id": "A-1001", "member_id": "01a20785-50b0-7001-9a3c-5d0f7e2b8c41",
-            "occurred_at": "2026-01-15T17:00:00Z", "currency": "USD", "amount": "42.50", "discount": "5.00",
-            "items": [{ "sku": "tea", "quantity": 2, "unit_price": "20.00" },
-                      { "sku": "cup", "category": "kitchen", "quantity": 1, "unit_price": "7.50" }],
-        }))),
-        ("by weight, and three for a price" = (value = json!({
-            "order_id": "A-1003", "member_id": "01a20785-50b0-7001-9a3c-5d0f7e2b8c41",
-            "occurred_at": "2026-01-15T17:00:00Z", "currency": "USD", "amount": "19.74",
-            "items": [{ "sku": "cheese", "quantity": "0.75", "unit_price": "12.99" },
-                      { "sku": "pencil", "quantity": 3, "amount": "10.00" }],
-        }))),
-        ("paid in part with points" = (value = json!({
-            "order_id": "A-1002", "member_id": "01a20785-50b0-7001-9a3c-5d0f7e2b8c41",
-            "occurred_at": "2026-01-15T17:00:00Z", "currency": "USD", "amount": "42.50",
-            "redemption_ids": ["01a20785-568c-7001-b2de-94a07f13c658"],
-        }))),
-    )),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Optional: the order's id is a key already")),
-    responses(
-        (status = 201, description = "The order is recorded", body = OrderReply,
-         headers(("Location" = String, description = "The order"),
-                 ("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
-        (status = 404, description = "`member_not_found`, `redemption_not_found`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 409, description = "`order_conflict`, `hold_lapsed`, `redemption_state_conflict`, `redemption_of_another_order`, \
-         `member_suspended`, `member_closed`, `idempotency_key_conflict`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, `currency_mismatch`, `amount_over_limit`, \
-         `occurred_in_future`, `over_order_share`, `paid_over_amount`, `points_worth_nothing`, \
-         `points_over_limit`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["orders:write"])),
-)]
-#[post("/v1/orders")]
-pub async fn post_order(
+async fn post_order(
     service: web::Data<Service>,
     caller: Authorised,
     key: IdempotencyKey,
@@ -85,20 +117,7 @@ pub async fn post_order(
     created(answer, Some(location))
 }
 
-/// Get an order
-#[utoipa::path(
-    tag = "orders",
-    params(("order_id" = String, Path, description = "The shop's id of the order")),
-    responses(
-        (status = 200, description = "The order", body = OrderView),
-        (status = 404, description = "`order_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["orders:read"])),
-)]
-#[get("/v1/orders/{order_id}")]
-pub async fn get_order(
+async fn get_order(
     service: web::Data<Service>,
     _caller: Authorised,
     order_id: web::Path<String>,

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
+use super::call::{Parameter, Shape};
 use super::input::Read;
 use crate::domain::fields::{self, Fields, Wrong};
 
@@ -26,17 +27,10 @@ pub struct Page<P> {
 }
 
 /// The parameters of a page, as the document shows them.
-#[derive(utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "the fields are there for the document")]
-pub struct PageParameters {
-    /// How many items the page has at most; else 50.
-    #[param(nullable = false, minimum = 1, maximum = 200)]
-    limit: Option<i64>,
-    /// The `next_cursor` of the page before.
-    #[param(nullable = false)]
-    cursor: Option<String>,
-}
+pub const PAGE: &[Parameter] = &[
+    Parameter::optional("limit", "How many items the page has at most; else 50.", Shape::integer::<1, MAX_LIMIT>()),
+    Parameter::optional("cursor", "The `next_cursor` of the page before.", Shape::CURSOR),
+];
 
 impl<P: FromStr> Read for Page<P> {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {

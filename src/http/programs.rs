@@ -2,21 +2,72 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{HttpResponse, web};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::access::Authorised;
+use super::answer::{created, json};
+use super::call::{Answer, Call, Key, Need, Takes, Verb};
+use super::caller::Authorised;
 use super::input::{Body, IdempotencyKey, MAX_BODY, Query, Read};
-use super::page::{Page, PageParameters};
-use super::problem::{Problem, ProblemDocument};
-use super::{Service, created, json};
+use super::page::{PAGE, Page};
+use super::problem::Problem;
+use super::service::Service;
 use crate::domain::fields::{self, Fault, Fields};
 use crate::domain::movement::publication::ProgramVersionReply;
 use crate::domain::program::{Program, ProgramDocument};
+use crate::domain::refusal::RefusalCode::*;
 use crate::domain::time::Timestamp;
 use crate::ledger::Publish;
 use crate::read::programs;
+
+/// The calls.
+pub const CALLS: &[Call] = &[
+    Call {
+        name: "publish_program",
+        verb: Verb::Post,
+        path: "/v1/program/versions",
+        need: Need::Scope("program:write"),
+        key: Key::Required,
+        summary: "Publish a version of the programme",
+        about: "\
+            Orders that occur from `effective_at` on earn by it; versions never change once published. A bad \
+            document is refused whole, with every fault.",
+        takes: Some(Takes::body::<Publication, Publication>(&[("Publish a version of the programme", || {
+            json!({
+                "effective_at": "2030-01-01T00:00:00-05:00",
+                "document": {
+                    "name": "Points for everyone", "currency": "USD", "time_zone": "America/New_York",
+                    "earning": {
+                        "points_per_unit": "1", "rounding": "down", "pending": "14D", "expiry": "12M_M",
+                        "maximum_order_amount": "100000.00",
+                    },
+                    "redemption": { "point_value": "0.01", "order_share": "0.5", "return_grace": "30D" },
+                    "refunds": { "policy": "within_balance" },
+                    "transfers": { "direct": false, "offer_ttl": "7D", "maximum_points": 10_000 },
+                },
+            })
+        })])),
+        answer: Answer::created::<ProgramVersionReply>(
+            "The version is published",
+            include_str!("examples/program_version.json"),
+        ),
+        refusals: &[EffectiveTooSoon],
+        handler: || web::to(publish_program),
+        ..Call::REST
+    },
+    Call {
+        name: "list_program_versions",
+        verb: Verb::Get,
+        path: "/v1/program/versions",
+        need: Need::Scope("program:read"),
+        summary: "List the programme's versions",
+        query: &[PAGE],
+        answer: Answer::ok::<ProgramVersions>("A page of versions", include_str!("examples/program_version_list.json")),
+        handler: || web::to(list_program_versions),
+        ..Call::REST
+    },
+];
 
 /// A version to publish.
 #[derive(utoipa::ToSchema)]
@@ -32,6 +83,7 @@ pub struct Publication {
 
 /// A page of the programme's versions, from the newest to the oldest.
 #[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = ProgramVersionList)]
 pub struct ProgramVersions {
     /// The versions.
     versions: Vec<ProgramVersionReply>,
@@ -39,42 +91,7 @@ pub struct ProgramVersions {
     next_cursor: Option<String>,
 }
 
-/// Publish a version of the programme
-///
-/// Orders that occur from `effective_at` on earn by it; versions never change once published. A bad document is
-/// refused whole, with every fault.
-#[utoipa::path(
-    tag = "program",
-    request_body(content = Publication, example = json!({
-        "effective_at": "2030-01-01T00:00:00-05:00",
-        "document": {
-            "name": "Points for everyone", "currency": "USD", "time_zone": "America/New_York",
-            "earning": {
-                "points_per_unit": "1", "rounding": "down", "pending": "14D", "expiry": "12M_M",
-                "maximum_order_amount": "100000.00",
-            },
-            "redemption": { "point_value": "0.01", "order_share": "0.5", "return_grace": "30D" },
-            "refunds": { "policy": "within_balance" },
-            "transfers": { "direct": false, "offer_ttl": "7D", "maximum_points": 10_000 },
-        },
-    })),
-    params(("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry")),
-    responses(
-        (status = 201, description = "The version is published", body = ProgramVersionReply,
-         headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
-        (status = 400, description = "`idempotency_key_required`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 409, description = "`idempotency_key_conflict`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, `effective_too_soon`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["program:write"])),
-)]
-#[post("/v1/program/versions")]
-pub async fn post_version(
+async fn publish_program(
     service: web::Data<Service>,
     caller: Authorised,
     key: IdempotencyKey,
@@ -85,18 +102,7 @@ pub async fn post_version(
     created(service.decide(&caller, key.required()?, command).await?, None)
 }
 
-/// List the programme's versions
-#[utoipa::path(
-    tag = "program",
-    params(PageParameters),
-    responses(
-        (status = 200, description = "A page of versions", body = ProgramVersions),
-        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["program:read"])),
-)]
-#[get("/v1/program/versions")]
-pub async fn get_versions(
+async fn list_program_versions(
     service: web::Data<Service>,
     _caller: Authorised,
     query: Query<Page<i32>>,

@@ -1,22 +1,80 @@
 //! `/v1/orders/{order_id}/refunds`
 
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{HttpResponse, web};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::access::Authorised;
+use serde_json::json;
+
+use super::answer::{created, json};
+use super::call::{Answer, Call, Key, Need, Takes, Verb};
+use super::caller::Authorised;
 use super::input::{self, Body, IdempotencyKey, MAX_BODY_OF_ITEMS, Query, Read};
-use super::page::{Page, PageParameters};
-use super::problem::{Problem, ProblemDocument};
-use super::{Service, created, json, orders};
+use super::orders;
+use super::page::{PAGE, Page};
+use super::problem::Problem;
+use super::service::Service;
 use crate::domain::fields::{self, Fields};
 use crate::domain::money;
 use crate::domain::movement::order::Order;
 use crate::domain::movement::refund::{RefundReply, RefundRequest};
 use crate::domain::quantity::Quantity;
 use crate::domain::record::items::{MOST_ITEMS, RefundItem};
+use crate::domain::refusal::RefusalCode::*;
 use crate::domain::time::Timestamp;
 use crate::read::refunds::{self, RefundView};
+
+/// The calls.
+pub const CALLS: &[Call] = &[
+    Call {
+        name: "refund_order",
+        verb: Verb::Post,
+        path: "/v1/orders/{order_id}/refunds",
+        need: Need::Scope("orders:write"),
+        key: Key::Natural("the refund's id"),
+        summary: "Refund an order, or a part of it",
+        about: "\
+            Any number of times, up to the order's amount. The points that the order brought are reversed and the \
+            points that paid it come back, both for the share refunded: at one instant, many small refunds end as \
+            one large one does. What points had paid is not paid out; points that are set aside meanwhile are \
+            claimed: they go when they come back. A refund is posted once, under its `refund_id`.\n\
+            \n\
+            With `items`, no more of an article comes back than was bought, and over all refunds no more money for \
+            it than its lines cost. An order of nothing, and items that were free, come back with an amount of 0.",
+        takes: Some(Takes::body::<RefundBody, RefundRequest>(&[("Refund an order, or a part of it", || {
+            json!({
+                "refund_id": "R-1", "amount": "20.00", "items": [{ "sku": "tea", "quantity": "1" }],
+            })
+        })])),
+        answer: Answer::created::<RefundReply>("The refund is recorded", include_str!("examples/refund_receipt.json")),
+        refusals: &[
+            OrderNotFound,
+            RefundConflict,
+            RefundOverOrder,
+            RefundItems,
+            RefundOverItems,
+            RefundBeforeOrder,
+            OccurredInFuture,
+            OrderWithoutItems,
+            RefundOfNothing,
+        ],
+        handler: || web::to(refund_order),
+        ..Call::REST
+    },
+    Call {
+        name: "list_refunds",
+        verb: Verb::Get,
+        path: "/v1/orders/{order_id}/refunds",
+        need: Need::Scope("orders:read"),
+        summary: "List an order's refunds",
+        about: "From the newest to the oldest.",
+        query: &[PAGE],
+        answer: Answer::ok::<RefundList>("A page of refunds", include_str!("examples/refund_list.json")),
+        refusals: &[OrderNotFound],
+        handler: || web::to(list_refunds),
+        ..Call::REST
+    },
+];
 
 /// A page of an order's refunds, from the newest to the oldest.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -27,41 +85,7 @@ pub struct RefundList {
     next_cursor: Option<String>,
 }
 
-/// Refund an order, or a part of it
-///
-/// Any number of times, up to the order's amount. The points that the order brought are reversed and the points that
-/// paid it come back, both for the share refunded: at one instant, many small refunds end as one
-/// large one does. What points had paid is not paid out; points that are set aside meanwhile are claimed: they go when
-/// they come back. A refund is posted
-/// once, under its `refund_id`.
-///
-/// With `items`, no more of an article comes back than was bought, and over all refunds no more money for it than its
-/// lines cost. An order of nothing, and items that were free, come back with an amount of 0.
-#[utoipa::path(
-    tag = "orders",
-    request_body(content = RefundRequest, example = json!({
-        "refund_id": "R-1", "amount": "20.00", "items": [{ "sku": "tea", "quantity": 1 }],
-    })),
-    params(
-        ("order_id" = String, Path, description = "The shop's id of the order"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Optional: the refund's id is a key already"),
-    ),
-    responses(
-        (status = 201, description = "The refund is recorded", body = RefundReply,
-         headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
-        (status = 404, description = "`order_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "`refund_conflict`, `idempotency_key_conflict`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, `refund_over_order`, `refund_items`, `refund_over_items`, \
-         `refund_before_order`, `occurred_in_future`, `order_without_items`, `refund_of_nothing`",
-         body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["orders:write"])),
-)]
-#[post("/v1/orders/{order_id}/refunds")]
-pub async fn post_refund(
+async fn refund_order(
     service: web::Data<Service>,
     caller: Authorised,
     key: IdempotencyKey,
@@ -76,25 +100,7 @@ pub async fn post_refund(
     created(service.decide(&caller, key.optional(), refund).await?, None)
 }
 
-/// List an order's refunds
-///
-/// From the newest to the oldest.
-#[utoipa::path(
-    tag = "orders",
-    params(
-        ("order_id" = String, Path, description = "The shop's id of the order"),
-        PageParameters,
-    ),
-    responses(
-        (status = 200, description = "A page of refunds", body = RefundList),
-        (status = 404, description = "`order_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["orders:read"])),
-)]
-#[get("/v1/orders/{order_id}/refunds")]
-pub async fn get_refunds(
+async fn list_refunds(
     service: web::Data<Service>,
     _caller: Authorised,
     order_id: web::Path<String>,

@@ -1,22 +1,91 @@
 //! `/v1/rewards`
 
-use actix_web::{HttpRequest, HttpResponse, get, patch, post, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::access::Authorised;
+use super::answer::{created_in, done, polled};
+use super::call::{Answer, Call, Key, Need, Parameter, Shape, Takes, Verb};
+use super::caller::Authorised;
 use super::input::{Body, IdempotencyKey, Query, Read};
-use super::openapi::Changed;
-use super::page::{Page, PageParameters};
-use super::problem::{Problem, ProblemDocument};
-use super::{Service, created_in, done, polled};
+use super::page::{PAGE, Page};
+use super::problem::Problem;
+use super::service::Service;
 use crate::domain::fields::{self, Fields, Wrong};
 use crate::domain::journal::entry::MAX_POINTS;
 use crate::domain::movement::reward::{RewardKind, RewardLimit, RewardPatch, RewardReply, RewardRequest, RewardTerms};
 use crate::domain::refusal::Refusal;
+use crate::domain::refusal::RefusalCode::*;
 use crate::ledger::ChangeReward;
 use crate::read::rewards;
+
+/// The calls.
+pub const CALLS: &[Call] = &[
+    Call {
+        name: "offer_reward",
+        verb: Verb::Post,
+        path: "/v1/rewards",
+        need: Need::Scope("rewards:write"),
+        key: Key::Required,
+        summary: "Offer a reward",
+        takes: Some(Takes::body::<RewardRequest, RewardRequest>(&[("Offer a reward", || {
+            json!({
+                "name": "Umbrella", "kind": "product", "points": 500, "stock": 100, "limit": { "quantity": 2, "period": "1M" },
+                "available_from": "2026-01-01T00:00:00-05:00",
+            })
+        })])),
+        answer: Answer::created::<RewardReply>("The reward is offered", include_str!("examples/reward.json"))
+            .located("The reward"),
+        refusals: &[WindowEndsBeforeItBegins],
+        handler: || web::to(offer_reward),
+        ..Call::REST
+    },
+    Call {
+        name: "list_rewards",
+        verb: Verb::Get,
+        path: "/v1/rewards",
+        need: Need::ScopeOrOwner("rewards:read"),
+        summary: "List the rewards",
+        about: "\
+            From the newest to the oldest. Stock that a lapsed hold has reserved counts as taken until the lapse is \
+            written.",
+        query: RewardsQuery::PARAMETERS,
+        answer: Answer::ok::<RewardList>("A page of rewards", include_str!("examples/reward_list.json")).polled(),
+        handler: || web::to(list_rewards),
+        ..Call::REST
+    },
+    Call {
+        name: "get_reward",
+        verb: Verb::Get,
+        path: "/v1/rewards/{reward_id}",
+        need: Need::ScopeOrOwner("rewards:read"),
+        summary: "Get a reward",
+        answer: Answer::ok::<RewardReply>("The reward", include_str!("examples/reward.json")).polled(),
+        refusals: &[RewardNotFound],
+        handler: || web::to(get_reward),
+        ..Call::REST
+    },
+    Call {
+        name: "change_reward",
+        verb: Verb::Patch,
+        path: "/v1/rewards/{reward_id}",
+        need: Need::Scope("rewards:write"),
+        key: Key::Required,
+        summary: "Change a reward",
+        about: "\
+            What is left out stays as it is; null takes a limit, an end of the window or the limit of the stock \
+            away. Redemptions that were made keep their price.",
+        takes: Some(Takes::body::<RewardPatch, RewardPatch>(&[(
+            "Change a reward",
+            || json!({ "points": 450, "stock": 80, "available_until": null }),
+        )])),
+        answer: Answer::ok::<RewardReply>("As it now is", include_str!("examples/reward.json")),
+        refusals: &[RewardNotFound, WindowEndsBeforeItBegins],
+        handler: || web::to(change_reward),
+        ..Call::REST
+    },
+];
 
 /// The most units of a reward.
 const MOST_STOCK: i64 = 1_000_000_000;
@@ -30,31 +99,7 @@ pub struct RewardList {
     next_cursor: Option<String>,
 }
 
-/// Offer a reward
-#[utoipa::path(
-    tag = "rewards",
-    request_body(content = RewardRequest, example = json!({
-        "name": "Umbrella", "kind": "product", "points": 500, "stock": 100, "limit": { "quantity": 2, "period": "1M" },
-        "available_from": "2026-01-01T00:00:00-05:00",
-    })),
-    params(("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry")),
-    responses(
-        (status = 201, description = "The reward is offered", body = RewardReply,
-         headers(("Idempotency-Replayed" = String, description = "`true` if this was answered before"),
-                 ("Location" = String, description = "The reward"))),
-        (status = 400, description = "`idempotency_key_required`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 409, description = "`idempotency_key_conflict`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, `window_ends_before_it_begins`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["rewards:write"])),
-)]
-#[post("/v1/rewards")]
-pub async fn post_reward(
+async fn offer_reward(
     service: web::Data<Service>,
     caller: Authorised,
     key: IdempotencyKey,
@@ -64,25 +109,7 @@ pub async fn post_reward(
     created_in("/v1/rewards", service.decide(&caller, key.required()?, reward).await?)
 }
 
-/// List the rewards
-///
-/// From the newest to the oldest. Stock that a lapsed hold has reserved counts as taken until the lapse is written.
-#[utoipa::path(
-    tag = "rewards",
-    params(
-        ("available" = Option<bool>, Query, description = "`true`: only those in their window and in stock, now"),
-        PageParameters,
-    ),
-    responses(
-        (status = 200, description = "A page of rewards", body = RewardList,
-         headers(("ETag" = String, description = "Send it as `If-None-Match` to be told when nothing changed"))),
-        (status = 304, description = "Nothing changed"),
-        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["rewards:read"]), ("bearer" = ["me"])),
-)]
-#[get("/v1/rewards")]
-pub async fn get_rewards(
+async fn list_rewards(
     service: web::Data<Service>,
     request: HttpRequest,
     _caller: Authorised,
@@ -99,22 +126,7 @@ pub async fn get_rewards(
     polled(&request, &list, &list)
 }
 
-/// Get a reward
-#[utoipa::path(
-    tag = "rewards",
-    params(("reward_id" = String, Path, description = "The reward's id")),
-    responses(
-        (status = 200, description = "The reward", body = RewardReply,
-         headers(("ETag" = String, description = "Send it as `If-None-Match` to be told when nothing changed"))),
-        (status = 304, description = "Nothing changed"),
-        (status = 404, description = "`reward_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["rewards:read"]), ("bearer" = ["me"])),
-)]
-#[get("/v1/rewards/{reward_id}")]
-pub async fn get_reward(
+async fn get_reward(
     service: web::Data<Service>,
     request: HttpRequest,
     _caller: Authorised,
@@ -126,29 +138,7 @@ pub async fn get_reward(
     polled(&request, &reward, &reward)
 }
 
-/// Change a reward
-///
-/// What is left out stays as it is; null takes a limit, an end of the window or the limit of the stock away. Redemptions
-/// that were made keep their price.
-#[utoipa::path(
-    tag = "rewards",
-    request_body(content = RewardPatch, example = json!({ "points": 450, "stock": 80, "available_until": null })),
-    params(
-        ("reward_id" = String, Path, description = "The reward's id"),
-        ("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry"),
-    ),
-    responses(
-        Changed<RewardReply>,
-        (status = 404, description = "`reward_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "`idempotency_key_conflict`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, `window_ends_before_it_begins`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["rewards:write"])),
-)]
-#[patch("/v1/rewards/{reward_id}")]
-pub async fn patch_reward(
+async fn change_reward(
     service: web::Data<Service>,
     caller: Authorised,
     key: IdempotencyKey,
@@ -168,6 +158,14 @@ fn id(reward_id: &str) -> Result<Uuid, Problem> {
 pub struct RewardsQuery {
     available: bool,
     page: Page<Uuid>,
+}
+
+impl RewardsQuery {
+    /// What [`Read`] reads, for the document.
+    pub const PARAMETERS: &[&[Parameter]] = &[
+        &[Parameter::optional("available", "`true`: only those in their window and in stock, now.", Shape::YES_OR_NO)],
+        PAGE,
+    ];
 }
 
 impl Read for RewardsQuery {

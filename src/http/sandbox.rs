@@ -1,19 +1,61 @@
 //! `/v1/sandbox/clock`: the clock of a sandbox. A production ledger has no such address.
 
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
-use super::access::Authorised;
+use serde_json::json;
+
+use super::answer::json;
+use super::call::{Answer, Call, Need, Takes, Verb};
+use super::caller::Authorised;
+use super::code::HttpCode;
 use super::input::{Body, Read};
-use super::problem::{Problem, ProblemDocument};
-use super::{Service, json};
+use super::problem::Problem;
+use super::service::Service;
 use crate::domain::fields::{self, Fields, Wrong};
-use crate::domain::sandbox::ClockMove;
+use crate::domain::sandbox::{ClockMove, ClockRefusal};
 use crate::domain::time::{self, Timestamp};
 use crate::ledger::sandbox::ClockError;
 use crate::postgres::clock::Reading;
 use crate::process::seldom;
 use crate::read::ReadError;
+
+/// The calls.
+pub const CALLS: &[Call] = &[
+    Call {
+        name: "get_clock",
+        verb: Verb::Get,
+        path: "/v1/sandbox/clock",
+        need: Need::Scope("sandbox"),
+        summary: "Look at the clock (sandbox only)",
+        about: "\
+            The programme's time: by it points become active and expire, and orders are in the past or in the \
+            future. Tokens keep real time. A production ledger answers 404.",
+        answer: Answer::ok::<ClockReply>("What it shows", include_str!("examples/clock.json")),
+        problems: &[HttpCode::NotFound],
+        handler: || web::to(get_clock),
+        ..Call::REST
+    },
+    Call {
+        name: "move_clock",
+        verb: Verb::Post,
+        path: "/v1/sandbox/clock",
+        need: Need::Scope("sandbox"),
+        summary: "Move the clock forward (sandbox only)",
+        about: "\
+            For every member and every instance at once, and for good: it never goes back, and stays moved over \
+            restarts. What falls due on the way shows in every wallet from then on. There is no key: `advance` that \
+            is sent again moves the clock again, `to` is refused. A production ledger answers 404.",
+        takes: Some(Takes::body::<ClockMove, ClockMoveBody>(&[(
+            "Move the clock forward (sandbox only)",
+            || json!({ "advance": "14D" }),
+        )])),
+        answer: Answer::ok::<ClockReply>("What it shows now", include_str!("examples/clock.json")),
+        problems: &[HttpCode::NotFound, HttpCode::ClockBackwards, HttpCode::ClockTooFar, HttpCode::OutcomeUnknown],
+        handler: || web::to(move_clock),
+        ..Call::REST
+    },
+];
 
 /// Where to move the clock: one of the two, not both.
 #[derive(utoipa::ToSchema)]
@@ -41,56 +83,20 @@ pub struct ClockReply {
     ahead_seconds: i64,
 }
 
-/// Look at the clock (sandbox only)
-///
-/// The programme's time: by it points become active and expire, and orders are in the past or in the future. Tokens keep
-/// real time. A production ledger answers 404.
-#[utoipa::path(
-    tag = "sandbox",
-    responses(
-        (status = 200, description = "What it shows", body = ClockReply),
-        (status = 404, description = "`not_found`: this is no sandbox", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["sandbox"])),
-)]
-#[get("/v1/sandbox/clock")]
-pub async fn get_clock(service: web::Data<Service>, _caller: Authorised) -> Result<HttpResponse, Problem> {
+async fn get_clock(service: web::Data<Service>, _caller: Authorised) -> Result<HttpResponse, Problem> {
     let clock = service.reader.clock().clone();
     let reading = service.reader.run(move |connection| clock.look(connection).map_err(ReadError::from)).await?;
     json(&ClockReply::of(reading))
 }
 
-/// Move the clock forward (sandbox only)
-///
-/// For every member and every instance at once, and for good: it never goes back, and stays moved over restarts. What
-/// falls due on the way shows in every wallet from then on. There is no key: `advance` that is sent again moves the clock
-/// again, `to` is refused. A production ledger answers 404.
-#[utoipa::path(
-    tag = "sandbox",
-    request_body(content = ClockMoveBody, example = json!({ "advance": "14D" })),
-    responses(
-        (status = 200, description = "What it shows now", body = ClockReply),
-        (status = 404, description = "`not_found`: this is no sandbox", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, `clock_backwards`, `clock_too_far`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["sandbox"])),
-)]
-#[post("/v1/sandbox/clock")]
-pub async fn post_clock(
+async fn move_clock(
     service: web::Data<Service>,
     _caller: Authorised,
     body: Body<ClockMove>,
 ) -> Result<HttpResponse, Problem> {
     let Body(wanted) = body;
     let moved = web::block(move || service.ledger.move_clock(wanted)).await;
-    let moved = moved.map_err(|_| Problem::new("internal", "the clock could not be moved"))?;
+    let moved = moved.map_err(|_| Problem::new(HttpCode::Internal, "the clock could not be moved"))?;
     json(&ClockReply::of(moved?))
 }
 
@@ -116,10 +122,11 @@ impl ClockReply {
 impl From<ClockError> for Problem {
     fn from(error: ClockError) -> Self {
         let code = match &error {
-            ClockError::Refused(refusal) => refusal.code(),
-            ClockError::Contended => "busy",
-            ClockError::Unreachable(_) => "database_unavailable",
-            ClockError::Unanswered(_) => "outcome_unknown",
+            ClockError::Refused(ClockRefusal::Backwards { .. }) => HttpCode::ClockBackwards,
+            ClockError::Refused(ClockRefusal::TooFar) => HttpCode::ClockTooFar,
+            ClockError::Contended => HttpCode::Busy,
+            ClockError::Unreachable(_) => HttpCode::DatabaseUnavailable,
+            ClockError::Unanswered(_) => HttpCode::OutcomeUnknown,
         };
         if !matches!(error, ClockError::Refused(_))
             && let Some(left_out) = seldom::due("clock_not_moved")

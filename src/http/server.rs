@@ -14,16 +14,14 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, Error, HttpMessage, HttpRequest, web};
 use tracing::Span;
 use tracing_actix_web::{RequestId, RootSpanBuilder, TracingLogger};
-use utoipa_actix_web::AppExt;
-use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use super::code::{Code, HttpCode};
 use super::connections::{Bounds, Connections};
-use super::problem::{Code, Problem};
-use super::{
-    Service, access, adjustments, causes, connections, donations, headers, ledger, lots, members, memberships,
-    operations, orders, programs, redemptions, refunds, rewards, sandbox, statements, transfers,
-};
+use super::operations::DocumentText;
+use super::problem::Problem;
+use super::service::Service;
+use super::{access, connections, document, headers, table};
 use crate::ledger::Mode;
 use crate::process::seldom;
 
@@ -62,10 +60,7 @@ pub struct Running {
 pub fn start(service: Service, config: ServerConfig) -> io::Result<Running> {
     let service = web::Data::new(service);
     let address = config.listener.local_addr()?;
-    let of_mode: fn(&mut ServiceConfig<'_>) = match service.ledger.mode() {
-        Mode::Sandbox => sandbox_routes,
-        Mode::Production => |_| {},
-    };
+    let text = web::Data::new(DocumentText(document::document_yaml()));
     let ServerConfig { listener, workers, connections, bounds } = config;
     // Each worker has at least two, and together they have no more than there may be.
     let workers = workers.min(connections / 2).max(1);
@@ -75,7 +70,7 @@ pub fn start(service: Service, config: ServerConfig) -> io::Result<Running> {
     let stopping = builder.graceful_shutdown_signal();
     // Each worker calls this once, on its own thread.
     let serve = move || {
-        let (app, stopping) = (app(service.clone(), of_mode), stopping.clone());
+        let (app, stopping) = (app(service.clone(), text.clone()), stopping.clone());
         let app = app.into_factory().map_err(|error: Error| error.error_response());
         let http = HttpService::build()
             .keep_alive(bounds.idle)
@@ -95,7 +90,7 @@ pub fn start(service: Service, config: ServerConfig) -> io::Result<Running> {
 
 fn app(
     service: web::Data<Service>,
-    of_mode: fn(&mut ServiceConfig<'_>),
+    text: web::Data<DocumentText>,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -106,85 +101,25 @@ fn app(
     >,
 > {
     let docs = Config::from("/openapi.yaml").validator_url("none");
-    App::new()
-        .into_utoipa_app()
-        .app_data(service)
-        .configure(routes)
-        .configure(of_mode)
-        .map(|app| {
-            app.service(web::redirect("/docs", "/docs/"))
-                .service(SwaggerUi::new("/docs/{_:.*}").config(docs))
-                .default_service(web::to(nothing_here))
-                .wrap(from_fn(access::check))
-                .wrap(from_fn(observe))
-                .wrap(TracingLogger::<Spans>::new())
-                .wrap(from_fn(connections::answer))
-        })
-        .into_app()
-}
-
-/// Every route of the API, but for those of a sandbox.
-pub fn routes(config: &mut ServiceConfig<'_>) {
-    config
-        .service(orders::post_order)
-        .service(orders::get_order)
-        .service(refunds::post_refund)
-        .service(refunds::get_refunds)
-        .service(redemptions::post_redemption)
-        .service(redemptions::get_redemptions)
-        .service(redemptions::get_redemption)
-        .service(redemptions::capture_redemption)
-        .service(redemptions::void_redemption)
-        .service(redemptions::return_redemption)
-        .service(rewards::post_reward)
-        .service(rewards::get_rewards)
-        .service(rewards::get_reward)
-        .service(rewards::patch_reward)
-        .service(adjustments::post_adjustment)
-        .service(adjustments::get_adjustments)
-        .service(members::post_member)
-        .service(members::find_member)
-        .service(members::get_member)
-        .service(members::patch_member)
-        .service(members::get_wallet)
-        .service(memberships::suspend_member)
-        .service(memberships::resume_member)
-        .service(memberships::close_member)
-        .service(memberships::erase_member)
-        .service(statements::get_entries)
-        .service(lots::get_lots)
-        .service(causes::post_cause)
-        .service(causes::get_causes)
-        .service(causes::get_cause)
-        .service(donations::post_donation)
-        .service(donations::get_donations)
-        .service(transfers::post_transfer)
-        .service(transfers::get_transfers)
-        .service(transfers::get_transfer)
-        .service(transfers::accept_transfer)
-        .service(transfers::decline_transfer)
-        .service(transfers::cancel_transfer)
-        .service(programs::post_version)
-        .service(programs::get_versions)
-        .service(ledger::get_journals)
-        .service(ledger::get_ledger_entries)
-        .service(ledger::get_export)
-        .service(operations::livez)
-        .service(operations::readyz)
-        .service(operations::get_metrics)
-        .service(operations::get_openapi);
-}
-
-/// What a sandbox has besides.
-pub fn sandbox_routes(config: &mut ServiceConfig<'_>) {
-    config.service(sandbox::get_clock).service(sandbox::post_clock);
+    let sandbox = service.ledger.mode() == Mode::Sandbox;
+    let mut app = App::new().app_data(service).app_data(text);
+    for call in table::calls().filter(|call| sandbox || call.tag() != "sandbox") {
+        app = app.route(call.path, call.route());
+    }
+    app.service(web::redirect("/docs", "/docs/"))
+        .service(SwaggerUi::new("/docs/{_:.*}").config(docs))
+        .default_service(web::to(nothing_here))
+        .wrap(from_fn(access::check))
+        .wrap(from_fn(observe))
+        .wrap(TracingLogger::<Spans>::new())
+        .wrap(from_fn(connections::answer))
 }
 
 // Handlers are found by address and method together; what is left over is told apart here.
 async fn nothing_here(request: HttpRequest) -> Result<&'static str, Problem> {
-    match access::pattern(&request).and_then(|path| access::methods(&path)) {
+    match access::pattern(&request).and_then(|path| table::methods(&path)) {
         Some(allow) => Err(Problem::method_not_allowed(allow)),
-        None => Err(Problem::new("not_found", "there is nothing at this address; /docs lists the addresses")),
+        None => Err(Problem::new(HttpCode::NotFound, "there is nothing at this address; /docs lists the addresses")),
     }
 }
 
@@ -234,7 +169,7 @@ impl RootSpanBuilder for Spans {
         };
         span.record("status", status.as_u16());
         let code = outcome.as_ref().ok().and_then(|response| response.response().extensions().get().copied());
-        let Code(code) = code.unwrap_or(Code("none"));
+        let code = code.map_or("none", Code::name);
         match status {
             // A caller who is refused may be an attacker, and is refused as often as it likes.
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => {

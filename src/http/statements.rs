@@ -1,16 +1,33 @@
 //! `/v1/members/{id}/entries`
 
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
-use super::access::Authorised;
+use super::answer::polled;
+use super::call::{Answer, Call, Need, Parameter, Shape, Verb};
+use super::caller::Authorised;
 use super::input::{Query, Read};
-use super::page::{Page, PageParameters};
-use super::problem::{Problem, ProblemDocument};
-use super::{Service, polled};
+use super::page::{PAGE, Page};
+use super::problem::Problem;
+use super::service::Service;
 use crate::domain::fields::{self, Fields};
 use crate::domain::journal::entry::Kind;
 use crate::read::entries::{self, DueLine, Filter, StatementLine, StatementPage};
+
+/// The calls.
+pub const CALLS: &[Call] = &[Call {
+    name: "list_entries",
+    verb: Verb::Get,
+    path: "/v1/members/{id}/entries",
+    need: Need::ScopeOrMember("members:read"),
+    summary: "List a member's entries",
+    about: "\
+            From the newest to the oldest, each with the balance after it. `me` stands for the member of the token.",
+    query: StatementQuery::PARAMETERS,
+    answer: Answer::ok::<Statement>("A page of the statement", include_str!("examples/statement.json")).polled(),
+    handler: || web::to(list_entries),
+    ..Call::REST
+}];
 
 /// A page of a member's statement, from the newest entry to the oldest.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -23,30 +40,7 @@ pub struct Statement {
     next_cursor: Option<String>,
 }
 
-/// List a member's entries
-///
-/// From the newest to the oldest, each with the balance after it. `me` stands for the member of the token.
-#[utoipa::path(
-    tag = "members",
-    params(
-        ("id" = String, Path, description = "The member's id, or `me`"),
-        ("kind" = inline(Option<Kind>), Query, description = "Entries of this kind alone"),
-        ("from" = Option<String>, Query, description = "Entries that count from then on, RFC 3339 with an offset"),
-        ("until" = Option<String>, Query, description = "Entries that count from before then, RFC 3339 with an offset"),
-        PageParameters,
-    ),
-    responses(
-        (status = 200, description = "A page of the statement", body = Statement,
-         headers(("ETag" = String, description = "Send it as `If-None-Match` to be told when nothing changed"))),
-        (status = 304, description = "Nothing changed"),
-        (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["members:read"]), ("bearer" = ["me"])),
-)]
-#[get("/v1/members/{id}/entries")]
-pub async fn get_entries(
+async fn list_entries(
     service: web::Data<Service>,
     request: HttpRequest,
     caller: Authorised,
@@ -67,6 +61,22 @@ pub async fn get_entries(
 pub struct StatementQuery {
     filter: Filter,
     page: Page<i64>,
+}
+
+impl StatementQuery {
+    /// What [`Read`] reads, for the document.
+    pub const PARAMETERS: &[&[Parameter]] = &[
+        &[
+            Parameter::optional("kind", "Entries of this kind alone.", Shape::named::<Kind>()),
+            Parameter::optional("from", "Entries that count from then on, RFC 3339 with an offset.", Shape::INSTANT),
+            Parameter::optional(
+                "until",
+                "Entries that count from before then, RFC 3339 with an offset.",
+                Shape::INSTANT,
+            ),
+        ],
+        PAGE,
+    ];
 }
 
 impl Read for StatementQuery {

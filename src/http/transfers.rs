@@ -1,15 +1,19 @@
 //! `/v1/transfers`
 
-use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::access::{Authorised, Whose};
+use serde_json::json;
+
+use super::answer::{created_in, done, polled};
+use super::call::{Answer, Call, Key, Need, Parameter, Shape, Takes, Verb};
+use super::caller::{Authorised, Whose};
+use super::code::HttpCode;
 use super::input::{Body, IdempotencyKey, Nothing, Query, Read};
-use super::openapi::Changed;
-use super::page::{Page, PageParameters};
-use super::problem::{Problem, ProblemDocument};
-use super::{Service, created_in, done, polled};
+use super::page::{PAGE, Page};
+use super::problem::Problem;
+use super::service::Service;
 use crate::domain::external_id;
 use crate::domain::fields::{self, Fields, Wrong};
 use crate::domain::ids::{MemberId, TransferId};
@@ -17,9 +21,129 @@ use crate::domain::journal::entry::MAX_POINTS;
 use crate::domain::movement::transfer::{Reply, TransferReply, TransferRequest};
 use crate::domain::record::transfer::TransferStatus;
 use crate::domain::refusal::Refusal;
+use crate::domain::refusal::RefusalCode::*;
 use crate::ledger::AnswerTransfer;
 use crate::read::members;
 use crate::read::transfers::{self, Direction, TransferDetails, Wanted};
+
+/// The calls.
+pub const CALLS: &[Call] = &[
+    Call {
+        name: "transfer_points",
+        verb: Verb::Post,
+        path: "/v1/transfers",
+        need: Need::ScopeOrOwner("transfers:write"),
+        key: Key::Required,
+        summary: "Give points to another member",
+        about: "\
+            As an offer, for which the points are set aside until it is answered, taken back or lapses; or at once, \
+            where the programme allows it. Points keep their expiry.",
+        takes: Some(Takes::body::<Offer, Offer>(&[
+            ("by the member's id", || {
+                json!({
+                    "from_member_id": "01a20785-50b0-7001-9a3c-5d0f7e2b8c41",
+                    "to_member_id": "01a20785-50b0-7002-8f17-20c4b96ad3e5", "points": 70, "message": "For your birthday",
+                })
+            }),
+            ("by the shop's id of the customer", || {
+                json!({
+                    "from_member_id": "01a20785-50b0-7001-9a3c-5d0f7e2b8c41", "to_external_id": "customer-4712", "points": 70,
+                })
+            }),
+        ])),
+        answer: Answer::created::<TransferReply>(
+            "The points are offered, or given",
+            include_str!("examples/transfer_receipt.json"),
+        )
+        .located("The address of the transfer"),
+        refusals: &[
+            MemberNotFound,
+            ReceiverNotFound,
+            InsufficientPoints,
+            TransferOverDailyLimit,
+            ReceiverNotActive,
+            MemberSuspended,
+            MemberClosed,
+            TransferToOneself,
+            TransfersNotAllowed,
+            DirectTransferNotAllowed,
+            TransferOverLimit,
+            PointsOverLimit,
+        ],
+        problems: &[HttpCode::TooManyLookups],
+        handler: || web::to(transfer_points),
+        ..Call::REST
+    },
+    Call {
+        name: "list_transfers",
+        verb: Verb::Get,
+        path: "/v1/transfers",
+        need: Need::ScopeOrOwner("transfers:read"),
+        summary: "List transfers",
+        about: "\
+            A member's, from the newest to the oldest; with a member's token, its own. An offer past its end is \
+            shown as lapsed.",
+        query: TransfersQuery::PARAMETERS,
+        answer: Answer::ok::<Transfers>("A page of transfers", include_str!("examples/transfer_list.json")).polled(),
+        refusals: &[MemberNotFound],
+        handler: || web::to(list_transfers),
+        ..Call::REST
+    },
+    Call {
+        name: "get_transfer",
+        verb: Verb::Get,
+        path: "/v1/transfers/{transfer_id}",
+        need: Need::ScopeOrOwner("transfers:read"),
+        summary: "Get a transfer",
+        about: "Of either party. An offer past its end is shown as lapsed.",
+        answer: Answer::ok::<TransferDetails>("The transfer", include_str!("examples/transfer.json")).polled(),
+        refusals: &[TransferNotFound],
+        handler: || web::to(get_transfer),
+        ..Call::REST
+    },
+    Call {
+        name: "accept_transfer",
+        verb: Verb::Post,
+        path: "/v1/transfers/{transfer_id}/accept",
+        need: Need::ScopeOrOwner("transfers:write"),
+        key: Key::Required,
+        summary: "Accept an offer",
+        about: "The receiver takes the points, which end when the giver's would have. For the receiver alone.",
+        takes: Some(Takes::body::<Nothing, Nothing>(&[("nothing", || json!({}))])),
+        answer: Answer::ok::<TransferReply>("As it now is", include_str!("examples/transfer_receipt.json")),
+        refusals: &[TransferNotFound, TransferStateConflict, MemberSuspended, MemberClosed, PointsOverLimit],
+        handler: || web::to(accept_transfer),
+        ..Call::REST
+    },
+    Call {
+        name: "decline_transfer",
+        verb: Verb::Post,
+        path: "/v1/transfers/{transfer_id}/decline",
+        need: Need::ScopeOrOwner("transfers:write"),
+        key: Key::Required,
+        summary: "Decline an offer",
+        about: "The points go back to the giver. For the receiver alone.",
+        takes: Some(Takes::body::<Nothing, Nothing>(&[("nothing", || json!({}))])),
+        answer: Answer::ok::<TransferReply>("As it now is", include_str!("examples/transfer_receipt.json")),
+        refusals: &[TransferNotFound, TransferStateConflict],
+        handler: || web::to(decline_transfer),
+        ..Call::REST
+    },
+    Call {
+        name: "cancel_transfer",
+        verb: Verb::Post,
+        path: "/v1/transfers/{transfer_id}/cancel",
+        need: Need::ScopeOrOwner("transfers:write"),
+        key: Key::Required,
+        summary: "Take an offer back",
+        about: "The points are the giver's again. For the giver alone.",
+        takes: Some(Takes::body::<Nothing, Nothing>(&[("nothing", || json!({}))])),
+        answer: Answer::ok::<TransferReply>("As it now is", include_str!("examples/transfer_receipt.json")),
+        refusals: &[TransferNotFound, TransferStateConflict],
+        handler: || web::to(cancel_transfer),
+        ..Call::REST
+    },
+];
 
 /// Points to be given to another member, who is named by exactly one of `to_member_id` and `to_external_id`.
 #[derive(utoipa::ToSchema)]
@@ -48,6 +172,7 @@ pub struct Offer {
 
 /// A page of transfers, from the newest to the oldest.
 #[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = TransferList)]
 pub struct Transfers {
     /// The transfers.
     transfers: Vec<TransferDetails>,
@@ -55,46 +180,7 @@ pub struct Transfers {
     next_cursor: Option<String>,
 }
 
-/// Give points to another member
-///
-/// As an offer, for which the points are set aside until it is answered, taken back or lapses; or at once, where the
-/// programme allows it. Points keep their expiry.
-#[utoipa::path(
-    tag = "transfers",
-    request_body(content = Offer, examples(
-        ("by the member's id" = (value = json!({
-            "from_member_id": "01a20785-50b0-7001-9a3c-5d0f7e2b8c41",
-            "to_member_id": "01a20785-50b0-7002-8f17-20c4b96ad3e5", "points": 70, "message": "For your birthday",
-        }))),
-        ("by the shop's id of the customer" = (value = json!({
-            "from_member_id": "01a20785-50b0-7001-9a3c-5d0f7e2b8c41", "to_external_id": "customer-4712", "points": 70,
-        }))),
-    )),
-    params(("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry")),
-    responses(
-        (status = 201, description = "The points are offered, or given", body = TransferReply,
-         headers(("Location" = String, description = "The address of the transfer"),
-                 ("Idempotency-Replayed" = String, description = "`true` if this was answered before"))),
-        (status = 400, description = "`idempotency_key_required`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 404, description = "`member_not_found`, `receiver_not_found`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 409, description = "`insufficient_points`, `transfer_over_daily_limit`, `receiver_not_active`, \
-         `member_suspended`, `member_closed`, `idempotency_key_conflict`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`, `transfer_to_oneself`, `transfers_not_allowed`, \
-         `direct_transfer_not_allowed`, `transfer_over_limit`, `points_over_limit`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 429, description = "`too_many_lookups`: see Limits", body = ProblemDocument,
-         content_type = "application/problem+json",
-         headers(("Retry-After" = String, description = "In how many seconds to try again"))),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["transfers:write"]), ("bearer" = ["me"])),
-)]
-#[post("/v1/transfers")]
-pub async fn post_transfer(
+async fn transfer_points(
     service: web::Data<Service>,
     caller: Authorised,
     key: IdempotencyKey,
@@ -116,29 +202,7 @@ pub async fn post_transfer(
     created_in("/v1/transfers", service.decide(&caller, key, command).await?)
 }
 
-/// List transfers
-///
-/// A member's, from the newest to the oldest; with a member's token, its own. An offer past its end is shown as lapsed.
-#[utoipa::path(
-    tag = "transfers",
-    params(
-        ("member" = Option<String>, Query, description = "Whose; with a member's token, its own member"),
-        ("direction" = inline(Option<Direction>), Query, description = "On this side of the member; else both"),
-        ("status" = inline(Option<TransferStatus>), Query, description = "Transfers in this state alone"),
-        PageParameters,
-    ),
-    responses(
-        (status = 200, description = "A page of transfers", body = Transfers,
-         headers(("ETag" = String, description = "Send it as `If-None-Match` to be told when nothing changed"))),
-        (status = 304, description = "Nothing changed"),
-        (status = 404, description = "`member_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["transfers:read"]), ("bearer" = ["me"])),
-)]
-#[get("/v1/transfers")]
-pub async fn get_transfers(
+async fn list_transfers(
     service: web::Data<Service>,
     request: HttpRequest,
     caller: Authorised,
@@ -155,24 +219,7 @@ pub async fn get_transfers(
     polled(&request, &list, &list)
 }
 
-/// Get a transfer
-///
-/// Of either party. An offer past its end is shown as lapsed.
-#[utoipa::path(
-    tag = "transfers",
-    params(("transfer_id" = String, Path, description = "The transfer's id")),
-    responses(
-        (status = 200, description = "The transfer", body = TransferDetails,
-         headers(("ETag" = String, description = "Send it as `If-None-Match` to be told when nothing changed"))),
-        (status = 304, description = "Nothing changed"),
-        (status = 404, description = "`transfer_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "default", description = "Another problem", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["transfers:read"]), ("bearer" = ["me"])),
-)]
-#[get("/v1/transfers/{transfer_id}")]
-pub async fn get_transfer(
+async fn get_transfer(
     service: web::Data<Service>,
     request: HttpRequest,
     caller: Authorised,
@@ -182,29 +229,7 @@ pub async fn get_transfer(
     polled(&request, &transfer, &transfer)
 }
 
-/// Accept an offer
-///
-/// The receiver takes the points, which end when the giver's would have. For the receiver alone.
-#[utoipa::path(
-    tag = "transfers",
-    request_body(content = Nothing, description = "An empty object; may be left out"),
-    params(
-        ("transfer_id" = String, Path, description = "The transfer's id"),
-        ("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry"),
-    ),
-    responses(
-        Changed<TransferReply>,
-        (status = 404, description = "`transfer_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "`transfer_state_conflict`, `member_suspended`, `member_closed`, \
-         `idempotency_key_conflict`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 422, description = "`points_over_limit`, `validation_failed`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["transfers:write"]), ("bearer" = ["me"])),
-)]
-#[post("/v1/transfers/{transfer_id}/accept")]
-pub async fn accept_transfer(
+async fn accept_transfer(
     service: web::Data<Service>,
     caller: Authorised,
     key: IdempotencyKey,
@@ -214,28 +239,7 @@ pub async fn accept_transfer(
     answer(&service, &caller, key, &transfer_id, Reply::Accept).await
 }
 
-/// Decline an offer
-///
-/// The points go back to the giver. For the receiver alone.
-#[utoipa::path(
-    tag = "transfers",
-    request_body(content = Nothing, description = "An empty object; may be left out"),
-    params(
-        ("transfer_id" = String, Path, description = "The transfer's id"),
-        ("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry"),
-    ),
-    responses(
-        Changed<TransferReply>,
-        (status = 404, description = "`transfer_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "`transfer_state_conflict`, `idempotency_key_conflict`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["transfers:write"]), ("bearer" = ["me"])),
-)]
-#[post("/v1/transfers/{transfer_id}/decline")]
-pub async fn decline_transfer(
+async fn decline_transfer(
     service: web::Data<Service>,
     caller: Authorised,
     key: IdempotencyKey,
@@ -245,28 +249,7 @@ pub async fn decline_transfer(
     answer(&service, &caller, key, &transfer_id, Reply::Decline).await
 }
 
-/// Take an offer back
-///
-/// The points are the giver's again. For the giver alone.
-#[utoipa::path(
-    tag = "transfers",
-    request_body(content = Nothing, description = "An empty object; may be left out"),
-    params(
-        ("transfer_id" = String, Path, description = "The transfer's id"),
-        ("Idempotency-Key" = String, Header, description = "A new random value; the same value when you retry"),
-    ),
-    responses(
-        Changed<TransferReply>,
-        (status = 404, description = "`transfer_not_found`", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "`transfer_state_conflict`, `idempotency_key_conflict`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-        (status = 422, description = "`validation_failed`", body = ProblemDocument,
-         content_type = "application/problem+json"),
-    ),
-    security(("bearer" = ["transfers:write"]), ("bearer" = ["me"])),
-)]
-#[post("/v1/transfers/{transfer_id}/cancel")]
-pub async fn cancel_transfer(
+async fn cancel_transfer(
     service: web::Data<Service>,
     caller: Authorised,
     key: IdempotencyKey,
@@ -332,6 +315,18 @@ pub struct TransfersQuery {
     direction: Option<Direction>,
     status: Option<TransferStatus>,
     page: Page<Uuid>,
+}
+
+impl TransfersQuery {
+    /// What [`Read`] reads, for the document.
+    pub const PARAMETERS: &[&[Parameter]] = &[
+        &[
+            Parameter::optional("member", "Whose; with a member's token, its own member.", Shape::MEMBER_OR_ME),
+            Parameter::optional("direction", "On this side of the member; else both.", Shape::named::<Direction>()),
+            Parameter::optional("status", "Transfers in this state alone.", Shape::named::<TransferStatus>()),
+        ],
+        PAGE,
+    ];
 }
 
 impl Read for TransfersQuery {

@@ -5,6 +5,7 @@ use actix_web::ResponseError;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::Bytes;
 
+use super::code::HttpCode;
 use super::headers;
 use super::problem::Problem;
 
@@ -21,9 +22,9 @@ pub struct Substitute {
 pub fn substitute(written: &[u8]) -> Option<Substitute> {
     let status = written.strip_prefix(b"HTTP/1.")?.get(2..5)?;
     let problem = match status {
-        b"400" => Problem::new("malformed_request", "what was sent is no HTTP request"),
-        b"408" => Problem::new("request_timeout", "the head of the request did not arrive in time"),
-        b"431" => Problem::new("head_too_large", "the address and the headers are too long"),
+        b"400" => Problem::new(HttpCode::MalformedRequest, "what was sent is no HTTP request"),
+        b"408" => Problem::new(HttpCode::RequestTimeout, "the head of the request did not arrive in time"),
+        b"431" => Problem::new(HttpCode::HeadTooLarge, "the address and the headers are too long"),
         _ => return None,
     };
     // No handler answers any of these without a body.

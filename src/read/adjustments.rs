@@ -16,7 +16,7 @@ use crate::postgres::statement::statement;
 
 /// An adjustment that was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-#[schema(as = AdjustmentDetails)]
+#[schema(as = Adjustment)]
 pub struct AdjustmentView {
     /// Its id: the `command` of its entry.
     pub id: Uuid,

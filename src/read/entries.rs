@@ -26,6 +26,7 @@ use crate::postgres::statement::statement;
 #[schema(as = Journal)]
 pub struct JournalHead {
     /// The journal; 0 holds what belongs to no member.
+    #[schema(value_type = i32, minimum = 0, maximum = 4095)]
     pub id: JournalId,
     /// The number that the next entry gets; the journal has one entry less.
     pub next_seq: i64,
@@ -41,6 +42,7 @@ pub type HeadRow = (JournalId, i64, Vec<u8>, Timestamp);
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct DueLine {
     /// What happened: `points.activated`, `points.expired`, `redemption.lapsed` or `transfer.lapsed`.
+    #[schema(value_type = Kind)]
     pub kind: String,
     /// When it counts from.
     #[serde(with = "time::serde_canonical")]
@@ -72,6 +74,7 @@ pub struct StatementLine {
     /// The entry's id.
     pub id: Uuid,
     /// What happened, such as `points.earned`.
+    #[schema(value_type = Kind)]
     pub kind: String,
     /// When it counts from.
     #[serde(with = "time::serde_canonical")]

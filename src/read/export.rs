@@ -14,6 +14,7 @@ const PAGE: i64 = 1_000;
 /// The form of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ExportFormat)]
 pub enum Format {
     /// A line of canonical JSON for each entry.
     Ndjson,

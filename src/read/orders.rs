@@ -14,7 +14,7 @@ use super::ReadError;
 use crate::domain::ids::{MemberId, RedemptionId};
 use crate::domain::money::{self, Currency};
 use crate::domain::movement::order::{Earned, Paid};
-use crate::domain::record::items::Item;
+use crate::domain::record::items::{self, Item};
 use crate::domain::time::{self, Timestamp};
 use crate::postgres::statement::statement;
 
@@ -44,8 +44,8 @@ pub struct OrderView {
     pub channel: Option<String>,
     /// What was bought.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub items: Option<Vec<Item>>,
+    #[schema(value_type = Option<Vec<Item>>, nullable = false)]
+    pub items: Option<Value>,
     /// The points, and why.
     #[schema(value_type = Earned)]
     pub earned: Value,
@@ -96,7 +96,7 @@ fn view(((order_id, member, occurred_at, currency, amount), rest, (response, pay
         amount: money(amount),
         discount: discount.map(money),
         channel,
-        items: items.map(|items| serde_json::from_str(&items)).transpose().ok()?,
+        items: items.map(|items| items::shown(&items)).transpose().ok()?,
         earned: response["earned"].clone(),
         paid: response.get("paid").cloned(),
         redemption_ids: redemptions.map_or(Ok(Vec::new()), serde_json::from_value).ok()?,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::ReadError;
 use crate::domain::ids::JournalId;
 use crate::domain::movement::refund::{PointsReversed, Returned};
-use crate::domain::record::items::RefundItem;
+use crate::domain::record::items::{self, RefundItem};
 use crate::domain::time::{self, Timestamp};
 use crate::postgres::statement::statement;
 
@@ -27,8 +27,8 @@ pub struct RefundView {
     pub amount: Value,
     /// What came back, if the shop told.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub items: Option<Vec<RefundItem>>,
+    #[schema(value_type = Option<Vec<RefundItem>>, nullable = false)]
+    pub items: Option<Value>,
     /// The points that the order had brought and this refund reversed.
     #[schema(value_type = PointsReversed)]
     pub points_reversed: Value,
@@ -72,7 +72,7 @@ fn view((seq, refund_id, items, response, (occurred_at, refunded_at)): RefundRow
         seq,
         refund_id,
         amount: answered("amount")?,
-        items: items.map(|items| serde_json::from_str(&items)).transpose().ok()?,
+        items: items.map(|items| items::shown(&items)).transpose().ok()?,
         points_reversed: answered("points_reversed")?,
         paid_out: answered("paid_out"),
         returned: answered("returned"),

@@ -29,7 +29,7 @@ pub struct TransferDetails {
 
 /// On which side of a transfer a member stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
-#[schema(rename_all = "snake_case")]
+#[schema(as = TransferDirection, rename_all = "snake_case")]
 pub enum Direction {
     /// The member receives.
     Incoming,

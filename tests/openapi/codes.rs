@@ -1,201 +1,72 @@
-//! Every refusal has a code, and every code a row with its facts.
+//! A refusal is declared once: its code, its facts and their schema agree, in the database and in an answer.
 
 use std::collections::BTreeSet;
 
-use accrue::domain::refusal::Refusal;
-use accrue::http::auth::AuthRefusal;
-use accrue::http::problem::{FACTS, PROBLEMS, Problem};
-use accrue::ledger::NoAnswer;
+use accrue::domain::refusal::{Refusal, RefusalCode};
+use accrue::http::code::Code;
+use accrue::http::problem::Problem;
+use serde_json::{Map, Value, json};
+use utoipa::PartialSchema;
 
 use super::document;
 
-// One of each; the match makes the compiler ask for the new ones.
-fn refusals() -> Vec<Refusal> {
-    let text = || "x".to_owned();
-    let all = vec![
-        Refusal::MemberNotFound,
-        Refusal::OrderConflict { order_id: text() },
-        Refusal::ExternalIdConflict,
-        Refusal::IdempotencyKeyConflict,
-        Refusal::CurrencyMismatch { expected: text() },
-        Refusal::AmountOverLimit { maximum: text() },
-        Refusal::OccurredInFuture { minutes: 5 },
-        Refusal::JoinedInFuture { minutes: 5 },
-        Refusal::PointsOverLimit,
-        Refusal::EffectiveTooSoon { seconds: 5 },
-        Refusal::OrderNotFound,
-        Refusal::RedemptionNotFound,
-        Refusal::RedemptionStateConflict { state: text() },
-        Refusal::RedemptionOfAnotherOrder { redemption_id: text() },
-        Refusal::InsufficientPoints { available: 5 },
-        Refusal::InsufficientPendingPoints { available: 5 },
-        Refusal::ActiveInFuture,
-        Refusal::PendingNotInFuture,
-        Refusal::ExpiresInPast,
-        Refusal::ExpiresBeforeActive { expires_at: text() },
-        Refusal::CaptureOverHeld { held: 5 },
-        Refusal::RewardCapturedWhole { held: 5 },
-        Refusal::RewardReturnedInUnits { unit: 5 },
-        Refusal::MemberHoldTooLong { maximum: text() },
-        Refusal::HoldOfShop,
-        Refusal::HoldLapsed { lapsed_at: String::new() },
-        Refusal::ReturnOverCaptured { left: 5 },
-        Refusal::PointsWithoutValue,
-        Refusal::PointsWorthNothing { least: 5 },
-        Refusal::OverOrderShare { maximum: text() },
-        Refusal::PaidOverAmount { amount: text() },
-        Refusal::RewardNotFound,
-        Refusal::RewardNotAvailable,
-        Refusal::RewardOutOfStock { left: 5 },
-        Refusal::RewardLimitReached { maximum: 5, left: 5 },
-        Refusal::WindowEndsBeforeItBegins,
-        Refusal::CauseNotFound,
-        Refusal::CauseNotOpen,
-        Refusal::RefundOverOrder { remaining: text() },
-        Refusal::RefundBeforeOrder { occurred_at: text() },
-        Refusal::RefundItems { sku: text(), left: 5.into() },
-        Refusal::OrderWithoutItems,
-        Refusal::RefundOfNothing,
-        Refusal::RefundOverItems { worth: text() },
-        Refusal::RefundConflict { refund_id: text() },
-        Refusal::TransferNotFound,
-        Refusal::TransferStateConflict { state: text() },
-        Refusal::TransferToOneself,
-        Refusal::TransfersNotAllowed,
-        Refusal::DirectTransferNotAllowed,
-        Refusal::TransferOverLimit { maximum: 5 },
-        Refusal::TransferOverDailyLimit { maximum: 5, left: 5 },
-        Refusal::ReceiverNotFound,
-        Refusal::ReceiverNotActive,
-        Refusal::MemberSuspended,
-        Refusal::MemberClosed,
-    ];
-    for refusal in &all {
-        match refusal {
-            Refusal::MemberNotFound
-            | Refusal::OrderConflict { .. }
-            | Refusal::ExternalIdConflict
-            | Refusal::IdempotencyKeyConflict
-            | Refusal::CurrencyMismatch { .. }
-            | Refusal::AmountOverLimit { .. }
-            | Refusal::OccurredInFuture { .. }
-            | Refusal::JoinedInFuture { .. }
-            | Refusal::PointsOverLimit
-            | Refusal::EffectiveTooSoon { .. }
-            | Refusal::OrderNotFound
-            | Refusal::RedemptionNotFound
-            | Refusal::RedemptionStateConflict { .. }
-            | Refusal::RedemptionOfAnotherOrder { .. }
-            | Refusal::InsufficientPoints { .. }
-            | Refusal::InsufficientPendingPoints { .. }
-            | Refusal::ActiveInFuture
-            | Refusal::PendingNotInFuture
-            | Refusal::ExpiresInPast
-            | Refusal::ExpiresBeforeActive { .. }
-            | Refusal::CaptureOverHeld { .. }
-            | Refusal::RewardCapturedWhole { .. }
-            | Refusal::RewardReturnedInUnits { .. }
-            | Refusal::MemberHoldTooLong { .. }
-            | Refusal::HoldOfShop
-            | Refusal::HoldLapsed { .. }
-            | Refusal::ReturnOverCaptured { .. }
-            | Refusal::PointsWithoutValue
-            | Refusal::PointsWorthNothing { .. }
-            | Refusal::OverOrderShare { .. }
-            | Refusal::PaidOverAmount { .. }
-            | Refusal::RewardNotFound
-            | Refusal::RewardNotAvailable
-            | Refusal::RewardOutOfStock { .. }
-            | Refusal::RewardLimitReached { .. }
-            | Refusal::WindowEndsBeforeItBegins
-            | Refusal::CauseNotFound
-            | Refusal::CauseNotOpen
-            | Refusal::RefundOverOrder { .. }
-            | Refusal::RefundBeforeOrder { .. }
-            | Refusal::RefundItems { .. }
-            | Refusal::OrderWithoutItems
-            | Refusal::RefundOfNothing
-            | Refusal::RefundOverItems { .. }
-            | Refusal::RefundConflict { .. }
-            | Refusal::TransferNotFound
-            | Refusal::TransferStateConflict { .. }
-            | Refusal::TransferToOneself
-            | Refusal::TransfersNotAllowed
-            | Refusal::DirectTransferNotAllowed
-            | Refusal::TransferOverLimit { .. }
-            | Refusal::TransferOverDailyLimit { .. }
-            | Refusal::ReceiverNotFound
-            | Refusal::ReceiverNotActive
-            | Refusal::MemberSuspended
-            | Refusal::MemberClosed => {}
-        }
-    }
-    all
+// The schema of a refusal by its code.
+fn schema(code: RefusalCode) -> Value {
+    let schema = serde_json::to_value(Refusal::schema()).unwrap();
+    let rows = schema["oneOf"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["properties"]["code"]["enum"] == json!([code.name()]));
+    row.unwrap_or_else(|| panic!("{} has no schema", code.name())).clone()
 }
 
-const AUTH_REFUSALS: [AuthRefusal; 17] = [
-    AuthRefusal::Missing,
-    AuthRefusal::SeveralHeaders,
-    AuthRefusal::NotBearer,
-    AuthRefusal::TooLong,
-    AuthRefusal::Malformed,
-    AuthRefusal::CriticalHeader,
-    AuthRefusal::UnknownKey,
-    AuthRefusal::AlgorithmNotAllowed,
-    AuthRefusal::BadSignature,
-    AuthRefusal::Expired,
-    AuthRefusal::NotYetValid,
-    AuthRefusal::WrongIssuer,
-    AuthRefusal::WrongAudience,
-    AuthRefusal::MissingClaim("exp"),
-    AuthRefusal::InvalidClaim("exp"),
-    AuthRefusal::BadSubject,
-    AuthRefusal::BadMember,
-];
+// The facts of a refusal as an answer shows them, each with its schema.
+fn facts(code: RefusalCode) -> Map<String, Value> {
+    let mut facts = schema(code)["properties"].as_object().unwrap().clone();
+    facts.remove("code");
+    facts
+}
 
-// The facts that the table promises for a code.
-fn facts(code: &str) -> BTreeSet<&'static str> {
-    FACTS.iter().filter(|row| row.0 == code).map(|row| row.1).collect()
+// A refusal in the form that the database keeps. What an answer calls by a longer name is kept under the shorter one.
+fn kept(code: RefusalCode) -> Value {
+    let mut kept = json!({ "code": code.name() });
+    for (name, schema) in facts(code) {
+        let name =
+            ["maximum", "left"].into_iter().find(|short| name.starts_with(&format!("{short}_"))).unwrap_or(&name);
+        kept[name] = if schema["type"] == "integer" { json!(5) } else { json!("5") };
+    }
+    kept
 }
 
 #[test]
-fn every_code_stands_in_the_table_of_problems_once() {
-    let codes: BTreeSet<_> = PROBLEMS.iter().map(|row| row.0).collect();
-    assert_eq!(codes.len(), PROBLEMS.len(), "a code stands twice");
-    for (code, status, title) in PROBLEMS {
-        assert!((400..600).contains(status) && !title.is_empty(), "{code}");
-        assert!(code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{code}");
+fn every_refusal_is_kept_and_shown_as_it_is_declared() {
+    for code in Code::all() {
+        let Code::Refused(code) = code else { continue };
+        let refusal: Refusal = serde_json::from_value(kept(code)).unwrap();
+        assert_eq!(refusal.code(), code.name());
+        let shown = refusal.facts();
+        assert_eq!(shown.keys().collect::<BTreeSet<_>>(), facts(code).keys().collect::<BTreeSet<_>>(), "{refusal:?}");
+        for (name, schema) in facts(code) {
+            let fits = if schema["type"] == "integer" { shown[&name].is_i64() } else { shown[&name].is_string() };
+            assert!(fits, "{name} of {refusal:?} is not of its type");
+        }
+        // What is kept is read again, and no fact takes the name of a part of the document.
+        assert_eq!(serde_json::from_value::<Refusal>(serde_json::to_value(&refusal).unwrap()).unwrap(), refusal);
+        let problem = serde_json::to_value(Problem::refused(&refusal, false).document()).unwrap();
+        assert_eq!(problem["code"], code.name());
+        assert!(shown.iter().all(|(name, value)| problem[name] == *value), "{problem}");
     }
-    for refusal in refusals() {
-        let problem = Problem::refused(&refusal, false);
-        assert_eq!(problem.document().code, refusal.code());
-        // No fact takes the name of a part of the document.
-        let parts = ["type", "title", "status", "code", "detail", "errors"];
-        assert!(parts.iter().all(|part| !problem.document().facts.contains_key(*part)), "{refusal:?}");
-        let shown: BTreeSet<_> = problem.document().facts.keys().map(String::as_str).collect();
-        assert_eq!(shown, facts(refusal.code()), "{refusal:?}");
-        // What is remembered and what is shown is one name.
-        assert_eq!(serde_json::to_value(&refusal).unwrap()["code"], refusal.code());
-    }
-    assert!(FACTS.iter().all(|fact| refusals().iter().any(|refusal| refusal.code() == fact.0)));
-    for refusal in AUTH_REFUSALS {
-        let problem = Problem::from(refusal);
-        assert_eq!((problem.document().code.as_str(), problem.document().status), (refusal.code(), 401));
-    }
-    for (no_answer, status) in [
-        (NoAnswer::Busy, 503),
-        (NoAnswer::Expired, 503),
-        (NoAnswer::Unavailable, 503),
-        (NoAnswer::ClockBehind, 503),
-        (NoAnswer::OutcomeUnknown, 503),
-        (NoAnswer::Fault, 500),
-    ] {
-        assert_eq!(Problem::from(no_answer).document().status, status);
-    }
+}
+
+#[test]
+fn every_code_has_a_row_in_the_guide_with_its_facts() {
+    let codes: BTreeSet<_> = Code::all().into_iter().map(Code::name).collect();
+    assert_eq!(codes.len(), Code::all().len(), "two codes have one name");
     let document = document();
     let text = document["info"]["description"].as_str().unwrap();
-    for code in &codes {
-        let row = text.lines().find(|line| line.starts_with(&format!("| `{code}` |"))).expect("a row for each code");
-        assert!(facts(code).iter().all(|fact| row.contains(&format!("`{fact}`: "))), "{row}");
+    for code in Code::all() {
+        let row = text.lines().find(|line| line.starts_with(&format!("| `{}` | {} |", code.name(), code.status())));
+        let row = row.unwrap_or_else(|| panic!("{} has no row", code.name()));
+        if let Code::Refused(code) = code {
+            assert!(facts(code).keys().all(|fact| row.contains(&format!("`{fact}`: "))), "{row}");
+        }
     }
 }

@@ -118,7 +118,7 @@ fn what_a_member_reads_is_sent_again_only_when_it_changed() {
     let phone = world.app.member(&world.member);
     let mut polled = 0;
     for (method, path, operation) in operations(&world.document) {
-        let open_to_members = operation["security"].as_array().is_some_and(|ways| ways.len() == 2);
+        let open_to_members = operation["x-scopes"].as_array().is_some_and(|scopes| scopes.len() == 2);
         if method != "GET" || !open_to_members {
             continue;
         }

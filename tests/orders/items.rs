@@ -27,9 +27,9 @@ fn lines_are_by_weight_or_have_a_total() {
     let read = app.checkout().get("/v1/orders/A-1").body;
     let expected = json!([
         { "sku": "cheese", "quantity": "0.75", "unit_price": "12.99" },
-        { "sku": "pencil", "quantity": 3, "unit_price": "3.3333", "amount": "10.00" },
+        { "sku": "pencil", "quantity": "3", "unit_price": "3.3333", "amount": "10.00" },
         { "sku": "ribbon", "quantity": "2.5", "amount": "1.00" },
-        { "sku": "sample", "quantity": 1, "unit_price": "0.00" },
+        { "sku": "sample", "quantity": "1", "unit_price": "0.00" },
     ]);
     assert_eq!(read["items"], expected);
     // In other words it is the same order.

@@ -77,7 +77,7 @@ fn a_member_holds_points_for_as_long_as_the_programme_says() {
     let phone = app.member(&member);
     let refused = hold(&phone, &member, 10, "3601s");
     refused.assert_problem(422, "member_hold_too_long");
-    assert_eq!(refused.body["maximum"], "1H");
+    assert_eq!(refused.body["maximum_period"], "1H");
     let held = hold(&phone, &member, 10, "60m");
     assert_eq!(held.body["lapses_at"], "2026-03-10T13:00:00.000000Z");
     assert_eq!(hold(&checkout, &member, 10, "30d").status, 201, "the shop holds for longer");

@@ -99,7 +99,7 @@ fn an_order_is_not_paid_beyond_its_share_whatever_amount_the_points_were_asked_f
     for redemption in [&bare, &overstated] {
         let refused = order(&app, &member, "A-1", "20.00", &[&redemption.body["id"]]);
         refused.assert_problem(422, "over_order_share");
-        assert_eq!(refused.body["maximum"], "10.00");
+        assert_eq!(refused.body["maximum_amount"], "10.00");
     }
     assert_eq!(app.rows(), before, "a refusal left a trace");
     assert_eq!(order(&app, &member, "A-1", "20.02", &[&bare.body["id"]]).status, 201);
@@ -201,5 +201,5 @@ fn an_order_is_judged_by_the_share_of_its_own_time() {
     late["redemption_ids"] = json!([after.body["id"]]);
     let refused = app.checkout().post("/v1/orders", &late);
     refused.assert_problem(422, "over_order_share");
-    assert_eq!(refused.body["maximum"], "2.00");
+    assert_eq!(refused.body["maximum_amount"], "2.00");
 }

@@ -40,18 +40,18 @@ fn items_must_have_been_bought_and_may_not_cost_more_than_they_did() {
     let before = app.rows();
     let unknown = back("R-1", "1", &[("pot", 1)]);
     unknown.assert_problem(422, "refund_items");
-    assert_eq!((&unknown.body["sku"], &unknown.body["left"]), (&json!("pot"), &json!(0)));
+    assert_eq!((&unknown.body["sku"], &unknown.body["left_quantity"]), (&json!("pot"), &json!("0")));
     let many = back("R-1", "1", &[("tea", 2), ("tea", 2)]);
     many.assert_problem(422, "refund_items");
-    assert_eq!((&many.body["sku"], &many.body["left"]), (&json!("tea"), &json!(1)));
+    assert_eq!((&many.body["sku"], &many.body["left_quantity"]), (&json!("tea"), &json!("1")));
     let dear = back("R-1", "15.01", &[("tea", 1), ("cup", 1)]);
     dear.assert_problem(422, "refund_over_items");
     assert_eq!(dear.body["worth"], "15.00");
     assert_eq!(app.rows(), before, "a refusal left a trace");
     assert_eq!(back("R-1", "20", &[("tea", 2)]).status, 201);
-    assert_eq!(back("R-2", "1", &[("tea", 2)]).body["left"], 1);
+    assert_eq!(back("R-2", "1", &[("tea", 2)]).body["left_quantity"], "1");
     assert_eq!(back("R-2", "9", &[("tea", 1)]).status, 201);
-    assert_eq!(back("R-3", "1", &[("tea", 1)]).body["left"], 0);
+    assert_eq!(back("R-3", "1", &[("tea", 1)]).body["left_quantity"], "0");
     // An order without items has none to give back.
     app.earn(&member, "A-2", NOON, "10");
     let body = json!({ "refund_id": "R-1", "amount": "1", "items": [{ "sku": "tea", "quantity": 1 }] });
@@ -89,11 +89,11 @@ fn what_is_weighed_comes_back_by_weight_and_three_for_a_price_one_by_one() {
     assert_eq!(bring_back(&app, "A-1", "R-1", "6.49", &part).status, 201);
     let over = bring_back(&app, "A-1", "R-2", "1", &part);
     over.assert_problem(422, "refund_items");
-    assert_eq!(over.body["left"], "0.25");
+    assert_eq!(over.body["left_quantity"], "0.25");
     for (refund_id, amount) in [("R-3", "3.33"), ("R-4", "3.33"), ("R-5", "3.34")] {
         assert_eq!(bring_back(&app, "A-1", refund_id, amount, &[("pencil", json!(1))]).status, 201, "{refund_id}");
     }
-    assert_eq!(bring_back(&app, "A-1", "R-6", "1", &[("pencil", json!("0.001"))]).body["left"], 0);
+    assert_eq!(bring_back(&app, "A-1", "R-6", "1", &[("pencil", json!("0.001"))]).body["left_quantity"], "0");
     let listed = app.finance().get("/v1/orders/A-1/refunds").body;
     assert_eq!(listed["refunds"][3]["items"], json!([{ "sku": "cheese", "quantity": "0.5" }]));
 }
@@ -146,7 +146,7 @@ fn a_free_line_comes_back_for_nothing_before_the_rest_and_after_it() {
     assert_eq!(bring_back(&app, "A-1", "R-2", "10.00", &[("tea", json!(1))]).status, 201);
     assert_eq!(checkout.get("/v1/orders/A-1").body["returned"], true);
     assert_eq!(bring_back(&app, "A-1", "R-3", "0.00", &sample).status, 201);
-    assert_eq!(bring_back(&app, "A-1", "R-4", "0.00", &sample).body["left"], 0);
+    assert_eq!(bring_back(&app, "A-1", "R-4", "0.00", &sample).body["left_quantity"], "0");
     refund(&app, "A-1", "R-5", "0.00").assert_problem(422, "refund_of_nothing");
 }
 
@@ -162,5 +162,5 @@ fn what_an_old_order_says_of_its_items_is_read_as_before() {
     assert_eq!(sql_query(old).execute(&mut app.owner()), Ok(1));
     bring_back(&app, "A-1", "R-2", "10.01", &tea).assert_problem(422, "refund_over_items");
     assert_eq!(bring_back(&app, "A-1", "R-2", "20.00", &[("tea", json!(2))]).status, 201);
-    assert_eq!(bring_back(&app, "A-1", "R-3", "0.00", &tea).body["left"], 0);
+    assert_eq!(bring_back(&app, "A-1", "R-3", "0.00", &tea).body["left_quantity"], "0");
 }

@@ -5,10 +5,12 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use accrue::http::problem::PROBLEMS;
+use accrue::http::code::Code;
 use serde_json::Value;
 use ureq::http::{Request, Response};
 use ureq::{Agent, Body};
+
+use super::contract;
 
 /// A client with one token.
 #[derive(Clone)]
@@ -40,11 +42,15 @@ impl Answer {
     /// Panics unless it is a whole problem document with this status and code, as the table of problems has them.
     #[track_caller]
     pub fn assert_problem(&self, status: u16, code: &str) {
-        let row = PROBLEMS.iter().find(|row| row.0 == code).unwrap_or_else(|| panic!("{code} is in no table"));
+        let known = Code::all().into_iter().find(|known| known.name() == code);
+        let known = known.unwrap_or_else(|| panic!("{code} is no code"));
         assert_eq!((self.status, self.code()), (status, code), "{self:?}");
         assert_eq!(self.headers["content-type"], "application/problem+json", "{self:?}");
         assert_eq!(self.body["type"], format!("urn:accrue:problem:{code}"), "{self:?}");
-        assert_eq!((self.body["title"].as_str(), self.body["status"].as_u64()), (Some(row.2), Some(u64::from(row.1))));
+        assert_eq!(
+            (self.body["title"].as_str(), self.body["status"].as_u64()),
+            (Some(known.title()), Some(u64::from(known.status())))
+        );
         assert!(self.body["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{self:?}");
     }
 
@@ -125,7 +131,9 @@ impl Client {
             Some(body) => self.agent.run(request.body(body.to_owned())?)?,
             None => self.agent.run(request.body(())?)?,
         };
-        answer(response)
+        let answer = answer(response)?;
+        contract::hold(method, path, &answer);
+        Ok(answer)
     }
 }
 

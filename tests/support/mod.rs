@@ -1,6 +1,7 @@
 //! A running service for each test, on a database of its own, whose ledger is audited when the test ends.
 
 mod client;
+mod contract;
 mod database;
 mod points;
 mod program;
@@ -25,6 +26,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
 
 pub use self::client::{Answer, Client, at_once};
+pub use self::contract::fits;
 pub use self::database::Database;
 pub use self::points::{balances, fund, kinds, nobody, two_journals, wallet};
 pub use self::program::{Place, Running, Stderr, signal};

@@ -1,5 +1,6 @@
 //! What entries say.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -148,7 +149,11 @@ impl utoipa::PartialSchema for Kind {
     }
 }
 
-impl utoipa::ToSchema for Kind {}
+impl utoipa::ToSchema for Kind {
+    fn name() -> Cow<'static, str> {
+        "EntryKind".into()
+    }
+}
 
 /// The text names no kind of entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Whether a member may start something new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = MemberStatus)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Takes part.

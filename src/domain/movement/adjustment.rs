@@ -20,6 +20,7 @@ use crate::domain::time::{self, Timestamp};
 /// Why a wallet is corrected. Words from a list, since what an operator writes freely may be personal and the journal
 /// keeps it for good; the note is for that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = AdjustmentReason)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// Something was counted wrong.
@@ -78,6 +79,7 @@ impl Side {
 
 /// A correction of a wallet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = AdjustmentRequest)]
 pub struct Adjustment {
     /// Whose wallet.
     pub member_id: MemberId,
@@ -109,6 +111,7 @@ pub struct Adjustment {
 
 /// What a correction did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = AdjustmentReceipt)]
 pub struct AdjustmentReply {
     /// Its id: the `command` of its entry.
     pub id: Uuid,

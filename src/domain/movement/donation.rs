@@ -18,6 +18,7 @@ use crate::domain::time::{self, Timestamp};
 
 /// What points can be given to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = CauseRequest)]
 pub struct CauseTerms {
     /// What people call it.
     #[schema(min_length = 1, max_length = 100, example = "Trees")]
@@ -90,6 +91,7 @@ pub struct Donation {
 
 /// A donation, what its cause now has, and the wallet after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = DonationReceipt)]
 pub struct DonationReply {
     /// The donation.
     #[serde(flatten)]

@@ -78,6 +78,7 @@ pub struct MemberReply {
     /// The points.
     pub wallet: Balances,
     /// The journal that the member's entries stand in.
+    #[schema(value_type = i32, minimum = 0, maximum = 4095)]
     pub journal: JournalId,
 }
 

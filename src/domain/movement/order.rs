@@ -41,7 +41,7 @@ pub struct Order {
     pub currency: Currency,
     /// The goods after discounts and before points, a decimal string; with items what they cost less the discount.
     #[serde(with = "rust_decimal::serde::str")]
-    #[schema(value_type = String, pattern = r"^(0|[1-9][0-9]*)(\.[0-9]+)?$", example = "29.33")]
+    #[schema(value_type = String, example = "29.33")]
     pub amount: Decimal,
     /// What was taken off the items' sum, a decimal string.
     #[serde(with = "rust_decimal::serde::str_option", skip_serializing_if = "Option::is_none")]
@@ -79,6 +79,7 @@ impl Order {
 
 /// What an order brought: the answer to the checkout, and again whenever the order is sent again.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[schema(as = OrderReceipt)]
 pub struct OrderReply {
     /// The order.
     pub order_id: String,

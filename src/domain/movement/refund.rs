@@ -57,7 +57,7 @@ pub struct RefundRequest {
     /// How much of the order's amount is paid back, a decimal string in the order's currency: above zero, or
     /// nothing for an order of nothing or for items that were free.
     #[serde(with = "rust_decimal::serde::str")]
-    #[schema(value_type = String, pattern = r"^(0|[1-9][0-9]*)(\.[0-9]+)?$", example = "10.00")]
+    #[schema(value_type = String, example = "10.00")]
     pub amount: Decimal,
     /// What comes back; at most 2000 items. Without it the refund is of the order as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,6 +72,7 @@ pub struct RefundRequest {
 
 /// What a refund did: the answer to the checkout.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[schema(as = RefundReceipt)]
 pub struct RefundReply {
     /// The refund.
     pub refund_id: String,

@@ -89,6 +89,7 @@ impl From<Transfer> for TransferView {
 
 /// A transfer, and the wallet of whoever asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = TransferReceipt)]
 pub struct TransferReply {
     /// The transfer as it now is.
     #[serde(flatten)]

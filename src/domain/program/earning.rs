@@ -29,21 +29,21 @@ pub const RATE_DECIMALS: u32 = 6;
 #[serde(deny_unknown_fields)]
 pub struct EarningDocument {
     /// Points per one unit of currency: a decimal string from 0 to 1000000 with at most 6 decimals.
-    #[schema(pattern = r"^(0|[1-9][0-9]*)(\.[0-9]{1,6})?$", max_length = 14, example = "1")]
+    #[schema(max_length = 14, example = "1")]
     pub points_per_unit: String,
     /// How the points of an order become a whole number, once, at the end of the calculation.
     pub rounding: Rounding,
     /// From the order's time until its points become active (the return window): a period such as 14D.
-    #[schema(pattern = "^(0|[1-9][0-9]*)[HDMY](_[DMY])?$", max_length = 9, example = "14D")]
+    #[schema(max_length = 9, example = "14D")]
     pub pending: String,
     /// From the order's time until its points expire: a period such as 12M_M (twelve months, then to the end of
     /// that month), or "never". Must not be able to end before `pending`.
-    #[schema(pattern = "^(never|(0|[1-9][0-9]*)[HDMY](_[DMY])?)$", max_length = 9, example = "12M_M")]
+    #[schema(max_length = 9, example = "12M_M")]
     pub expiry: String,
     /// The largest amount that a single order may earn on: a decimal string above zero, in the programme's
     /// currency. Absent: the service's own limit, 1000000000000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, pattern = r"^(0|[1-9][0-9]*)(\.[0-9]{1,3})?$", max_length = 17, example = "100000.00")]
+    #[schema(nullable = false, max_length = 17, example = "100000.00")]
     pub maximum_order_amount: Option<String>,
 }
 
@@ -191,6 +191,7 @@ pub struct Earning {
 
 /// One rule of a calculation, with what it was given and what it made of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = CalculationStep)]
 #[serde(tag = "rule", rename_all = "snake_case")]
 pub enum Step {
     /// Points by amount.

@@ -26,21 +26,21 @@ pub struct RedemptionDocument {
     /// What a point is worth in the programme's currency: a decimal string above 0 and up to 1000, with at most 6
     /// decimals. Absent: points have no value in money.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, pattern = r"^(0|[1-9][0-9]*)(\.[0-9]{1,6})?$", max_length = 11, example = "0.01")]
+    #[schema(nullable = false, max_length = 11, example = "0.01")]
     pub point_value: Option<String>,
     /// The largest share of an order's amount that may be paid with points: a decimal string above 0 and up to 1, with
     /// at most 4 decimals. An order goes by the version in force when it occurred. Absent: 1, the whole order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, pattern = r"^[01](\.[0-9]{1,4})?$", max_length = 6, example = "0.5")]
+    #[schema(nullable = false, max_length = 6, example = "0.5")]
     pub order_share: Option<String>,
     /// How long points are good for that come back after they were captured, or that a client gives back from a hold,
     /// when they have expired by then: a period such as 30D, from their return. Absent: they expire at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, pattern = "^(0|[1-9][0-9]*)[HDMY](_[DMY])?$", max_length = 9, example = "30D")]
+    #[schema(nullable = false, max_length = 9, example = "30D")]
     pub return_grace: Option<String>,
     /// How long a member may hold points by its own token at most: a period such as 1H. Absent: 1H.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, pattern = "^(0|[1-9][0-9]*)[HDMY](_[DMY])?$", max_length = 9, example = "1H")]
+    #[schema(nullable = false, max_length = 9, example = "1H")]
     pub member_hold: Option<String>,
 }
 

@@ -16,7 +16,7 @@ pub struct TransferDocument {
     pub direct: Option<bool>,
     /// How long an offer can be accepted: a period that is not empty. Absent: 7D.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, pattern = "^(0|[1-9][0-9]*)[HDMY](_[DMY])?$", max_length = 9, example = "7D")]
+    #[schema(nullable = false, max_length = 9, example = "7D")]
     pub offer_ttl: Option<String>,
     /// The most points of one transfer. Absent: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]

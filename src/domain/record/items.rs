@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::domain::money::{self, Currency};
 use crate::domain::quantity::Quantity;
@@ -48,6 +49,16 @@ impl Item {
             exact.round_dp_with_strategy(currency.minor_units(), RoundingStrategy::MidpointAwayFromZero)
         })
     }
+}
+
+/// Lines as they were kept, as an answer shows them: with every quantity as a decimal string.
+pub fn shown(kept: &str) -> serde_json::Result<Value> {
+    let mut lines: Vec<Value> = serde_json::from_str(kept)?;
+    for line in &mut lines {
+        let quantity: Quantity = serde_json::from_value(line["quantity"].take())?;
+        line["quantity"] = quantity.to_string().into();
+    }
+    Ok(lines.into())
 }
 
 /// A line of a refund.

@@ -52,6 +52,7 @@ impl RedemptionStatus {
 
 /// Who made a redemption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = RedemptionMaker)]
 #[serde(rename_all = "snake_case")]
 pub enum Maker {
     /// A client of the shop, such as the checkout.

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::MIN_SECRET_BYTES;
+use crate::http::code::HttpCode;
 
 /// Why a request is not authenticated. No variant holds any part of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -100,27 +101,27 @@ impl AuthRefusal {
         }
     }
 
-    /// A stable name for programs.
-    pub fn code(self) -> &'static str {
+    /// The code of its problem.
+    pub fn code(self) -> HttpCode {
         match self {
-            AuthRefusal::Missing => "token_missing",
-            AuthRefusal::SeveralHeaders => "authorization_repeated",
-            AuthRefusal::NotBearer => "authorization_not_bearer",
-            AuthRefusal::TooLong => "token_too_long",
-            AuthRefusal::Malformed => "token_malformed",
-            AuthRefusal::CriticalHeader => "token_critical_header",
-            AuthRefusal::UnknownKey => "token_key_unknown",
-            AuthRefusal::KeysAwaited => "token_keys_unavailable",
-            AuthRefusal::AlgorithmNotAllowed => "token_algorithm_not_allowed",
-            AuthRefusal::BadSignature => "token_signature_invalid",
-            AuthRefusal::Expired => "token_expired",
-            AuthRefusal::NotYetValid => "token_not_yet_valid",
-            AuthRefusal::WrongIssuer => "token_issuer_wrong",
-            AuthRefusal::WrongAudience => "token_audience_wrong",
-            AuthRefusal::MissingClaim(_) => "token_claim_missing",
-            AuthRefusal::InvalidClaim(_) => "token_claim_invalid",
-            AuthRefusal::BadSubject => "token_subject_invalid",
-            AuthRefusal::BadMember => "token_member_invalid",
+            AuthRefusal::Missing => HttpCode::TokenMissing,
+            AuthRefusal::SeveralHeaders => HttpCode::AuthorizationRepeated,
+            AuthRefusal::NotBearer => HttpCode::AuthorizationNotBearer,
+            AuthRefusal::TooLong => HttpCode::TokenTooLong,
+            AuthRefusal::Malformed => HttpCode::TokenMalformed,
+            AuthRefusal::CriticalHeader => HttpCode::TokenCriticalHeader,
+            AuthRefusal::UnknownKey => HttpCode::TokenKeyUnknown,
+            AuthRefusal::KeysAwaited => HttpCode::TokenKeysUnavailable,
+            AuthRefusal::AlgorithmNotAllowed => HttpCode::TokenAlgorithmNotAllowed,
+            AuthRefusal::BadSignature => HttpCode::TokenSignatureInvalid,
+            AuthRefusal::Expired => HttpCode::TokenExpired,
+            AuthRefusal::NotYetValid => HttpCode::TokenNotYetValid,
+            AuthRefusal::WrongIssuer => HttpCode::TokenIssuerWrong,
+            AuthRefusal::WrongAudience => HttpCode::TokenAudienceWrong,
+            AuthRefusal::MissingClaim(_) => HttpCode::TokenClaimMissing,
+            AuthRefusal::InvalidClaim(_) => HttpCode::TokenClaimInvalid,
+            AuthRefusal::BadSubject => HttpCode::TokenSubjectInvalid,
+            AuthRefusal::BadMember => HttpCode::TokenMemberInvalid,
         }
     }
 }

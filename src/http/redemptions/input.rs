@@ -11,9 +11,10 @@ use crate::domain::movement::order::Order;
 use crate::domain::movement::redemption::{CaptureRequest, LONGEST_HOLD, Purpose};
 use crate::domain::record::redemption::RedemptionStatus;
 use crate::domain::time::parse_span;
-use crate::http::access::Whose;
+use crate::http::call::{Parameter, Shape};
+use crate::http::caller::Whose;
 use crate::http::input::Read;
-use crate::http::page::Page;
+use crate::http::page::{PAGE, Page};
 
 /// A redemption to be made: `points`, perhaps with `order_id` and `order_amount`, or `reward_id`, perhaps with
 /// `quantity`.
@@ -32,7 +33,7 @@ pub struct RedemptionFields {
     order_id: Option<String>,
     /// The order's amount in the programme's currency, a decimal string: the points may pay no more than the
     /// programme's share of it.
-    #[schema(nullable = false, pattern = r"^(0|[1-9][0-9]*)(\.[0-9]+)?$", example = "25.00")]
+    #[schema(nullable = false, example = "25.00")]
     order_amount: Option<String>,
     /// The reward to redeem for.
     #[schema(nullable = false)]
@@ -47,16 +48,17 @@ pub struct RedemptionFields {
 
 /// For how long points are set aside.
 #[derive(utoipa::ToSchema)]
+#[schema(as = HoldRequest)]
 pub struct Hold {
     /// From `1s` to `30d`: a whole number with `s`, `m`, `h` or `d`. By a member's token at most the programme's
     /// `member_hold`.
-    #[schema(value_type = String, pattern = "^[0-9]+[smhd]$", example = "15m")]
+    #[schema(value_type = String, example = "15m")]
     pub ttl: TimeDelta,
 }
 
 /// How many of the points; absent: all.
 #[derive(utoipa::ToSchema)]
-#[schema(as = RedemptionPart)]
+#[schema(as = ReturnRequest)]
 pub struct PartOfPoints {
     /// How many.
     #[schema(nullable = false, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
@@ -134,6 +136,21 @@ pub struct RedemptionsQuery {
     pub status: Option<RedemptionStatus>,
     /// Which page.
     pub page: Page<Uuid>,
+}
+
+impl RedemptionsQuery {
+    /// What [`Read`] reads, for the document.
+    pub const PARAMETERS: &[&[Parameter]] = &[
+        &[
+            Parameter::optional(
+                "member",
+                "Whose; a client must say, and a member's token means its own.",
+                Shape::MEMBER_OR_ME,
+            ),
+            Parameter::optional("status", "Redemptions in this state alone.", Shape::named::<RedemptionStatus>()),
+        ],
+        PAGE,
+    ];
 }
 
 impl Read for RedemptionsQuery {

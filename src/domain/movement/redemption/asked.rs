@@ -49,7 +49,6 @@ pub enum Purpose {
 
 /// What is captured of a hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default, utoipa::ToSchema)]
-#[schema(as = RedemptionCapture)]
 pub struct CaptureRequest {
     /// How many of its points; absent: all.
     #[schema(nullable = false, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
@@ -62,6 +61,7 @@ pub struct CaptureRequest {
 
 /// A redemption, and the wallet after what was done to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = RedemptionReceipt)]
 pub struct RedemptionReply {
     /// The redemption as it now is.
     #[serde(flatten)]
