@@ -8,7 +8,7 @@ use accrue::domain::ids::MemberId;
 use accrue::ledger::{Ledger, LedgerConfig};
 use accrue::postgres::clock::Clock;
 use accrue::postgres::connect;
-use accrue::read::{members, verify};
+use accrue::read::{View, members, verify};
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
 
@@ -128,8 +128,9 @@ fn wallets(
     let read = |ids: &[(String, MemberId, i64)]| -> Vec<(String, Points)> {
         let mut connection = database.service();
         connection.batch_execute("SET enable_seqscan = off").unwrap();
+        let mut view = View { connection: &mut connection, clock, programs: &programs };
         let wallet = |(customer, id, earned): &(String, MemberId, i64)| {
-            let wallet = members::wallet(&mut connection, *id, (clock, &programs)).unwrap().unwrap().contents.balances;
+            let wallet = members::wallet(&mut view, *id).unwrap().unwrap().contents.balances;
             assert_eq!((wallet.held, wallet.debt), (0, 0));
             let expired = earned - wallet.pending - wallet.active;
             (customer.clone(), [*earned, wallet.pending, wallet.active, expired])

@@ -10,8 +10,8 @@ use accrue::domain::time;
 use accrue::jobs::{SweepError, Sweeper, Swept, sweep_alone, sweep_once};
 use accrue::ledger::{NoAnswer, Settle};
 use accrue::postgres::connect;
-use accrue::read::due;
 use accrue::read::entries::{self, DueLine, StatementLine};
+use accrue::read::{View, due};
 use chrono::TimeDelta;
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
@@ -39,7 +39,9 @@ fn settled(settled: u64) -> Swept {
 // What a read says is due, from the oldest.
 fn due_lines(app: &App, id: MemberId) -> Vec<DueLine> {
     let (programs, none) = (app.ledger.programs().book(), (None, 0));
-    let page = entries::statement(&mut reader(app), id, Default::default(), none, (&app.clock, &programs)).unwrap();
+    let (mut connection, clock) = (reader(app), &app.clock);
+    let mut view = View { connection: &mut connection, clock, programs: &programs };
+    let page = entries::statement(&mut view, id, Default::default(), none).unwrap();
     page.expect("the member is there").due.into_iter().rev().collect()
 }
 
@@ -50,7 +52,9 @@ fn swept_lines(app: &App, id: MemberId) -> Vec<DueLine> {
         DueLine { kind, effective_at, points, balance_after }
     };
     let (programs, all) = (app.ledger.programs().book(), (None, i64::MAX));
-    let page = entries::statement(&mut reader(app), id, Default::default(), all, (&app.clock, &programs)).unwrap();
+    let (mut connection, clock) = (reader(app), &app.clock);
+    let mut view = View { connection: &mut connection, clock, programs: &programs };
+    let page = entries::statement(&mut view, id, Default::default(), all).unwrap();
     let by_time = |line: &DueLine| ["points.activated", "points.expired"].contains(&line.kind.as_str());
     page.expect("the member is there").entries.into_iter().rev().map(line).filter(by_time).collect()
 }

@@ -18,7 +18,7 @@ use crate::http::auth::DevelopmentKey;
 use crate::ledger::{Ledger, Mode, setup};
 use crate::postgres::clock::Clock;
 use crate::postgres::connect;
-use crate::read::members;
+use crate::read::route::{self, Primary};
 
 /// The demonstration's programme.
 const PROGRAM: &str = include_str!("program.toml");
@@ -53,8 +53,8 @@ pub fn run(database_args: &DatabaseArgs, args: &DemoArgs) -> Result<()> {
     let mut accepted = serve::auth_config(&keys);
     accepted.development_key = Some(key.clone());
     let mut connection = connect::plain(&database.url).map_err(unreachable)?;
-    let member =
-        members::id_of(&mut connection, LAST_CUSTOMER)?.context("the demonstration's customers are missing")?;
+    let member = route::member(&mut Primary(&mut connection), LAST_CUSTOMER)?;
+    let member = member.context("the demonstration's customers are missing")?;
     let tour = Tour { key, claims: keys.claims, member, last_day: moved(shift) };
     serve::run_until_stopped(ledger, &database.url, accepted, (listener, &args.listen), async |address| {
         // The calls are made for real, so that what is shown is what they answer. The thread is nobody's to wait for:

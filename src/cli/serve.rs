@@ -70,7 +70,7 @@ pub fn run_until_stopped(
     greet: impl AsyncFnOnce(SocketAddr),
 ) -> Result<()> {
     let authenticator = Arc::new(Authenticator::new(keys)?);
-    let reader = Reader::new(url, Clock::database(), args.readers);
+    let reader = Reader::new(url, Clock::database(), Arc::clone(ledger.programs()), args.readers);
     let metrics = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("seconds".into()), &SECONDS)?
         .set_buckets_for_metric(Matcher::Suffix("commands".into()), &COMMANDS)?

@@ -98,9 +98,9 @@ async fn list_adjustments(
     query: Query<AdjustmentsQuery>,
 ) -> Result<HttpResponse, Problem> {
     let Query(AdjustmentsQuery { member, page }) = query;
-    let (clock, place) = (service.reader.clock().clone(), (page.before, page.wanted()));
-    let load = move |connection: &mut diesel::PgConnection| adjustments::page(connection, member, place, &clock);
-    let mut adjustments = service.reader.run(load).await?.ok_or_else(Problem::member_not_found)?;
+    let place = (page.before, page.wanted());
+    let found = service.reader.run(move |view| adjustments::page(view, member, place)).await?;
+    let mut adjustments = found.ok_or_else(Problem::member_not_found)?;
     let next_cursor = page.cut(&mut adjustments, |adjustment| adjustment.seq);
     json(&Adjustments { adjustments, next_cursor })
 }

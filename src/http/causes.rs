@@ -95,8 +95,7 @@ async fn list_causes(
     query: Query<Page<Uuid>>,
 ) -> Result<HttpResponse, Problem> {
     let Query(page) = query;
-    let load = move |connection: &mut diesel::PgConnection| causes::page(connection, page.before, page.wanted());
-    let mut causes = service.reader.run(load).await?;
+    let mut causes = service.reader.run(move |view| causes::page(view, page.before, page.wanted())).await?;
     let next_cursor = page.cut(&mut causes, |cause| cause.id);
     let list = Causes { causes, next_cursor };
     polled(&request, &list, &list)
@@ -111,7 +110,7 @@ async fn get_cause(
     let not_found = || Problem::refused(&Refusal::CauseNotFound, false);
     // What is no id is the id of no cause.
     let id = Uuid::try_parse(&cause_id).map_err(|_| not_found())?;
-    let cause = service.reader.run(move |connection| causes::by_id(connection, id)).await?;
+    let cause = service.reader.run(move |view| causes::by_id(view, id)).await?;
     let cause = cause.ok_or_else(not_found)?;
     polled(&request, &cause, &cause)
 }

@@ -108,15 +108,13 @@ async fn list_donations(
     let (found, missing) = match (cause, member.or(caller.own().map(Whose::Member))) {
         (None, None) => return Err(Problem::parameters(vec![neither()])),
         (Some(cause), None) => {
-            let load = move |connection: &mut diesel::PgConnection| donations::to_cause(connection, cause, place);
-            (service.reader.run(load).await?, Refusal::CauseNotFound)
+            let found = service.reader.run(move |view| donations::to_cause(view, cause, place)).await?;
+            (found, Refusal::CauseNotFound)
         }
         (cause, whose) => {
-            let (member, clock) = (caller.resolve_parameter(whose, "member")?, service.reader.clock().clone());
-            let load = move |connection: &mut diesel::PgConnection| {
-                donations::of_member(connection, member, cause, place, &clock)
-            };
-            (service.reader.run(load).await?, Refusal::MemberNotFound)
+            let member = caller.resolve_parameter(whose, "member")?;
+            let found = service.reader.run(move |view| donations::of_member(view, member, cause, place)).await?;
+            (found, Refusal::MemberNotFound)
         }
     };
     let mut donations = found.ok_or_else(|| Problem::refused(&missing, false))?;

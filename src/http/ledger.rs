@@ -108,7 +108,7 @@ pub struct LedgerEntries {
 }
 
 async fn list_journals(service: web::Data<Service>, _caller: Authorised) -> Result<HttpResponse, Problem> {
-    let journals = service.reader.run(entries::journals).await?;
+    let journals = service.reader.run(|view| entries::journals(view.connection)).await?;
     json(&Journals { ledger: service.ledger.id(), journals })
 }
 
@@ -121,7 +121,7 @@ async fn list_ledger_entries(
     let ledger = service.ledger.id();
     let read = service
         .reader
-        .run(move |connection| entries::page(connection, ledger, journal, (after_seq, i64::MAX), limit + 1));
+        .run(move |view| entries::page(view.connection, ledger, journal, (after_seq, i64::MAX), limit + 1));
     let mut page = read.await?;
     if page.is_empty() {
         journal_exists(&service, journal).await?;
@@ -201,7 +201,7 @@ async fn next_part(received: &mut mpsc::Receiver<Result<Part, ReadError>>) -> Op
 }
 
 async fn journal_exists(service: &Service, journal: JournalId) -> Result<(), Problem> {
-    let heads = service.reader.run(entries::heads).await?;
+    let heads = service.reader.run(|view| entries::heads(view.connection)).await?;
     match heads.iter().any(|head| head.0 == journal) {
         true => Ok(()),
         false => Err(Problem::new(HttpCode::JournalNotFound, format!("there is no journal {journal}"))),

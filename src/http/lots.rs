@@ -45,11 +45,8 @@ async fn list_lots(
     query: Query<Page<Place>>,
 ) -> Result<HttpResponse, Problem> {
     let (Query(page), id) = (query, caller.member()?);
-    let (clock, programs) = (service.reader.clock().clone(), service.ledger.programs().book());
-    let read = move |connection: &mut diesel::PgConnection| {
-        lots::page(connection, id, (&clock, &programs), page.before, page.wanted())
-    };
-    let mut lots = service.reader.run(read).await?.ok_or_else(Problem::member_not_found)?;
+    let found = service.reader.run(move |view| lots::page(view, id, page.before, page.wanted())).await?;
+    let mut lots = found.ok_or_else(Problem::member_not_found)?;
     let next_cursor = page.cut(&mut lots, |(place, _)| *place);
     let list = Lots { lots: lots.into_iter().map(|(_, lot)| lot).collect(), next_cursor };
     polled(&request, &list, &list)

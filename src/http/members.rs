@@ -119,12 +119,8 @@ async fn find_member(
     query: Query<ByExternalId>,
 ) -> Result<HttpResponse, Problem> {
     let Query(ByExternalId(external_id)) = query;
-    let (clock, programs) = (service.reader.clock().clone(), service.ledger.programs().book());
-    let found = service.reader.run(move |connection| match members::id_of(connection, &external_id)? {
-        Some(id) => members::by_id(connection, id, (&clock, &programs)),
-        None => Ok(None),
-    });
-    json(&MemberList { members: found.await?.into_iter().collect() })
+    let found = service.reader.run(move |view| members::by_external_id(view, &external_id)).await?;
+    json(&MemberList { members: found.into_iter().collect() })
 }
 
 async fn get_member(
@@ -133,8 +129,7 @@ async fn get_member(
     caller: Authorised,
 ) -> Result<HttpResponse, Problem> {
     let id = caller.member()?;
-    let (clock, programs) = (service.reader.clock().clone(), service.ledger.programs().book());
-    let member = service.reader.run(move |connection| members::by_id(connection, id, (&clock, &programs))).await?;
+    let member = service.reader.run(move |view| members::by_id(view, id)).await?;
     let member = member.ok_or_else(Problem::member_not_found)?;
     polled(&request, &member, &member)
 }
@@ -156,8 +151,7 @@ async fn get_wallet(
     caller: Authorised,
 ) -> Result<HttpResponse, Problem> {
     let id = caller.member()?;
-    let (clock, programs) = (service.reader.clock().clone(), service.ledger.programs().book());
-    let wallet = service.reader.run(move |connection| members::wallet(connection, id, (&clock, &programs))).await?;
+    let wallet = service.reader.run(move |view| members::wallet(view, id)).await?;
     let wallet = wallet.ok_or_else(Problem::member_not_found)?;
     polled(&request, &wallet.contents, &wallet)
 }

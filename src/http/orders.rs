@@ -122,17 +122,14 @@ async fn get_order(
     _caller: Authorised,
     order_id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    json(&find(&service, order_id.into_inner()).await?)
+    let order_id = named(order_id)?;
+    let order = service.reader.run(move |view| orders::by_id(view, &order_id)).await?;
+    json(&order.ok_or_else(Problem::order_not_found)?)
 }
 
-/// The order that an address names, or `order_not_found`.
-pub async fn find(service: &Service, order_id: String) -> Result<OrderView, Problem> {
-    // Postgres cannot be asked for a text with U+0000.
-    let order = match order_id.contains('\0') {
-        true => None,
-        false => service.reader.run(move |connection| orders::by_id(connection, &order_id)).await?,
-    };
-    order.ok_or_else(Problem::order_not_found)
+/// The id of the order that an address names. No order has one with U+0000, which Postgres cannot be asked for.
+pub fn named(order_id: web::Path<String>) -> Result<String, Problem> {
+    Some(order_id.into_inner()).filter(|id| !id.contains('\0')).ok_or_else(Problem::order_not_found)
 }
 
 impl Read for Order {

@@ -108,8 +108,7 @@ async fn list_program_versions(
     query: Query<Page<i32>>,
 ) -> Result<HttpResponse, Problem> {
     let Query(page) = query;
-    let load = move |connection: &mut diesel::PgConnection| programs::page(connection, page.before, page.wanted());
-    let mut versions = service.reader.run(load).await?;
+    let mut versions = service.reader.run(move |view| programs::page(view, page.before, page.wanted())).await?;
     let next_cursor = page.cut(&mut versions, |version| version.version);
     json(&ProgramVersions { versions, next_cursor })
 }

@@ -22,7 +22,7 @@ use crate::domain::record::redemption::Redemption;
 use crate::domain::refusal::Refusal;
 use crate::domain::refusal::RefusalCode::*;
 use crate::ledger::{Capture, Return, Void};
-use crate::read::{members, redemptions};
+use crate::read::{redemptions, route};
 
 /// The calls.
 pub const CALLS: &[Call] = &[
@@ -186,9 +186,8 @@ async fn redeem_points(
     let member_id = caller.resolve(body.member_id, "member_id")?;
     let (mut purpose, hold) = (body.purpose, body.hold.map(|hold| hold.ttl));
     if let Purpose::Order { order_amount: Some(amount), .. } = &mut purpose {
-        let clock = service.reader.clock().clone();
-        let now = service.reader.run(move |connection| members::present(connection, member_id, &clock)).await?;
-        let now = now.ok_or_else(Problem::member_not_found)?;
+        let now = service.reader.route(move |primary| route::present(primary, member_id)).await?;
+        let now = service.ledger.clock().read(now.ok_or_else(Problem::member_not_found)?);
         let currency = service.ledger.programs().book().at(now).program.currency;
         *amount = in_currency(*amount, currency, "order_amount")?;
     }
@@ -203,11 +202,9 @@ async fn list_redemptions(
     query: Query<RedemptionsQuery>,
 ) -> Result<HttpResponse, Problem> {
     let Query(RedemptionsQuery { member, status, page }) = query;
-    let (member, clock) = (caller.resolve_parameter(member, "member")?, service.reader.clock().clone());
-    let place = (page.before, page.wanted());
-    let load =
-        move |connection: &mut diesel::PgConnection| redemptions::page(connection, member, status, place, &clock);
-    let mut redemptions = service.reader.run(load).await?.ok_or_else(Problem::member_not_found)?;
+    let (member, place) = (caller.resolve_parameter(member, "member")?, (page.before, page.wanted()));
+    let found = service.reader.run(move |view| redemptions::page(view, member, status, place)).await?;
+    let mut redemptions = found.ok_or_else(Problem::member_not_found)?;
     let next_cursor = page.cut(&mut redemptions, |redemption| Uuid::from(redemption.id));
     let list = RedemptionList { redemptions, next_cursor };
     polled(&request, &list, &list)
@@ -219,8 +216,8 @@ async fn get_redemption(
     caller: Authorised,
     redemption_id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let (id, clock) = (id(&redemption_id)?, service.reader.clock().clone());
-    let redemption = service.reader.run(move |connection| redemptions::by_id(connection, id, &clock)).await?;
+    let id = id(&redemption_id)?;
+    let redemption = service.reader.run(move |view| redemptions::by_id(view, id)).await?;
     let may_see = |member: MemberId| caller.own().is_none_or(|own| own == member);
     let redemption = redemption.filter(|redemption| may_see(redemption.member_id)).ok_or_else(not_found)?;
     polled(&request, &redemption, &redemption)

@@ -23,6 +23,7 @@ use crate::domain::record::items::{MOST_ITEMS, RefundItem};
 use crate::domain::refusal::RefusalCode::*;
 use crate::domain::time::Timestamp;
 use crate::read::refunds::{self, RefundView};
+use crate::read::route::{self, Posted};
 
 /// The calls.
 pub const CALLS: &[Call] = &[
@@ -93,9 +94,11 @@ async fn refund_order(
     body: Body<RefundBody>,
 ) -> Result<HttpResponse, Problem> {
     let Body(RefundBody { refund_id, amount, items, occurred_at }) = body;
-    let order = orders::find(&service, order_id.into_inner()).await?;
-    let amount = input::in_currency(amount, order.currency, "amount")?;
-    let (order_id, member_id) = (order.order_id, order.member_id);
+    let order_id = orders::named(order_id)?;
+    let wanted = order_id.clone();
+    let order = service.reader.route(move |primary| route::order(primary, &wanted)).await?;
+    let Posted { member_id, currency, .. } = order.ok_or_else(Problem::order_not_found)?;
+    let amount = input::in_currency(amount, currency, "amount")?;
     let refund = RefundRequest { order_id, member_id, refund_id, amount, items, occurred_at };
     created(service.decide(&caller, key.optional(), refund).await?, None)
 }
@@ -107,11 +110,9 @@ async fn list_refunds(
     query: Query<Page<i64>>,
 ) -> Result<HttpResponse, Problem> {
     let Query(page) = query;
-    let order = orders::find(&service, order_id.into_inner()).await?;
-    let place = (order.member_id.journal(), order.order_id);
-    let load =
-        move |connection: &mut diesel::PgConnection| refunds::page(connection, place, page.before, page.wanted());
-    let mut refunds = service.reader.run(load).await?;
+    let order_id = orders::named(order_id)?;
+    let found = service.reader.run(move |view| refunds::page(view, order_id, page.before, page.wanted())).await?;
+    let mut refunds = found.ok_or_else(Problem::order_not_found)?;
     let next_cursor = page.cut(&mut refunds, |refund| refund.seq);
     json(&RefundList { refunds, next_cursor })
 }

@@ -116,11 +116,8 @@ async fn list_rewards(
     query: Query<RewardsQuery>,
 ) -> Result<HttpResponse, Problem> {
     let Query(RewardsQuery { available, page }) = query;
-    let clock = service.reader.clock().clone();
-    let (before, wanted) = (page.before, page.wanted());
-    let load =
-        move |connection: &mut diesel::PgConnection| rewards::page(connection, available, (before, wanted), &clock);
-    let mut rewards = service.reader.run(load).await?;
+    let place = (page.before, page.wanted());
+    let mut rewards = service.reader.run(move |view| rewards::page(view, available, place)).await?;
     let next_cursor = page.cut(&mut rewards, |reward| reward.id);
     let list = RewardList { rewards, next_cursor };
     polled(&request, &list, &list)
@@ -133,7 +130,7 @@ async fn get_reward(
     reward_id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let id = id(&reward_id)?;
-    let reward = service.reader.run(move |connection| rewards::by_id(connection, id)).await?;
+    let reward = service.reader.run(move |view| rewards::by_id(view, id)).await?;
     let reward = reward.ok_or_else(|| Problem::refused(&Refusal::RewardNotFound, false))?;
     polled(&request, &reward, &reward)
 }

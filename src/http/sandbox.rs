@@ -84,8 +84,7 @@ pub struct ClockReply {
 }
 
 async fn get_clock(service: web::Data<Service>, _caller: Authorised) -> Result<HttpResponse, Problem> {
-    let clock = service.reader.clock().clone();
-    let reading = service.reader.run(move |connection| clock.look(connection).map_err(ReadError::from)).await?;
+    let reading = service.reader.run(|view| view.clock.look(view.connection).map_err(ReadError::from)).await?;
     json(&ClockReply::of(reading))
 }
 

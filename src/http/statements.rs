@@ -47,11 +47,9 @@ async fn list_entries(
     query: Query<StatementQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (Query(StatementQuery { filter, page }), id) = (query, caller.member()?);
-    let (clock, programs) = (service.reader.clock().clone(), service.ledger.programs().book());
     let place = (page.before, page.wanted());
-    let read =
-        service.reader.run(move |connection| entries::statement(connection, id, filter, place, (&clock, &programs)));
-    let StatementPage { due, mut entries } = read.await?.ok_or_else(Problem::member_not_found)?;
+    let found = service.reader.run(move |view| entries::statement(view, id, filter, place)).await?;
+    let StatementPage { due, mut entries } = found.ok_or_else(Problem::member_not_found)?;
     let next_cursor = page.cut(&mut entries, |line| line.seq);
     let statement = Statement { due, entries, next_cursor };
     polled(&request, &statement, &statement)

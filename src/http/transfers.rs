@@ -23,7 +23,7 @@ use crate::domain::record::transfer::TransferStatus;
 use crate::domain::refusal::Refusal;
 use crate::domain::refusal::RefusalCode::*;
 use crate::ledger::AnswerTransfer;
-use crate::read::members;
+use crate::read::route;
 use crate::read::transfers::{self, Direction, TransferDetails, Wanted};
 
 /// The calls.
@@ -193,7 +193,7 @@ async fn transfer_points(
         service.limits.receiver_lookup(member)?;
     }
     let to_member_id = match to_external_id {
-        Some(external_id) => service.reader.run(move |connection| members::id_of(connection, &external_id)).await?,
+        Some(external_id) => service.reader.route(move |primary| route::member(primary, &external_id)).await?,
         None => to_member_id,
     };
     let to_member_id = to_member_id.ok_or_else(|| Problem::refused(&Refusal::ReceiverNotFound, false))?;
@@ -210,10 +210,9 @@ async fn list_transfers(
 ) -> Result<HttpResponse, Problem> {
     let Query(TransfersQuery { member, direction, status, page }) = query;
     let member = caller.resolve_parameter(member, "member")?;
-    let (clock, wanted, viewer) = (service.reader.clock().clone(), page.wanted(), caller.own());
-    let wanted = Wanted { direction, status, before: page.before, limit: wanted };
-    let load = move |connection: &mut diesel::PgConnection| transfers::page(connection, member, viewer, &clock, wanted);
-    let mut transfers = service.reader.run(load).await?.ok_or_else(Problem::member_not_found)?;
+    let (wanted, viewer) = (Wanted { direction, status, before: page.before, limit: page.wanted() }, caller.own());
+    let found = service.reader.run(move |view| transfers::page(view, member, viewer, wanted)).await?;
+    let mut transfers = found.ok_or_else(Problem::member_not_found)?;
     let next_cursor = page.cut(&mut transfers, |details| details.transfer.id.uuid());
     let list = Transfers { transfers, next_cursor };
     polled(&request, &list, &list)
@@ -273,8 +272,8 @@ async fn answer(
 // The transfer, if the caller may know of it. What is no id is the id of no transfer.
 async fn visible(service: &Service, caller: &Authorised, transfer_id: &str) -> Result<TransferDetails, Problem> {
     let id: TransferId = transfer_id.parse().map_err(|_| not_found())?;
-    let (clock, viewer) = (service.reader.clock().clone(), caller.own());
-    let found = service.reader.run(move |connection| transfers::by_id(connection, id, viewer, &clock)).await?;
+    let viewer = caller.own();
+    let found = service.reader.run(move |view| transfers::by_id(view, id, viewer)).await?;
     let party = |details: &TransferDetails| {
         let TransferDetails { transfer, .. } = details;
         caller.own().is_none_or(|own| own == transfer.from_member_id || own == transfer.to_member_id)

@@ -14,7 +14,6 @@ mod keys;
 mod lane;
 #[cfg(test)]
 mod machine;
-mod programs;
 mod queue;
 mod request;
 pub mod sandbox;
@@ -41,7 +40,6 @@ pub use self::command::{
 pub use self::failure::Failure;
 use self::health::Health;
 use self::lane::{Job, Lane};
-pub use self::programs::Programs;
 pub use self::queue::Priority;
 use self::queue::{Full, Queue};
 pub use self::request::Request;
@@ -49,7 +47,7 @@ use self::sandbox::ClockError;
 pub use self::sandbox::Mode;
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::sandbox::ClockMove;
-use crate::load;
+use crate::load::{self, Programs};
 use crate::postgres::clock::{Clock, Reading};
 use crate::postgres::connect;
 use crate::postgres::guard::{Gaps, Power};
@@ -148,7 +146,7 @@ impl Ledger {
     }
 
     /// The programme's versions, as last read.
-    pub fn programs(&self) -> &Programs {
+    pub fn programs(&self) -> &Arc<Programs> {
         &self.shared.programs
     }
 
@@ -268,7 +266,7 @@ impl Shared {
         while stopped.recv_timeout(WATCH_INTERVAL) == Err(RecvTimeoutError::Timeout) {
             let looked = || -> Result<(), OpenError> {
                 let mut connection = connect::plain(&self.config.url).map_err(OpenError::Unreachable)?;
-                self.programs.refresh(&mut connection).map_err(OpenError::Failed)?;
+                self.programs.refresh(&mut connection).map_err(Failure::from).map_err(OpenError::Failed)?;
                 self.start_lanes(setup::journals(&mut connection)?).map_err(OpenError::Thread)
             };
             if let Err(error) = looked() {

@@ -14,12 +14,11 @@ use super::answer::{Answer, NoAnswer};
 use super::batch::{Batch, Changes};
 use super::head::Heads;
 use super::keys::{self, Reach};
-use super::programs::Programs;
 use super::request::Request;
 use super::write::{self, Before, Place};
 use crate::domain::decide::Context;
 use crate::domain::ids::JournalId;
-use crate::load::{self, Around, Needs, Purpose, State};
+use crate::load::{self, Around, Needs, Programs, Purpose, State};
 use crate::postgres::clock::Clock;
 
 /// What a transaction is for.

@@ -13,6 +13,7 @@ mod lots;
 mod member;
 mod needs;
 mod program;
+mod programs;
 mod records;
 mod state;
 
@@ -25,6 +26,7 @@ pub(crate) use self::member::member_columns;
 pub use self::member::{MemberColumns, MemberRow, member, one, present};
 pub use self::needs::Needs;
 pub use self::program::{ledger_id, program_book, program_versions};
+pub use self::programs::Programs;
 pub use self::records::Named;
 pub use self::state::State;
 use crate::domain::ids::{JournalId, MemberId};

@@ -6,12 +6,11 @@ use diesel::sql_types::{BigInt, Nullable, SmallInt, Text, Timestamptz, Uuid as S
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{ReadError, members};
+use super::{ReadError, View, members};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::journal::entry::Kind;
 use crate::domain::movement::adjustment::{Reason, Side};
 use crate::domain::time::{self, Timestamp};
-use crate::postgres::clock::Clock;
 use crate::postgres::statement::statement;
 
 /// An adjustment that was made.
@@ -43,18 +42,17 @@ pub struct AdjustmentView {
 /// The adjustments of a member's wallet from the newest to the oldest: those before the entry `before`, at most `limit`;
 /// none if there is no such member.
 pub fn page(
-    connection: &mut PgConnection,
+    view: &mut View<'_>,
     member_id: MemberId,
     (before, limit): (Option<i64>, i64),
-    clock: &Clock,
 ) -> Result<Option<Vec<AdjustmentView>>, ReadError> {
-    if members::present(connection, member_id, clock)?.is_none() {
+    if members::present(view, member_id)?.is_none() {
         return Ok(None);
     }
     let (journal, kind) = (member_id.journal(), Kind::PointsAdjusted.name().to_owned());
     let load = LoadPage { member: member_id.uuid(), journal, kind, before: before.unwrap_or(i64::MAX), limit };
-    let rows: Vec<AdjustmentRow> = load.load(connection)?;
-    rows.into_iter().map(|row| view(member_id, row)).collect::<Result<_, _>>().map(Some)
+    let rows: Vec<AdjustmentRow> = load.load(view.connection)?;
+    rows.into_iter().map(|row| adjustment(member_id, row)).collect::<Result<_, _>>().map(Some)
 }
 
 type AdjustmentRow = (i64, Option<Uuid>, String, DateTime<Utc>, String, Option<String>);
@@ -69,7 +67,7 @@ struct Stated {
     reason: Reason,
 }
 
-fn view(member_id: MemberId, row: AdjustmentRow) -> Result<AdjustmentView, ReadError> {
+fn adjustment(member_id: MemberId, row: AdjustmentRow) -> Result<AdjustmentView, ReadError> {
     let (seq, command, actor, adjusted_at, payload, note) = row;
     let (journal, fault) = (member_id.journal(), "an adjustment that cannot be read");
     let unreadable = || ReadError::CorruptEntry { journal, seq, fault };

@@ -4,24 +4,21 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, SmallInt, Text, Uuid as SqlUuid};
 use uuid::Uuid;
 
-use super::ReadError;
-use crate::domain::ids::JournalId;
+use super::{ReadError, View};
+use crate::domain::ids::{JournalId, PROGRAM_JOURNAL};
 use crate::domain::movement::donation::Cause;
 use crate::postgres::statement::statement;
 
-/// The journal that causes stand in.
-const JOURNAL: JournalId = 0;
-
 /// The cause `id`; none if there is no such cause.
-pub fn by_id(connection: &mut PgConnection, id: Uuid) -> Result<Option<Cause>, ReadError> {
-    let rows: Vec<CauseRow> = LoadCause { journal: JOURNAL, id }.load(connection)?;
+pub fn by_id(view: &mut View<'_>, id: Uuid) -> Result<Option<Cause>, ReadError> {
+    let rows: Vec<CauseRow> = LoadCause { journal: PROGRAM_JOURNAL, id }.load(view.connection)?;
     rows.into_iter().next().map(cause).transpose()
 }
 
 /// Causes from the newest to the oldest, those older than `before` if it is given, at most `limit`.
-pub fn page(connection: &mut PgConnection, before: Option<Uuid>, limit: i64) -> Result<Vec<Cause>, ReadError> {
-    let load = LoadCauses { journal: JOURNAL, before: before.unwrap_or(Uuid::max()), limit };
-    let rows: Vec<CauseRow> = load.load(connection)?;
+pub fn page(view: &mut View<'_>, before: Option<Uuid>, limit: i64) -> Result<Vec<Cause>, ReadError> {
+    let load = LoadCauses { journal: PROGRAM_JOURNAL, before: before.unwrap_or(Uuid::max()), limit };
+    let rows: Vec<CauseRow> = load.load(view.connection)?;
     rows.into_iter().map(cause).collect()
 }
 

@@ -5,40 +5,38 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, SmallInt, Timestamptz, Uuid as SqlUuid};
 use uuid::Uuid;
 
-use super::{ReadError, causes, members};
+use super::{ReadError, View, causes, members};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::movement::donation::{Donation, receipt_number};
-use crate::postgres::clock::Clock;
 use crate::postgres::statement::statement;
 
 /// A member's donations from the newest to the oldest, those to `cause` alone if it is given; none if there is no such
 /// member.
 pub fn of_member(
-    connection: &mut PgConnection,
+    view: &mut View<'_>,
     member: MemberId,
     cause: Option<Uuid>,
     (before, limit): (Option<Uuid>, i64),
-    clock: &Clock,
 ) -> Result<Option<Vec<Donation>>, ReadError> {
-    if members::present(connection, member, clock)?.is_none() {
+    if members::present(view, member)?.is_none() {
         return Ok(None);
     }
     let load = LoadOfMember { member: member.uuid(), cause, before: before.unwrap_or(Uuid::max()), limit };
-    let rows: Vec<DonationRow> = load.load(connection)?;
+    let rows: Vec<DonationRow> = load.load(view.connection)?;
     rows.into_iter().map(donation).collect::<Result<_, _>>().map(Some)
 }
 
 /// The donations to a cause, from the newest to the oldest; none if there is no such cause.
 pub fn to_cause(
-    connection: &mut PgConnection,
+    view: &mut View<'_>,
     cause: Uuid,
     (before, limit): (Option<Uuid>, i64),
 ) -> Result<Option<Vec<Donation>>, ReadError> {
-    if causes::by_id(connection, cause)?.is_none() {
+    if causes::by_id(view, cause)?.is_none() {
         return Ok(None);
     }
     let load = LoadToCause { cause, before: before.unwrap_or(Uuid::max()), limit };
-    let rows: Vec<DonationRow> = load.load(connection)?;
+    let rows: Vec<DonationRow> = load.load(view.connection)?;
     rows.into_iter().map(donation).collect::<Result<_, _>>().map(Some)
 }
 

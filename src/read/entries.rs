@@ -9,16 +9,14 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::ReadError;
 use super::members::{self, Settled};
+use super::{ReadError, View};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::journal::account::Account;
 use crate::domain::journal::entry::{Draft, Entry, Hash, Kind, Posting, hex};
 use crate::domain::member::Balances;
-use crate::domain::program::ProgramBook;
 use crate::domain::time::{self, Timestamp};
 use crate::load;
-use crate::postgres::clock::Clock;
 use crate::postgres::statement::statement;
 
 /// A journal's head.
@@ -142,18 +140,17 @@ pub struct StatementPage {
 /// written yet, then the entries before number `before`, at most `limit`; of both what `filter` lets through. None if
 /// there is no such member.
 pub fn statement(
-    connection: &mut PgConnection,
+    view: &mut View<'_>,
     member: MemberId,
     filter: Filter,
     (before, limit): (Option<i64>, i64),
-    now: (&Clock, &ProgramBook),
 ) -> Result<Option<StatementPage>, ReadError> {
     // One snapshot, so that what is due and what is written fit together.
-    members::snapshot(connection, |connection| {
-        let Some(Settled { work, .. }) = members::settle(connection, member, now)? else { return Ok(None) };
-        let mut due: Vec<DueLine> = work.entries.iter().rev().map(DueLine::of).collect();
+    view.snapshot(|view| {
+        let Some(Settled { entries, .. }) = members::settle(view, member)? else { return Ok(None) };
+        let mut due: Vec<DueLine> = entries.iter().rev().map(DueLine::of).collect();
         due.retain(|line| before.is_none() && filter.takes(&line.kind, line.effective_at));
-        Ok(Some(StatementPage { due, entries: lines(connection, member, filter, before, limit)? }))
+        Ok(Some(StatementPage { due, entries: lines(view.connection, member, filter, before, limit)? }))
     })
 }
 

@@ -12,13 +12,11 @@ use diesel::sql_types::{BigInt, Nullable, SmallInt, Timestamptz, Uuid as SqlUuid
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::ReadError;
-use super::members::{Settled, settle, snapshot};
+use super::members::{Settled, settle};
+use super::{ReadError, View};
 use crate::domain::ids::{JournalId, MemberId};
-use crate::domain::program::ProgramBook;
 use crate::domain::record::lot::Lot;
 use crate::domain::time::{self, Timestamp};
-use crate::postgres::clock::Clock;
 use crate::postgres::statement::statement;
 
 /// Points that came together.
@@ -84,22 +82,21 @@ pub struct NotAPlace;
 
 /// At most `limit` lots that came before the one at `before`, each with its place; none if there is no such member.
 pub fn page(
-    connection: &mut PgConnection,
+    view: &mut View<'_>,
     id: MemberId,
-    (clock, programs): (&Clock, &ProgramBook),
     before: Option<Place>,
     limit: i64,
 ) -> Result<Option<Vec<(Place, LotView)>>, ReadError> {
     // One snapshot, so that what is due fits what is stored.
-    snapshot(connection, |connection| {
-        let Some(Settled { work, .. }) = settle(connection, id, (clock, programs))? else { return Ok(None) };
+    view.snapshot(|view| {
+        let Some(Settled { member, .. }) = settle(view, id)? else { return Ok(None) };
         let Place { seq, n } = before.unwrap_or(Place { seq: i64::MAX, n: 0 });
         let load = LoadLots { journal: id.journal(), member: id.uuid(), seq, n, limit };
-        let rows: Vec<LotRow> = load.load(connection)?;
+        let rows: Vec<LotRow> = load.load(view.connection)?;
         let lots = rows.into_iter().map(
             |((seq, n), (lot, earned, pending, active, held, expired), (active_at, expires_at))| {
                 let stored = Lot { id: lot, earned, pending, active, held, expired, active_at, expires_at };
-                (Place { seq, n }, LotView::from(work.member.lots.get(&lot).unwrap_or(&stored)))
+                (Place { seq, n }, LotView::from(member.lots.get(&lot).unwrap_or(&stored)))
             },
         );
         Ok(Some(lots.collect()))

@@ -1,6 +1,6 @@
 //! Members and their wallets, right at this instant whether or not a sweeper has run (invariant 9).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
@@ -8,16 +8,16 @@ use diesel::sql_types::{Array, BigInt, Date, Nullable, SmallInt, Text, Timestamp
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::ReadError;
+use super::{ReadError, View};
 use crate::domain::decide::{Context, Working};
 use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::journal::entry::Draft;
 use crate::domain::member::{Balances, Lifetime, Member};
 use crate::domain::movement::enrolment::{MemberReply, Profile};
-use crate::domain::program::ProgramBook;
 use crate::domain::record::lot::Lot;
 use crate::domain::time::{self, Timestamp};
 use crate::load::{self, Around, MemberColumns, MemberRow, Needs, Purpose, State, member_columns};
-use crate::postgres::clock::{Clock, programme_present};
+use crate::postgres::clock::programme_present;
 use crate::postgres::statement::statement;
 
 /// How many of the instants at which points expire a wallet lists.
@@ -66,25 +66,21 @@ pub struct Expiring {
 }
 
 /// A member's wallet; none if there is no such member.
-pub fn wallet(
-    connection: &mut PgConnection,
-    id: MemberId,
-    (clock, programs): (&Clock, &ProgramBook),
-) -> Result<Option<WalletReply>, ReadError> {
+pub fn wallet(view: &mut View<'_>, id: MemberId) -> Result<Option<WalletReply>, ReadError> {
     // One statement is one snapshot. While nothing is due, nothing has expired that is listed here.
     let load = LoadWallet { journal: id.journal(), member: id.uuid(), most: EXPIRING as i64 };
-    let rows: Vec<WalletRow> = load.load(connection)?;
+    let rows: Vec<WalletRow> = load.load(view.connection)?;
     let Some((row, now, (instants, points))) = rows.into_iter().next() else { return Ok(None) };
-    let (member, as_of) = (load::member(row)?, clock.read(now));
+    let (member, as_of) = (load::member(row)?, view.clock.read(now));
     if !is_due(&member, as_of) {
         let listed = instants.into_iter().flatten().zip(points.into_iter().flatten());
         let expiring = listed.map(|(expires_at, points)| Expiring { points, expires_at }).collect();
         return Ok(Some(WalletReply { contents: WalletContents::of(&member, expiring), as_of }));
     }
-    snapshot(connection, |connection| {
-        let Some(Settled { work, lots, as_of }) = settle(connection, id, (clock, programs))? else { return Ok(None) };
-        let expiring = expiring(connection, &work.member, &lots, as_of)?;
-        Ok(Some(WalletReply { contents: WalletContents::of(&work.member, expiring), as_of }))
+    view.snapshot(|view| {
+        let Some(Settled { member, lots, as_of, .. }) = settle(view, id)? else { return Ok(None) };
+        let expiring = expiring(view.connection, &member, &lots, as_of)?;
+        Ok(Some(WalletReply { contents: WalletContents::of(&member, expiring), as_of }))
     })
 }
 
@@ -119,102 +115,67 @@ fn expiring(
 }
 
 /// A member with what is personal; none if there is no such member.
-pub fn by_id(
-    connection: &mut PgConnection,
-    id: MemberId,
-    (clock, programs): (&Clock, &ProgramBook),
-) -> Result<Option<MemberReply>, ReadError> {
-    let Some(Settled { work, .. }) = settled(connection, id, (clock, programs))? else { return Ok(None) };
+pub fn by_id(view: &mut View<'_>, id: MemberId) -> Result<Option<MemberReply>, ReadError> {
+    let Some(Settled { member, .. }) = settled(view, id)? else { return Ok(None) };
     let rows: Vec<(String, Option<NaiveDate>, Vec<String>)> =
-        LoadProfile { journal: id.journal(), member: id.uuid() }.load(connection)?;
+        LoadProfile { journal: id.journal(), member: id.uuid() }.load(view.connection)?;
     let profile = rows.into_iter().next().map(|(external_id, birthday, tags)| Profile { external_id, birthday, tags });
-    Ok(Some(MemberReply::of(&work.member, profile.as_ref())))
+    Ok(Some(MemberReply::of(&member, profile.as_ref())))
+}
+
+/// The same of the customer who was enrolled under `external_id`.
+pub fn by_external_id(view: &mut View<'_>, external_id: &str) -> Result<Option<MemberReply>, ReadError> {
+    let rows: Vec<Uuid> = LoadId { external_id: external_id.to_owned() }.load(view.connection)?;
+    let Some(id) = rows.into_iter().next() else { return Ok(None) };
+    by_id(view, MemberId::try_from(id).map_err(|_| ReadError::Corrupt("a member without a member's id"))?)
 }
 
 /// The present, as a member's journal has it; none if there is no such member.
-pub fn present(connection: &mut PgConnection, id: MemberId, clock: &Clock) -> Result<Option<Timestamp>, ReadError> {
-    Ok(load::present(connection, id)?.map(|now| clock.read(now)))
-}
-
-/// The member enrolled under `external_id`.
-pub fn id_of(connection: &mut PgConnection, external_id: &str) -> Result<Option<MemberId>, ReadError> {
-    Ok(ids_of(connection, &[external_id.to_owned()])?.remove(external_id))
-}
-
-/// Those of `external_ids` that are enrolled, with their members.
-pub fn ids_of(connection: &mut PgConnection, external_ids: &[String]) -> Result<HashMap<String, MemberId>, ReadError> {
-    const AT_ONCE: usize = 1_000;
-    let mut found = HashMap::with_capacity(external_ids.len());
-    for external_ids in external_ids.chunks(AT_ONCE) {
-        let rows: Vec<(String, Uuid)> = LoadIds { external_ids: external_ids.to_vec() }.load(connection)?;
-        for (external_id, id) in rows {
-            let id = MemberId::try_from(id).map_err(|_| ReadError::Corrupt("a member without a member's id"))?;
-            found.insert(external_id, id);
-        }
-    }
-    Ok(found)
+pub fn present(view: &mut View<'_>, id: MemberId) -> Result<Option<Timestamp>, ReadError> {
+    Ok(load::present(view.connection, id)?.map(|now| view.clock.read(now)))
 }
 
 /// A member settled in memory.
-pub struct Settled<'p> {
-    /// The member, and what settling would write.
-    pub work: Working<'p>,
-    /// Those of its lots that something is due of, as they are stored.
+pub struct Settled {
+    /// The member as it is by then.
+    pub member: Member,
+    /// What settling would write.
+    pub entries: Vec<Draft>,
+    /// Those of its lots that something was due of, as they are stored.
     pub lots: BTreeMap<Uuid, Lot>,
     /// Up to when.
     pub as_of: Timestamp,
 }
 
 /// The member settled in memory up to now; none if there is no such member.
-pub fn settled<'p>(
-    connection: &mut PgConnection,
-    id: MemberId,
-    (clock, programs): (&Clock, &'p ProgramBook),
-) -> Result<Option<Settled<'p>>, ReadError> {
-    let Some((member, now)) = load::one(connection, id)? else { return Ok(None) };
-    let as_of = clock.read(now);
+pub fn settled(view: &mut View<'_>, id: MemberId) -> Result<Option<Settled>, ReadError> {
+    let Some((member, now)) = load::one(view.connection, id)? else { return Ok(None) };
+    let as_of = view.clock.read(now);
     if is_due(&member, as_of) {
-        return snapshot(connection, |connection| settle(connection, id, (clock, programs)));
+        return view.snapshot(|view| settle(view, id));
     }
-    let (work, lots) = (Working::on(&member, seen(as_of, programs)), BTreeMap::new());
-    Ok(Some(Settled { work, lots, as_of }))
+    Ok(Some(Settled { member, entries: Vec::new(), lots: BTreeMap::new(), as_of }))
 }
 
 /// The same within a snapshot.
-pub fn settle<'p>(
-    connection: &mut PgConnection,
-    id: MemberId,
-    (clock, programs): (&Clock, &'p ProgramBook),
-) -> Result<Option<Settled<'p>>, ReadError> {
-    let Some((member, now)) = load::one(connection, id)? else { return Ok(None) };
-    let as_of = clock.read(now);
-    let mut state = State::default();
-    let is_due = is_due(&member, as_of);
+pub fn settle(view: &mut View<'_>, id: MemberId) -> Result<Option<Settled>, ReadError> {
+    let Some((member, now)) = load::one(view.connection, id)? else { return Ok(None) };
+    let (as_of, programs) = (view.clock.read(now), view.programs);
+    let (mut state, is_due) = (State::default(), is_due(&member, as_of));
     state.members.insert(id, member);
     if is_due {
         let around = Around { purpose: Purpose::Show, now: as_of, programs };
-        load::stand(connection, &BTreeSet::from([id.journal()]), &mut Needs::default(), &around, &mut state)?;
+        let journals = BTreeSet::from([id.journal()]);
+        load::stand(view.connection, &journals, &mut Needs::default(), &around, &mut state)?;
     }
     let Some(member) = state.members.remove(&id) else { return Ok(None) };
-    let mut work = Working::on(&member, seen(as_of, programs));
+    let mut work = Working::on(&member, Context { now: as_of, programs, command: Uuid::nil(), actor: "system" });
     work.settle(as_of).map_err(|_| ReadError::Corrupt("a wallet that its lots do not make"))?;
-    Ok(Some(Settled { work, lots: member.lots, as_of }))
-}
-
-/// Runs queries of which all see the database as it is now.
-pub fn snapshot<T>(
-    connection: &mut PgConnection,
-    query: impl FnOnce(&mut PgConnection) -> Result<T, ReadError>,
-) -> Result<T, ReadError> {
-    connection.build_transaction().read_only().repeatable_read().run(query)
+    Ok(Some(Settled { member: work.member, entries: work.entries, lots: member.lots, as_of }))
 }
 
 fn is_due(member: &Member, now: Timestamp) -> bool {
     member.next_due_at().is_some_and(|due_at| due_at <= now)
-}
-
-fn seen(now: Timestamp, programs: &ProgramBook) -> Context<'_> {
-    Context { now, programs, command: Uuid::nil(), actor: "system" }
 }
 
 type WalletRow = (MemberRow, DateTime<Utc>, (Option<Vec<DateTime<Utc>>>, Option<Vec<i64>>));
@@ -249,9 +210,8 @@ statement! {
 }
 
 statement! {
-    LoadIds { external_ids: Vec<String> => Array<Text> } -> (Text, SqlUuid),
-    "SELECT p.external_id, p.member FROM UNNEST($1) AS wanted (external_id)
-     CROSS JOIN LATERAL (SELECT * FROM member_profile WHERE external_id = wanted.external_id OFFSET 0) AS p"
+    LoadId { external_id: String => Text } -> SqlUuid,
+    "SELECT member FROM member_profile WHERE external_id = $1"
 }
 
 statement! {

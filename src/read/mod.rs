@@ -10,7 +10,6 @@ pub mod entries;
 pub mod export;
 pub mod export_file;
 pub mod future;
-pub mod keys;
 pub mod lots;
 pub mod members;
 mod not_verified;
@@ -19,6 +18,7 @@ pub mod programs;
 pub mod redemptions;
 pub mod refunds;
 pub mod rewards;
+pub mod route;
 pub mod transfers;
 pub mod verify;
 
@@ -28,8 +28,10 @@ use std::time::{Duration, Instant};
 use diesel::PgConnection;
 use tokio::sync::{Mutex, Semaphore};
 
+use self::route::Primary;
 use crate::domain::ids::JournalId;
-use crate::load::Unloadable;
+use crate::domain::program::ProgramBook;
+use crate::load::{Programs, Unloadable};
 use crate::postgres::clock::Clock;
 use crate::postgres::connect::{self, ReadPool};
 use crate::postgres::errors::{self, Meaning};
@@ -43,11 +45,31 @@ const READINESS_AGE: Duration = Duration::from_secs(1);
 /// How long the database may take to show that it is there.
 const READINESS_PATIENCE: Duration = Duration::from_secs(2);
 
+/// What a query for an answer is given. Its connection is read-only, and may be one to a copy that is a little behind.
+pub struct View<'a> {
+    /// The connection.
+    pub connection: &'a mut PgConnection,
+    /// The programme's clock.
+    pub clock: &'a Clock,
+    /// The programme's versions.
+    pub programs: &'a ProgramBook,
+}
+
+impl View<'_> {
+    /// Runs queries that all see the database as it is now.
+    pub fn snapshot<T>(&mut self, query: impl FnOnce(&mut View<'_>) -> Result<T, ReadError>) -> Result<T, ReadError> {
+        let (clock, programs) = (self.clock, self.programs);
+        let mut transaction = self.connection.build_transaction().read_only().repeatable_read();
+        transaction.run(|connection| query(&mut View { connection, clock, programs }))
+    }
+}
+
 /// Runs queries for requests, a bounded number at a time.
 #[derive(Clone)]
 pub struct Reader {
     pool: ReadPool,
     clock: Clock,
+    programs: Arc<Programs>,
     running: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     url: Arc<str>,
@@ -56,20 +78,33 @@ pub struct Reader {
 
 impl Reader {
     /// `size` readers of the database at `url`. Nothing is connected yet.
-    pub fn new(url: &str, clock: Clock, size: u32) -> Self {
+    pub fn new(url: &str, clock: Clock, programs: Arc<Programs>, size: u32) -> Self {
         let permits = usize::try_from(size).unwrap_or(1);
         let waiting = Arc::new(Semaphore::new(permits * WAITING_PER_READER));
         let (running, readiness) = (Arc::new(Semaphore::new(permits)), Arc::default());
-        Self { pool: connect::readers(url, size), clock, running, waiting, url: url.into(), readiness }
+        Self { pool: connect::readers(url, size), clock, programs, running, waiting, url: url.into(), readiness }
     }
 
-    /// The programme's clock.
-    pub fn clock(&self) -> &Clock {
-        &self.clock
-    }
-
-    /// Runs a query on a thread that may block. Says at once when too many wait already.
+    /// Runs a query for an answer, on a thread that may block. Says at once when too many wait already.
     pub async fn run<T, F>(&self, query: F) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut View<'_>) -> Result<T, ReadError> + Send + 'static,
+    {
+        let (clock, programs) = (self.clock.clone(), self.programs.book());
+        self.blocking(move |connection| query(&mut View { connection, clock: &clock, programs: &programs })).await
+    }
+
+    /// Finds out where a command goes, in the same way, but always in the database that the lanes write to.
+    pub async fn route<T, F>(&self, query: F) -> Result<T, ReadError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Primary<'_>) -> Result<T, ReadError> + Send + 'static,
+    {
+        self.blocking(move |connection| query(&mut Primary(connection))).await
+    }
+
+    async fn blocking<T, F>(&self, query: F) -> Result<T, ReadError>
     where
         T: Send + 'static,
         F: FnOnce(&mut PgConnection) -> Result<T, ReadError> + Send + 'static,

@@ -1,16 +1,14 @@
 //! Orders as they were posted, with what they earned.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Nullable, Numeric, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Nullable, Numeric, Text, Timestamptz, Uuid as SqlUuid};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::ReadError;
+use super::{ReadError, View};
 use crate::domain::ids::{MemberId, RedemptionId};
 use crate::domain::money::{self, Currency};
 use crate::domain::movement::order::{Earned, Paid};
@@ -73,13 +71,15 @@ type OrderRow = (
 );
 
 /// The order `order_id`; none if it was never posted with success.
-pub fn by_id(connection: &mut PgConnection, order_id: &str) -> Result<Option<OrderView>, ReadError> {
-    let rows: Vec<OrderRow> = LoadOrder { order_id: order_id.to_owned() }.load(connection)?;
+pub fn by_id(view: &mut View<'_>, order_id: &str) -> Result<Option<OrderView>, ReadError> {
+    let rows: Vec<OrderRow> = LoadOrder { order_id: order_id.to_owned() }.load(view.connection)?;
     let row = rows.into_iter().next();
-    row.map(|row| view(row).ok_or(ReadError::Corrupt("an order that cannot be read"))).transpose()
+    row.map(|row| order(row).ok_or(ReadError::Corrupt("an order that cannot be read"))).transpose()
 }
 
-fn view(((order_id, member, occurred_at, currency, amount), rest, (response, payload)): OrderRow) -> Option<OrderView> {
+fn order(
+    ((order_id, member, occurred_at, currency, amount), rest, (response, payload)): OrderRow,
+) -> Option<OrderView> {
     let (discount, channel, items, refunded) = rest;
     let currency: Currency = currency.parse().ok()?;
     let money = |amount| money::format_amount(amount, currency);
@@ -104,40 +104,6 @@ fn view(((order_id, member, occurred_at, currency, amount), rest, (response, pay
         remaining: money(amount - refunded),
         returned: was_refunded && refunded == amount,
     })
-}
-
-/// Whose an order is, and what a line about it must agree with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Posted {
-    /// Who ordered.
-    pub member_id: MemberId,
-    /// The shop's id of the customer; none once the member is erased.
-    pub external_id: Option<String>,
-    /// When.
-    pub occurred_at: Timestamp,
-    /// The currency.
-    pub currency: Currency,
-}
-
-/// Those of `order_ids` that were posted with success. Not for long lists: they are looked up at once.
-pub fn posted(connection: &mut PgConnection, order_ids: Vec<String>) -> Result<HashMap<String, Posted>, ReadError> {
-    let rows: Vec<PostedRow> = LoadPosted { order_ids }.load(connection)?;
-    let row = |(order_id, member, external_id, occurred_at, currency): PostedRow| {
-        let (member_id, currency) = (MemberId::try_from(member).ok()?, currency.parse().ok()?);
-        Some((order_id, Posted { member_id, external_id, occurred_at, currency }))
-    };
-    rows.into_iter().map(|found| row(found).ok_or(ReadError::Corrupt("an order that cannot be read"))).collect()
-}
-
-type PostedRow = (String, Uuid, Option<String>, DateTime<Utc>, String);
-
-statement! {
-    LoadPosted { order_ids: Vec<String> => Array<Text> } -> (Text, SqlUuid, Nullable<Text>, Timestamptz, Text),
-    "SELECT o.order_id, o.member, p.external_id, o.occurred_at, o.currency FROM UNNEST($1) AS wanted (order_id)
-     CROSS JOIN LATERAL (SELECT * FROM orders WHERE order_id = wanted.order_id OFFSET 0) AS o
-     LEFT JOIN LATERAL (
-         SELECT external_id FROM member_profile WHERE journal = o.journal AND member = o.member OFFSET 0
-     ) AS p ON true"
 }
 
 statement! {

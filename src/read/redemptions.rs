@@ -5,33 +5,32 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use uuid::Uuid;
 
-use super::{ReadError, members};
+use super::{ReadError, View, members};
 use crate::domain::ids::{JournalId, MemberId, RedemptionId};
 use crate::domain::record::redemption::{Redemption, RedemptionStatus};
 use crate::domain::time::Timestamp;
-use crate::postgres::clock::{Clock, programme_present};
+use crate::postgres::clock::programme_present;
 use crate::postgres::statement::statement;
 
 /// A redemption; none if there is none with this id.
-pub fn by_id(connection: &mut PgConnection, id: RedemptionId, clock: &Clock) -> Result<Option<Redemption>, ReadError> {
+pub fn by_id(view: &mut View<'_>, id: RedemptionId) -> Result<Option<Redemption>, ReadError> {
     let rows: Vec<(String, DateTime<Utc>)> =
-        LoadRedemption { journal: id.journal(), id: id.uuid() }.load(connection)?;
-    rows.first().map(|(state, now)| read(state, clock.read(*now))).transpose()
+        LoadRedemption { journal: id.journal(), id: id.uuid() }.load(view.connection)?;
+    rows.first().map(|(state, now)| read(state, view.clock.read(*now))).transpose()
 }
 
 /// A member's redemptions from the newest to the oldest: those before `before` that are in `status`, if these are given,
 /// at most `limit`; none if there is no such member.
 pub fn page(
-    connection: &mut PgConnection,
+    view: &mut View<'_>,
     member: MemberId,
     status: Option<RedemptionStatus>,
     (before, limit): (Option<Uuid>, i64),
-    clock: &Clock,
 ) -> Result<Option<Vec<Redemption>>, ReadError> {
-    let Some(now) = members::present(connection, member, clock)? else { return Ok(None) };
+    let Some(now) = members::present(view, member)? else { return Ok(None) };
     let (before, status) = (before.unwrap_or(Uuid::max()), status.map(|status| status.name().to_owned()));
     let load = LoadPage { member: member.uuid(), before, status, now, limit };
-    let states: Vec<String> = load.load(connection)?;
+    let states: Vec<String> = load.load(view.connection)?;
     states.iter().map(|state| read(state, now)).collect::<Result<_, _>>().map(Some)
 }
 

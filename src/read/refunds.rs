@@ -6,7 +6,7 @@ use diesel::sql_types::{BigInt, Nullable, SmallInt, Text, Timestamptz};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::ReadError;
+use super::{ReadError, View};
 use crate::domain::ids::JournalId;
 use crate::domain::movement::refund::{PointsReversed, Returned};
 use crate::domain::record::items::{self, RefundItem};
@@ -52,20 +52,23 @@ pub struct RefundView {
 
 type RefundRow = (i64, String, Option<String>, String, (DateTime<Utc>, DateTime<Utc>));
 
-/// The refunds of an order of this journal from the newest to the oldest: those before the entry `before`, at most
-/// `limit`.
+/// The refunds of an order from the newest to the oldest: those before the entry `before`, at most `limit`; none if it was
+/// never posted with success.
 pub fn page(
-    connection: &mut PgConnection,
-    (journal, order_id): (JournalId, String),
+    view: &mut View<'_>,
+    order_id: String,
     before: Option<i64>,
     limit: i64,
-) -> Result<Vec<RefundView>, ReadError> {
+) -> Result<Option<Vec<RefundView>>, ReadError> {
+    let journals: Vec<JournalId> = LoadJournal { order_id: order_id.clone() }.load(view.connection)?;
+    let Some(journal) = journals.into_iter().next() else { return Ok(None) };
     let load = LoadPage { journal, order_id, before: before.unwrap_or(i64::MAX), limit };
-    let rows: Vec<RefundRow> = load.load(connection)?;
-    rows.into_iter().map(|row| view(row).ok_or(ReadError::Corrupt("a refund that cannot be read"))).collect()
+    let rows: Vec<RefundRow> = load.load(view.connection)?;
+    let read = |row| refund(row).ok_or(ReadError::Corrupt("a refund that cannot be read"));
+    rows.into_iter().map(read).collect::<Result<_, _>>().map(Some)
 }
 
-fn view((seq, refund_id, items, response, (occurred_at, refunded_at)): RefundRow) -> Option<RefundView> {
+fn refund((seq, refund_id, items, response, (occurred_at, refunded_at)): RefundRow) -> Option<RefundView> {
     let mut response: Value = serde_json::from_str(&response).ok()?;
     let mut answered = |key: &str| Some(response.get_mut(key)?.take());
     Some(RefundView {
@@ -79,6 +82,11 @@ fn view((seq, refund_id, items, response, (occurred_at, refunded_at)): RefundRow
         occurred_at,
         refunded_at,
     })
+}
+
+statement! {
+    LoadJournal { order_id: String => Text } -> SmallInt,
+    "SELECT journal FROM orders WHERE order_id = $1"
 }
 
 statement! {

@@ -5,10 +5,10 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use uuid::Uuid;
 
-use super::ReadError;
+use super::{ReadError, View};
 use crate::domain::movement::reward::{Reward, RewardReply};
 use crate::domain::record::counter::Counter;
-use crate::postgres::clock::{Clock, programme_present};
+use crate::postgres::clock::programme_present;
 use crate::postgres::statement::statement;
 
 /// How many rewards are read at a time where some may be passed over.
@@ -17,25 +17,24 @@ const BATCH: i64 = 200;
 type RewardRow = (Uuid, String, Option<i64>, i64);
 
 /// A reward; none if there is none with this id.
-pub fn by_id(connection: &mut PgConnection, id: Uuid) -> Result<Option<RewardReply>, ReadError> {
-    let rows: Vec<RewardRow> = LoadReward { id }.load(connection)?;
+pub fn by_id(view: &mut View<'_>, id: Uuid) -> Result<Option<RewardReply>, ReadError> {
+    let rows: Vec<RewardRow> = LoadReward { id }.load(view.connection)?;
     rows.into_iter().next().map(|row| Ok(reward(row)?.reply())).transpose()
 }
 
 /// Rewards from the newest to the oldest: those before `before` if it is given, at most `limit`. `available`: only those
 /// that can be redeemed now.
 pub fn page(
-    connection: &mut PgConnection,
+    view: &mut View<'_>,
     available: bool,
     (before, limit): (Option<Uuid>, i64),
-    clock: &Clock,
 ) -> Result<Vec<RewardReply>, ReadError> {
-    let now: DateTime<Utc> = LoadPresent {}.get_result(connection)?;
-    let (now, most) = (clock.read(now), usize::try_from(limit).unwrap_or_default());
+    let now: DateTime<Utc> = LoadPresent {}.get_result(view.connection)?;
+    let (now, most) = (view.clock.read(now), usize::try_from(limit).unwrap_or_default());
     let (mut before, batch) = (before.unwrap_or(Uuid::max()), if available { limit.max(BATCH) } else { limit });
     let mut rewards = Vec::new();
     loop {
-        let rows: Vec<RewardRow> = LoadPage { before, limit: batch }.load(connection)?;
+        let rows: Vec<RewardRow> = LoadPage { before, limit: batch }.load(view.connection)?;
         let last_batch = (rows.len() as i64) < batch;
         for row in rows {
             let reward = reward(row)?;

@@ -7,12 +7,12 @@ use diesel::sql_types::{BigInt, Bool, Nullable, SmallInt, Text, Timestamptz, Uui
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{ReadError, members};
+use super::{ReadError, View, members};
 use crate::domain::ids::{JournalId, MemberId, TransferId};
 use crate::domain::movement::transfer::TransferView;
 use crate::domain::record::transfer::{Transfer, TransferStatus};
 use crate::domain::time::Timestamp;
-use crate::postgres::clock::{Clock, programme_present};
+use crate::postgres::clock::programme_present;
 use crate::postgres::statement::statement;
 
 /// A transfer with what the giver wrote, as one of the two members or somebody else may see it.
@@ -57,27 +57,25 @@ pub struct Wanted {
 
 /// The transfer `id`, as `viewer` may see it; none if there is no such transfer.
 pub fn by_id(
-    connection: &mut PgConnection,
+    view: &mut View<'_>,
     id: TransferId,
     viewer: Option<MemberId>,
-    clock: &Clock,
 ) -> Result<Option<TransferDetails>, ReadError> {
     let rows: Vec<(String, Option<String>, DateTime<Utc>)> =
-        LoadTransfer { journal: id.journal(), id: id.uuid() }.load(connection)?;
+        LoadTransfer { journal: id.journal(), id: id.uuid() }.load(view.connection)?;
     let row = rows.into_iter().next();
-    row.map(|(state, message, now)| details(&state, message, viewer, clock.read(now))).transpose()
+    row.map(|(state, message, now)| details(&state, message, viewer, view.clock.read(now))).transpose()
 }
 
 /// A page of a member's transfers, from the newest to the oldest, as `viewer` may see them; none if there is no such
 /// member.
 pub fn page(
-    connection: &mut PgConnection,
+    view: &mut View<'_>,
     member: MemberId,
     viewer: Option<MemberId>,
-    clock: &Clock,
     wanted: Wanted,
 ) -> Result<Option<Vec<TransferDetails>>, ReadError> {
-    let Some(now) = members::present(connection, member, clock)? else { return Ok(None) };
+    let Some(now) = members::present(view, member)? else { return Ok(None) };
     let Wanted { direction, status, before, limit } = wanted;
     let load = LoadPage {
         member: member.uuid(),
@@ -88,7 +86,7 @@ pub fn page(
         now,
         limit,
     };
-    let rows: Vec<(String, Option<String>)> = load.load(connection)?;
+    let rows: Vec<(String, Option<String>)> = load.load(view.connection)?;
     let page: Result<_, _> = rows.into_iter().map(|(state, message)| details(&state, message, viewer, now)).collect();
     page.map(Some)
 }

@@ -7,7 +7,7 @@ use accrue::domain::ids::MemberId;
 use accrue::domain::time::Timestamp;
 use accrue::ledger::{Outcome, Publish, Request};
 use accrue::postgres::clock::Clock;
-use accrue::read::members;
+use accrue::read::{View, members};
 use diesel::PgConnection;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -140,7 +140,10 @@ fn numbers(owner: &mut PgConnection, query: &str) -> BTreeMap<Uuid, i64> {
 fn read(app: &App, owner: &mut PgConnection, of: &BTreeMap<MemberId, Wallet>) -> BTreeMap<MemberId, Wallet> {
     let programs = app.ledger.programs().book();
     let wallets = of.iter().map(|(id, wallet)| {
-        let read = members::wallet(owner, *id, (&app.clock, &programs)).unwrap().unwrap().contents;
+        let read = members::wallet(&mut View { connection: owner, clock: &app.clock, programs: &programs }, *id)
+            .unwrap()
+            .unwrap()
+            .contents;
         let wallet = Wallet {
             status: wallet.status,
             active: read.balances.active,

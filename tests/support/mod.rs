@@ -142,7 +142,7 @@ impl App {
         let mut config = LedgerConfig { clock: clock.clone(), ..LedgerConfig::new(database.service_url()) };
         configure(&mut config);
         let ledger = Arc::new(Ledger::open(config).expect("the ledger opens"));
-        let reader = Reader::new(&database.service_url(), clock.clone(), 4);
+        let reader = Reader::new(&database.service_url(), clock.clone(), Arc::clone(ledger.programs()), 4);
         let authenticator = Arc::new(Authenticator::new(keys).expect("the keys are usable"));
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let service =

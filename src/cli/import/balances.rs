@@ -16,7 +16,7 @@ use crate::domain::journal::entry::MAX_POINTS;
 use crate::domain::movement::adjustment::{Adjustment, Reason, Side};
 use crate::domain::time::Timestamp;
 use crate::ledger::{First, Ledger};
-use crate::read::keys;
+use crate::read::route::{self, Primary};
 
 /// The operation that the keys of lines belong to: that of an adjustment, with or without an enrolment.
 const OPERATION: &str = "points.adjust";
@@ -95,7 +95,7 @@ impl Import for Balances<'_> {
         let now = self.ledger.clock().look(connection)?.now;
         let keys: Vec<String> = rows.iter().map(|row| self.key(row)).collect();
         // Asked beforehand: a lot that was pending when it was imported is active now, and is no other for that.
-        let taken = keys::taken(connection, (ACTOR, OPERATION), keys.clone())?;
+        let taken = route::keys(&mut Primary(connection), (ACTOR, OPERATION), keys.clone())?;
         let step =
             |(row, key): (Row, String)| if taken.contains(&key) { Step::Known } else { self.step(row, key, now) };
         Ok(rows.into_iter().zip(keys).map(step).collect())

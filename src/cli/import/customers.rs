@@ -9,7 +9,7 @@ use crate::domain::ids::MemberId;
 use crate::domain::movement::enrolment::Enrolment;
 use crate::domain::time::Timestamp;
 use crate::ledger::{Command, EnrolWith, First, Ledger};
-use crate::read::members;
+use crate::read::route::{self, Primary};
 
 /// The customers of a file.
 pub struct Customers<'a> {
@@ -41,7 +41,7 @@ impl<'a> Customers<'a> {
     /// Looks up who is a member.
     pub fn look_up(&mut self, connection: &mut PgConnection) -> Result<()> {
         let names: Vec<String> = self.met.keys().cloned().collect();
-        let members = members::ids_of(connection, &names)?;
+        let members = route::members(&mut Primary(connection), &names)?;
         for (name, customer) in &mut self.met {
             *customer = match (members.get(name), &customer) {
                 (Some(member), _) => Customer::Member(*member),

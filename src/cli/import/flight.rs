@@ -14,7 +14,7 @@ use crate::domain::ids::MemberId;
 use crate::domain::refusal::Refusal;
 use crate::ledger::{Answer, Command, EnrolWith, Ledger, NoAnswer, Outcome, Priority, Request};
 use crate::postgres::connect;
-use crate::read::members;
+use crate::read::route::{self, Primary};
 
 /// How long a command may wait in its queue.
 const PATIENCE: Duration = Duration::from_secs(3_600);
@@ -106,7 +106,7 @@ impl<'a> Flight<'a> {
             return Ok(None);
         };
         let mut connection = connect::plain(self.url).map_err(unreachable)?;
-        let member = members::id_of(&mut connection, &enrolment.external_id)?;
+        let member = route::member(&mut Primary(&mut connection), &enrolment.external_id)?;
         Ok(member.map(|member| first.clone().of_member(member)))
     }
 

@@ -17,7 +17,7 @@ use crate::domain::movement::order::Order;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::ledger::{Command, First, Ledger};
-use crate::read::orders::{self, Posted};
+use crate::read::route::{self, Posted, Primary};
 
 /// An import of orders.
 pub struct Orders<'a> {
@@ -81,7 +81,7 @@ impl Import for Orders<'_> {
     }
 
     fn resolve(&mut self, connection: &mut PgConnection, rows: Vec<Row>) -> Result<Vec<Step>> {
-        let posted = orders::posted(connection, rows.iter().map(|row| row.order_id.clone()).collect())?;
+        let posted = route::orders(&mut Primary(connection), rows.iter().map(|row| row.order_id.clone()).collect())?;
         Ok(rows.into_iter().map(|row| self.step(row, &posted)).collect())
     }
 }

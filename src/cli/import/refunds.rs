@@ -16,7 +16,7 @@ use crate::domain::movement::refund::RefundRequest;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::ledger::Command;
-use crate::read::orders::{self, Posted};
+use crate::read::route::{self, Posted, Primary};
 
 /// An import of refunds.
 pub struct Refunds {
@@ -71,7 +71,7 @@ impl Import for Refunds {
     }
 
     fn resolve(&mut self, connection: &mut PgConnection, rows: Vec<Row>) -> Result<Vec<Step>> {
-        let posted = orders::posted(connection, rows.iter().map(|row| row.order_id.clone()).collect())?;
+        let posted = route::orders(&mut Primary(connection), rows.iter().map(|row| row.order_id.clone()).collect())?;
         Ok(rows.into_iter().map(|row| self.step(row, &posted)).collect())
     }
 }

@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use diesel::PgConnection;
 
-use super::Failure;
+use super::{Unloadable, program};
 use crate::domain::movement::publication::LEAD;
 use crate::domain::program::ProgramBook;
 use crate::domain::time::{EARLIEST, Timestamp};
-use crate::load;
 
 /// How old the knowledge may be before a lane reads again, half of the least lead of a publication.
 const FRESH: Duration = Duration::from_secs(30);
@@ -45,7 +44,7 @@ impl Programs {
     }
 
     /// The versions, read again if they could miss one that is in force at `now`.
-    pub(super) fn fresh(&self, connection: &mut PgConnection, now: Timestamp) -> Result<Arc<ProgramBook>, Failure> {
+    pub fn fresh(&self, connection: &mut PgConnection, now: Timestamp) -> Result<Arc<ProgramBook>, Unloadable> {
         let old = {
             let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
             known.read_at.elapsed() > FRESH || now - known.good_at > AHEAD
@@ -59,9 +58,11 @@ impl Programs {
     }
 
     /// Reads versions that were published since.
-    pub(super) fn refresh(&self, connection: &mut PgConnection) -> Result<(), Failure> {
+    ///
+    /// Errors: [`Unloadable`].
+    pub fn refresh(&self, connection: &mut PgConnection) -> Result<(), Unloadable> {
         let read_at = Instant::now();
-        let published = load::program_versions(connection, self.book().latest_version().version)?;
+        let published = program::program_versions(connection, self.book().latest_version().version)?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         // Another thread may have read more in the meantime: versions are only ever added.
         if !published.is_empty() {
