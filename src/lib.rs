@@ -95,7 +95,7 @@
 //! | [`postgres`] | a private cluster, connections, migrations, the clock, what errors mean |
 //! | [`ledger`] | the only writer; its schema is private to it |
 //! | [`read`] | queries for answers, the export, verification; on read-only connections |
-//! | [`http`] | the API: access, problems, a file per resource |
+//! | [`http`] | the API: a table of calls, a file per resource |
 //! | [`jobs`] | the sweeper, which writes down what fell due |
 //! | [`process`] | the log that holds nobody up, threads that begin anew |
 //! | [`cli`] | the commands |

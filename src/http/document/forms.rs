@@ -59,6 +59,11 @@ const FORMS: [(&str, &[(&str, &str)]); 23] = [
 /// Gives every text its form.
 pub fn add(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
     schemas.values_mut().for_each(date);
+    if let Some(RefOr::T(Schema::Object(order))) = schemas.get_mut("OrderRequest")
+        && let Some(RefOr::T(Schema::Array(redemptions))) = order.properties.get_mut("redemption_ids")
+    {
+        redemptions.unique_items = true;
+    }
     for (name, fields) in FORMS {
         let schema = schemas.get_mut(name).unwrap_or_else(|| panic!("{name} is no schema"));
         for (field, pattern) in fields {
