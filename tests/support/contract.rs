@@ -41,7 +41,8 @@ pub fn hold(method: &str, path: &str, answer: &Answer) {
         assert_eq!(answer.headers.contains_key(name), listed, "{name} of {call:?}: {answer:?}");
     }
     SEEN.lock().expect("no panic under it").add(format!("{} {code}", call.name));
-    if !answer.body.is_null() {
+    // What was answered before is answered again as it was, also by an older version.
+    if !answer.body.is_null() && !answer.replayed() {
         fits(call, answer.status, &answer.body).unwrap_or_else(|wrong| panic!("{call:?}: {wrong}: {answer:?}"));
     }
 }

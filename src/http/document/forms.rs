@@ -8,7 +8,7 @@ use utoipa::openapi::schema::{Array, ArrayItems, KnownFormat, Object, Schema, Sc
 use super::super::call::forms;
 
 /// The pattern of each field of a schema, or of the schema itself where no field is named.
-const FORMS: [(&str, &[(&str, &str)]); 23] = [
+const FORMS: [(&str, &[(&str, &str)]); 24] = [
     ("MemberId", &[("", forms::ID)]),
     ("RedemptionId", &[("", forms::ID)]),
     ("TransferId", &[("", forms::ID)]),
@@ -53,6 +53,7 @@ const FORMS: [(&str, &[(&str, &str)]); 23] = [
             ("return_grace", forms::LASTING_PERIOD),
         ],
     ),
+    ("ProgramDocument", &[("name", forms::TEXT)]),
     ("TransferDocument", &[("offer_ttl", forms::LASTING_PERIOD)]),
 ];
 
