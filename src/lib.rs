@@ -98,7 +98,7 @@
 //! | [`load`] | the state that a decision needs, for those who keep it and those who show it |
 //! | [`ledger`] | the only writer: a test holds that no statement elsewhere writes, and readers' connections are read-only |
 //! | [`read`] | queries for answers, the export, verification; on read-only connections |
-//! | [`http`] | the API: access, problems, a file per resource |
+//! | [`http`] | the API: a table of calls, a file per resource |
 //! | [`jobs`] | the sweeper, which writes down what fell due |
 //! | [`process`] | the log that holds nobody up, threads that begin anew |
 //! | [`cli`] | the commands |

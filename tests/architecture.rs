@@ -30,6 +30,34 @@ const FLOORS: [&[&str]; 9] = [
     &["audit"],
 ];
 
+/// The same of the HTTP interface.
+const HTTP_FLOORS: [&[&str]; 13] = [
+    &["code", "exports", "headers", "strict_json"],
+    &["auth"],
+    &["problem"],
+    &["answer", "caller", "limits", "unparsed"],
+    &["connections", "service"],
+    &["input"],
+    &["call"],
+    &["ledger", "members", "memberships", "operations", "orders", "page", "sandbox"],
+    &[
+        "adjustments",
+        "causes",
+        "donations",
+        "lots",
+        "programs",
+        "redemptions",
+        "refunds",
+        "rewards",
+        "statements",
+        "transfers",
+    ],
+    &["table"],
+    &["access"],
+    &["document"],
+    &["server"],
+];
+
 /// What the rules must not know of.
 const NOT_IN_DOMAIN: [&str; 8] =
     ["diesel", "actix_web", "tokio", "ureq", "std::time", "Utc::now", "SystemTime", "rand::"];
@@ -71,25 +99,42 @@ fn modules_use_only_what_lies_below_them() {
 
 #[test]
 fn no_room_of_the_rules_knows_one_above_it_or_beside_it() {
-    let domain = source().join("domain");
-    let floor = |room: &str| FLOORS.iter().position(|rooms| rooms.contains(&room));
+    assert_floors("domain", &FLOORS, |_| None);
+}
+
+#[test]
+fn no_room_of_the_http_interface_knows_one_above_it_or_beside_it() {
+    // A room that is one file has the others beside it; the files of a folder have them one step further out.
+    assert_floors("http", &HTTP_FLOORS, |depth| Some(if depth == 1 { "super::" } else { "super::super::" }));
+}
+
+// Rooms name each other by their whole path, and from a file at some depth also by the relative one that is given.
+#[track_caller]
+fn assert_floors(module: &str, floors: &[&[&str]], relative: fn(usize) -> Option<&'static str>) {
+    let folder = source().join(module);
+    let floor = |room: &str| floors.iter().position(|rooms| rooms.contains(&room));
     let mut seen = BTreeSet::new();
-    for file in sources(&domain).into_iter().filter(|file| !file.ends_with("tests.rs")) {
-        let place = file.strip_prefix(&domain).unwrap().components().next().unwrap();
-        let room = Path::new(&place).file_stem().unwrap().to_str().unwrap().to_owned();
+    for file in sources(&folder).into_iter().filter(|file| !file.ends_with("tests.rs")) {
+        let path = file.strip_prefix(&folder).unwrap();
+        let room = Path::new(path.iter().next().unwrap()).file_stem().unwrap().to_str().unwrap().to_owned();
         if room == "mod" {
             continue;
         }
         let own = floor(&room).unwrap_or_else(|| panic!("{room} is on no floor"));
         let text = fs::read_to_string(&file).unwrap();
-        assert!(!text.contains("super::super"), "{} reaches out of its room without its name", file.display());
-        for (line, used) in words_after(&text, "crate::domain::") {
+        let relative = relative(path.iter().count());
+        let unnamed = format!("super::{}", relative.unwrap_or("super::"));
+        assert!(!text.contains(&unnamed), "{} reaches out of its room without its name", file.display());
+        let whole = format!("crate::{module}::");
+        for (line, used) in
+            [Some(whole.as_str()), relative].into_iter().flatten().flat_map(|path| words_after(&text, path))
+        {
             let below = floor(used).is_some_and(|other| other < own);
             assert!(used == room || below, "{}:{line}: {room} uses {used}", file.display());
         }
         seen.insert(room);
     }
-    assert_eq!(seen.len(), FLOORS.concat().len(), "a room of the list is not there");
+    assert_eq!(seen.len(), floors.concat().len(), "a room of the list is not there");
 }
 
 #[test]
@@ -135,16 +180,28 @@ fn uses(text: &str) -> impl Iterator<Item = (usize, &str)> {
     words_after(text, "crate::")
 }
 
-// Every word that follows `path` in the code, with its line.
-fn words_after<'a>(text: &'a str, path: &'static str) -> impl Iterator<Item = (usize, &'a str)> {
-    let code = text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"));
-    code.flat_map(move |(number, line)| {
-        line.match_indices(path).map(move |(at, found)| {
-            let rest = &line[at + found.len()..];
-            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-            (number + 1, &rest[..end])
-        })
-    })
+// Every word that follows `path` in the code, with its line; of a list in braces each.
+fn words_after<'a>(text: &'a str, path: &str) -> impl Iterator<Item = (usize, &'a str)> {
+    let mut words = Vec::new();
+    for (at, found) in text.match_indices(path) {
+        let (line, rest) = (text[..at].lines().count().max(1), &text[at + found.len()..]);
+        let start = text[..at].rfind('\n').map_or(0, |start| start + 1);
+        let comment = text[start..at].trim_start().starts_with("//");
+        let inside = text[..at].ends_with("::") || text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        if comment || inside {
+            continue;
+        }
+        let word = |text: &'a str| text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+        match rest.strip_prefix('{') {
+            Some(list) => {
+                let list = list.split('}').next().unwrap_or_default();
+                words.extend(list.split(',').map(|one| (line, word(one.trim()))).filter(|(_, word)| !word.is_empty()));
+            }
+            // What stands behind `::*` is the file that the tests in it are of.
+            None => words.extend(Some((line, word(rest))).filter(|(_, word)| !word.is_empty())),
+        }
+    }
+    words.into_iter()
 }
 
 /// The folder of the sources.

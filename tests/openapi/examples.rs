@@ -1,10 +1,11 @@
-//! What the document shows as an example of a body is taken as it stands.
+//! What the document shows as an example of a body is taken as it stands, and of an answer is one.
 
+use accrue::http::table;
 use accrue::postgres::clock::Clock;
 use serde_json::{Value, json};
 
 use super::{document, operations, resolve};
-use crate::support::{App, Database, instant};
+use crate::support::{App, Database, fits, instant};
 
 // What the examples call a member, a receiver, a redemption, a reward and a cause.
 const MEMBER: &str = "01a20785-50b0-7001-9a3c-5d0f7e2b8c41";
@@ -110,6 +111,15 @@ fn every_example_of_a_body_is_taken_as_it_stands_but_for_the_ids() {
         }
     }
     assert!(tried > 20, "{tried}");
+}
+
+#[test]
+fn every_example_of_an_answer_is_of_its_schema() {
+    for call in table::calls() {
+        let Some(example) = call.answer.example else { continue };
+        let example: Value = serde_json::from_str(example).unwrap();
+        fits(call, call.answer.status, &example).unwrap_or_else(|wrong| panic!("{call:?}: {wrong}"));
+    }
 }
 
 #[test]

@@ -26,7 +26,7 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
 
 pub use self::client::{Answer, Client, at_once};
-pub use self::contract::fits;
+pub use self::contract::{fits, seen};
 pub use self::database::Database;
 pub use self::points::{balances, fund, kinds, nobody, two_journals, wallet};
 pub use self::program::{Place, Running, Stderr, signal};

@@ -56,7 +56,7 @@ pub const POINT_VALUE: &str = r"^([1-9][0-9]{0,2}(\.[0-9]{1,6})?|1000(\.0{1,6})?
 pub const RATE: &str = r"^((0|[1-9][0-9]{0,5})(\.[0-9]{1,6})?|1000000(\.0{1,6})?)$";
 
 /// A label of a member.
-pub const TAG: &str = "^[a-z0-9_.:-]+$";
+pub const TAG: &str = "^[a-z0-9_.:-]{1,64}$";
 
 /// Where a page begins.
 pub const CURSOR: &str = "^[A-Za-z0-9_-]+$";

@@ -8,7 +8,7 @@ use utoipa::openapi::schema::{Array, ArrayItems, KnownFormat, Object, Schema, Sc
 use super::super::call::forms;
 
 /// The pattern of each field of a schema, or of the schema itself where no field is named.
-const FORMS: [(&str, &[(&str, &str)]); 23] = [
+const FORMS: [(&str, &[(&str, &str)]); 24] = [
     ("MemberId", &[("", forms::ID)]),
     ("RedemptionId", &[("", forms::ID)]),
     ("TransferId", &[("", forms::ID)]),
@@ -53,12 +53,18 @@ const FORMS: [(&str, &[(&str, &str)]); 23] = [
             ("return_grace", forms::LASTING_PERIOD),
         ],
     ),
+    ("ProgramDocument", &[("name", forms::TEXT)]),
     ("TransferDocument", &[("offer_ttl", forms::LASTING_PERIOD)]),
 ];
 
 /// Gives every text its form.
 pub fn add(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
     schemas.values_mut().for_each(date);
+    if let Some(RefOr::T(Schema::Object(order))) = schemas.get_mut("OrderRequest")
+        && let Some(RefOr::T(Schema::Array(redemptions))) = order.properties.get_mut("redemption_ids")
+    {
+        redemptions.unique_items = true;
+    }
     for (name, fields) in FORMS {
         let schema = schemas.get_mut(name).unwrap_or_else(|| panic!("{name} is no schema"));
         for (field, pattern) in fields {

@@ -82,16 +82,16 @@ fn name_variants(schemas: &mut Schemas) {
     let mut variants = Schemas::new();
     for (union, schema) in schemas.iter_mut() {
         let RefOr::T(Schema::OneOf(OneOf { items, discriminator, .. })) = schema else { continue };
-        let Some(tag) = items.first().and_then(|item| tag(item)).map(|(tag, _)| tag) else { continue };
+        let Some((field, _)) = items.first().and_then(tag) else { continue };
         let mut mapping = Vec::new();
         for item in items.iter_mut() {
-            let Some((_, value)) = self::tag(item) else { continue };
+            let Some((_, value)) = tag(item) else { continue };
             let name = format!("{}{union}", capitalised(&value));
             let reference = Ref::from_schema_name(&name);
             mapping.push((value, reference.ref_location.clone()));
             variants.insert(name, std::mem::replace(item, reference.into()));
         }
-        *discriminator = Some(Discriminator::with_mapping(tag, mapping));
+        *discriminator = Some(Discriminator::with_mapping(field, mapping));
     }
     schemas.extend(variants);
 }
