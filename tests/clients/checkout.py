@@ -6,33 +6,33 @@ import uuid
 from typing import TypeVar
 
 from accrue_client import AuthenticatedClient
-from accrue_client.api.adjustments import post_adjustment
-from accrue_client.api.causes import post_cause
-from accrue_client.api.donations import post_donation
-from accrue_client.api.members import get_entries, get_wallet, post_member
-from accrue_client.api.orders import post_order, post_refund
-from accrue_client.api.redemptions import get_redemption, post_redemption
+from accrue_client.api.adjustments import adjust_wallet
+from accrue_client.api.causes import define_cause
+from accrue_client.api.donations import donate_points
+from accrue_client.api.members import enrol_member, get_wallet, list_entries
+from accrue_client.api.orders import post_order, refund_order
+from accrue_client.api.redemptions import get_redemption, redeem_points
 from accrue_client.api.sandbox import get_clock
-from accrue_client.api.transfers import post_transfer
+from accrue_client.api.transfers import transfer_points
 from accrue_client.models import (
-    Adjustment,
-    BaseStep,
+    AdjustmentReason,
+    AdjustmentRequest,
+    BaseCalculationStep,
     CauseRequest,
     Clock,
     DonationRequest,
-    Hold,
+    HoldRequest,
     Item,
     MemberRequest,
     OrderRequest,
     Problem,
     ProblemCode,
-    Reason,
     Redemption,
     RedemptionRequest,
     RedemptionStatus,
     RefundItem,
     RefundRequest,
-    RoundingStep,
+    RoundingCalculationStep,
     Statement,
     TransferRequest,
     TransferStatus,
@@ -47,10 +47,10 @@ def main() -> None:
     clock = done(get_clock.sync(client=operator))
     assert isinstance(clock, Clock)
     giver, receiver = (
-        done(post_member.sync(client=checkout, body=MemberRequest(external_id=key()))) for _ in range(2)
+        done(enrol_member.sync(client=checkout, body=MemberRequest(external_id=key()))) for _ in range(2)
     )
-    grant = Adjustment(member_id=giver.id, points=1000, reason=Reason.GOODWILL)
-    done(post_adjustment.sync(client=operator, body=grant, idempotency_key=key()))
+    grant = AdjustmentRequest(member_id=giver.id, points=1000, reason=AdjustmentReason.GOODWILL)
+    done(adjust_wallet.sync(client=operator, body=grant, idempotency_key=key()))
     print("members enrolled:", giver.status.value, giver.wallet.active, "points")
 
     # An order, and its retry after a lost answer.
@@ -68,16 +68,16 @@ def main() -> None:
     earned = done(order.parsed).earned
     for step in earned.calculation:
         match step:
-            case BaseStep():
+            case BaseCalculationStep():
                 print("  base:", step.amount, "x", step.points_per_unit, "=", step.points)
-            case RoundingStep():
+            case RoundingCalculationStep():
                 print("  rounding:", step.mode.value, "to", step.points)
-    assert [type(step) for step in earned.calculation] == [BaseStep, RoundingStep] and earned.points == 29
+    assert [type(step) for step in earned.calculation] == [BaseCalculationStep, RoundingCalculationStep] and earned.points == 29
     print("order posted twice, earned once:", earned.points, "points, active at", earned.active_at.date())
 
     # Points set aside at payment, and taken with the order.
-    held = RedemptionRequest(member_id=str(giver.id), points=200, order_amount="42.50", hold=Hold(ttl="15m"))
-    hold = done(post_redemption.sync(client=checkout, body=held, idempotency_key=key()))
+    held = RedemptionRequest(member_id=str(giver.id), points=200, order_amount="42.50", hold=HoldRequest(ttl="15m"))
+    hold = done(redeem_points.sync(client=checkout, body=held, idempotency_key=key()))
     assert hold.status is RedemptionStatus.HELD and hold.wallet.held == 200
     second = OrderRequest(
         order_id=key(),
@@ -90,21 +90,21 @@ def main() -> None:
     )
     paid = done(post_order.sync(client=checkout, body=second)).paid
     assert paid and paid.value == "2.00"
-    redemption = done(get_redemption.sync(str(hold.id), client=checkout))
+    redemption = done(get_redemption.sync(hold.id, client=checkout))
     assert isinstance(redemption, Redemption) and redemption.status is RedemptionStatus.CAPTURED
     print("hold captured with its order: points paid", paid.value)
 
     back = RefundRequest(refund_id=key(), amount="14.17", items=[RefundItem(sku="mug", quantity="1")])
-    refund = done(post_refund.sync(second.order_id, client=checkout, body=back))
+    refund = done(refund_order.sync(second.order_id, client=checkout, body=back))
     print("refunded in part:", refund.amount, "of which", refund.paid_out, "in money;", refund.returned.points, "points back")
 
     # The member's own app.
     app = client("member", "--member", str(giver.id))
-    cause = done(post_cause.sync(client=operator, body=CauseRequest(name="Trees"), idempotency_key=key()))
+    cause = done(define_cause.sync(client=operator, body=CauseRequest(name="Trees"), idempotency_key=key()))
     gift = DonationRequest(cause_id=cause.id, points=50)
-    donation = done(post_donation.sync(client=app, body=gift, idempotency_key=key()))
+    donation = done(donate_points.sync(client=app, body=gift, idempotency_key=key()))
     given = TransferRequest(to_member_id=receiver.id, points=70, direct=True)
-    transfer = done(post_transfer.sync(client=app, body=given, idempotency_key=key()))
+    transfer = done(transfer_points.sync(client=app, body=given, idempotency_key=key()))
     assert transfer.status is TransferStatus.ACCEPTED
     print("donated with receipt", donation.receipt_number, "and gave", transfer.points)
 
@@ -115,16 +115,16 @@ def main() -> None:
     assert unchanged.status_code == 304
     print("wallet:", wallet.active, "active,", wallet.pending, "pending; asked again: 304")
 
-    refused = post_redemption.sync(
+    refused = redeem_points.sync(
         client=app, body=RedemptionRequest(points=wallet.active + 1), idempotency_key=key()
     )
     assert isinstance(refused, Problem) and refused.code is ProblemCode.INSUFFICIENT_POINTS
     assert refused.available == wallet.active
     print("refused:", refused.code.value, "available", refused.available)
 
-    page = get_entries.sync("me", client=app, limit=2)
+    page = list_entries.sync("me", client=app, limit=2)
     assert isinstance(page, Statement) and page.next_cursor
-    rest = get_entries.sync("me", client=app, limit=2, cursor=page.next_cursor)
+    rest = list_entries.sync("me", client=app, limit=2, cursor=page.next_cursor)
     assert isinstance(rest, Statement) and rest.entries[0].seq < page.entries[-1].seq
     print("statement: a page and the next,", ", ".join(line.kind for line in page.entries + rest.entries))
 

@@ -51,7 +51,9 @@ schemathesis.openapi.format("uuid", st.integers(0, 2**128 - 1).map(version_7))
 
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
-    """Leaves the calls that a member may make, as the document says, when the token is a member's."""
+    """Holds the rules against the codes of the document, and leaves a member's token the calls that are open to it."""
+    unknown = RULES["codes"].keys() - set(raw_schema["components"]["schemas"]["ProblemCode"]["enum"])
+    assert not unknown, f"rules.toml names codes that the document does not know: {unknown}"
     if os.environ["AS"] == "member":
         for calls in raw_schema["paths"].values():
             for method in [method for method, call in calls.items() if "me" not in call.get("x-scopes", [])]:
