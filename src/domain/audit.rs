@@ -258,11 +258,11 @@ impl Journal {
             self.versions.push(version);
         }
         if let Some(reward) = payload.get("reward") {
-            let (id, terms, supplied) = reward::stated(reward).ok_or(Fault::Payload)?;
+            let (id, terms, supplied) = reward::read(reward).ok_or(Fault::Payload)?;
             self.rewards.insert(id, (terms, supplied));
         }
         if let Some(cause) = payload.get("cause") {
-            let (id, terms) = donation::stated(cause).ok_or(Fault::Payload)?;
+            let (id, terms) = donation::read(cause).ok_or(Fault::Payload)?;
             self.causes.insert(id, terms);
         }
         Ok(())

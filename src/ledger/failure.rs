@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::answer::NoAnswer;
 use crate::domain::ids::JournalId;
+use crate::domain::journal::canonical::NotCanonical;
 use crate::domain::time::Timestamp;
 use crate::load::Unloadable;
 use crate::postgres::connect;
@@ -60,6 +61,12 @@ pub enum Failure {
     /// The program panicked while deciding.
     #[error("a decision panicked")]
     Panicked,
+}
+
+impl From<NotCanonical> for Failure {
+    fn from(_: NotCanonical) -> Self {
+        Failure::NotCanonical
+    }
 }
 
 impl From<Unloadable> for Failure {

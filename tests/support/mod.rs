@@ -271,9 +271,7 @@ impl App {
 
     /// Checks the ledger: see [`Database::audit`]; also that nothing in it lies in the future.
     pub fn audit(&self) {
-        self.database.audit();
-        let present = verify::present(&mut self.database.service(), &self.clock);
-        present.unwrap_or_else(|wrong| panic!("the ledger is wrong: {wrong}"));
+        self.database.audit_with(|service| verify::present(service, &self.clock));
     }
 
     /// Stops the service and returns its database, unaudited.

@@ -11,6 +11,7 @@ mod tests;
 
 use std::fmt::Write;
 
+use serde::Serialize;
 use serde_json::{Map, Number, Value};
 
 /// The largest integer, 2⁵³ − 1, that every JSON reader holds exactly. Its negative is the smallest.
@@ -30,6 +31,15 @@ pub fn to_string(value: &Value) -> Result<String, NotCanonical> {
     Ok(out)
 }
 
+/// The canonical text of what `state` is in JSON.
+///
+/// # Errors
+///
+/// [`NotCanonical`] where that leaves the subset, or there is no JSON.
+pub fn text_of(state: &impl Serialize) -> Result<String, NotCanonical> {
+    to_string(&serde_json::to_value(state).map_err(|_| NotCanonical::NoJson)?)
+}
+
 /// Appends the canonical text of `value` to `out`. After an error, `out` ends in a part of the text.
 ///
 /// # Errors
@@ -42,6 +52,9 @@ pub fn write(out: &mut String, value: &Value) -> Result<(), NotCanonical> {
 /// Why a value has no canonical text here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotCanonical {
+    /// It has no form in JSON.
+    #[error("it has no form in JSON")]
+    NoJson,
     /// A key of an object has other than ASCII characters.
     #[error("the key {key:?} is not ASCII")]
     KeyNotAscii {

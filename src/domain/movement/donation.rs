@@ -130,7 +130,7 @@ pub fn define(terms: &CauseTerms, context: &Context<'_>) -> Result<(Cause, Draft
 }
 
 /// What an entry of journal 0 states of a cause.
-pub fn stated(cause: &Value) -> Option<(Uuid, CauseTerms)> {
+pub fn read(cause: &Value) -> Option<(Uuid, CauseTerms)> {
     let id = cause.get("id")?.as_str()?.parse().ok()?;
     Some((id, serde_json::from_value(cause.get("terms")?.clone()).ok()?))
 }

@@ -200,7 +200,7 @@ impl Reward {
 }
 
 /// What an entry of journal 0 states of a reward: its id, its terms, and how many there ever were.
-pub fn stated(reward: &Value) -> Option<(Uuid, RewardTerms, Option<i64>)> {
+pub fn read(reward: &Value) -> Option<(Uuid, RewardTerms, Option<i64>)> {
     let id = reward.get("id")?.as_str()?.parse().ok()?;
     let supplied = match reward.get("supplied")? {
         Value::Null => None,

@@ -10,8 +10,9 @@ use uuid::Uuid;
 use super::super::Failure;
 use super::super::answer::{Outcome, Remembered};
 use super::super::batch::Changes;
-use super::{run, stated};
+use super::run;
 use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::journal::canonical;
 use crate::domain::member::Member;
 use crate::domain::record::Record;
 use crate::domain::record::lot::Lot;
@@ -273,7 +274,7 @@ impl PutRecords {
         self.counts.push(about.counts());
         self.kinds.push(record.name().to_owned());
         self.statuses.push(about.status().to_owned());
-        self.states.push(stated(record)?);
+        self.states.push(canonical::text_of(record)?);
         Ok(())
     }
 }

@@ -10,14 +10,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bytea, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
-use serde::Serialize;
 use uuid::Uuid;
 
 use super::Failure;
 use super::batch::Changes;
 use super::head::{Head, Heads};
 use crate::domain::ids::{JournalId, MemberId};
-use crate::domain::journal::canonical;
 use crate::domain::journal::entry::{Draft, Entry, Hash};
 use crate::domain::member::Member;
 use crate::domain::movement::reward::RewardTerms;
@@ -116,12 +114,6 @@ fn entries(
     check("entry", entries, written.0)?;
     check("posting", postings, written.1)?;
     check("journal", 1, written.2)
-}
-
-// The text that an entry states it by: what verification compares.
-fn stated(state: &impl Serialize) -> Result<String, Failure> {
-    let state = serde_json::to_value(state).map_err(|_| Failure::NotCanonical)?;
-    canonical::to_string(&state).map_err(|_| Failure::NotCanonical)
 }
 
 fn check(table: &'static str, meant: usize, written: i64) -> Result<(), Failure> {

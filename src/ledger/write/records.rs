@@ -12,8 +12,9 @@ use uuid::Uuid;
 use super::super::Failure;
 use super::super::answer::Outcome;
 use super::super::batch::Changes;
-use super::{Before, run, stated};
+use super::{Before, run};
 use crate::domain::ids::{JournalId, MemberId, PROGRAM_JOURNAL};
+use crate::domain::journal::canonical;
 use crate::domain::member::Member;
 use crate::domain::record::order::OrderRecord;
 use crate::domain::time::Timestamp;
@@ -75,7 +76,7 @@ pub fn refunded(
             reversed: order.reversed,
             returned: order.returned,
             claimed: order.reversal.looks_to(),
-            reversal: stated(&order.reversal)?,
+            reversal: canonical::text_of(&order.reversal)?,
             refunded_items: items.map_err(|_| Failure::NotCanonical)?,
         };
         run(connection, "orders", 1, update)?;
@@ -181,12 +182,12 @@ pub fn program(
         run(connection, "program_version", 1, row)?;
     }
     for cause in &changes.causes {
-        run(connection, "cause", 1, InsertCause { journal, id: cause.id, terms: stated(&cause.terms)? })?;
+        run(connection, "cause", 1, InsertCause { journal, id: cause.id, terms: canonical::text_of(&cause.terms)? })?;
     }
     let mut rewards = PutRewards { journal, ..PutRewards::default() };
     for (id, terms) in state.rewards.iter().filter(|(id, terms)| before.rewards.get(id) != Some(terms)) {
         rewards.ids.push(*id);
-        rewards.terms.push(stated(terms)?);
+        rewards.terms.push(canonical::text_of(terms)?);
     }
     run(connection, "reward", rewards.ids.len(), rewards)?;
     let mut counters = PutCounters { journal, ..PutCounters::default() };

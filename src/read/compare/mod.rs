@@ -11,21 +11,18 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub use self::records::{Sums, sums};
-use super::ReadError;
 use super::not_verified::NotVerified;
 use crate::domain::audit::Journal;
 use crate::domain::ids::JournalId;
 use crate::domain::journal::entry::Kind;
-use crate::domain::member::Member;
 use crate::domain::record::lot::Lot;
-use crate::load::{self, MemberColumns, MemberRow, Unloadable, member_columns};
+use crate::load::{self, MemberColumns, MemberRow, member_columns};
 use crate::postgres::statement::statement;
 
 /// Compares what a journal's tables hold to the last column (invariant 3), and looks for rows that belong to no entry.
 pub fn projections(connection: &mut PgConnection, journal: JournalId, rebuilt: &Journal) -> Result<(), NotVerified> {
     let fault = |fault: String| NotVerified::Projection { journal, fault };
-    let (members, lots) =
-        (stored_members(connection, journal).map_err(ReadError::from)?, stored_lots(connection, journal)?);
+    let (members, lots) = (LoadMembers { journal }.load(connection)?, stored_lots(connection, journal)?);
     compare_members(members, lots, rebuilt).map_err(fault)?;
     records::compare(connection, journal, rebuilt)?.map_err(fault)?;
     compare_versions(stored_versions(connection, journal)?, rebuilt).map_err(fault)?;
@@ -35,12 +32,13 @@ pub fn projections(connection: &mut PgConnection, journal: JournalId, rebuilt: &
     }
 }
 
-fn compare_members(stored: Vec<Member>, mut lots: HashMap<Uuid, Vec<Lot>>, rebuilt: &Journal) -> Result<(), String> {
+fn compare_members(stored: Vec<MemberRow>, mut lots: HashMap<Uuid, Vec<Lot>>, rebuilt: &Journal) -> Result<(), String> {
     if stored.len() != rebuilt.members.len() {
         return Err(format!("{} members are stored, {} were enrolled", stored.len(), rebuilt.members.len()));
     }
-    for stored in stored {
-        let id = stored.id.uuid();
+    for row in stored {
+        let id = row.0.0;
+        let stored = load::member(row).map_err(|_| format!("member {id} is stored in a way that cannot be read"))?;
         let member = rebuilt.members.get(&stored.id);
         let member = member.ok_or_else(|| format!("member {id} is stored and was never enrolled"))?;
         if stored.balances != member.balances {
@@ -82,11 +80,6 @@ fn compare_versions(stored: Vec<VersionRow>, rebuilt: &Journal) -> Result<(), St
         }
     }
     Ok(())
-}
-
-fn stored_members(connection: &mut PgConnection, journal: JournalId) -> Result<Vec<Member>, Unloadable> {
-    let rows: Vec<MemberRow> = LoadMembers { journal }.load(connection)?;
-    rows.into_iter().map(load::member).collect()
 }
 
 type LotRow = (Uuid, Uuid, (i64, i64, i64, i64, i64), DateTime<Utc>, Option<DateTime<Utc>>);

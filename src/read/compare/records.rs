@@ -185,7 +185,7 @@ fn same<K: Ord + Display, V: PartialEq + Debug>(
 }
 
 fn text(state: &impl Serialize) -> String {
-    serde_json::to_value(state).ok().and_then(|state| canonical::to_string(&state).ok()).unwrap_or_default()
+    canonical::text_of(state).unwrap_or_default()
 }
 
 statement! {
