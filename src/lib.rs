@@ -55,7 +55,7 @@
 //! A *record* ([`domain::record`]) belongs to a member and has a life cycle of its own: a redemption, a transfer. All are
 //! kept in one table and go one way; what tells them apart stands in the file of each. A new one is that file, a line in
 //! the list of [`domain::record::Record`], a place in [`domain::record::due::Due`] if time ends it, the movement that
-//! makes it, its command, and its endpoints.
+//! makes it, its command, and its calls ([`http`]).
 //!
 //! # What goes wrong, and what happens then
 //!
