@@ -6,7 +6,7 @@ use accrue::http::input::{MAX_BODY, MAX_BODY_OF_ITEMS};
 use accrue::http::table;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, NOON, nobody, token};
+use crate::support::{Answer, App, NOON, instant, nobody, token};
 
 // A service with one member; when `check` is through, nothing may have been written.
 fn without_trace(check: impl FnOnce(&App, &str)) {
@@ -342,4 +342,38 @@ fn another_address_is_not_found_and_another_method_is_told_which_are_taken() {
             assert_eq!(answer.headers["allow"], allow, "{method} {address}");
         }
     });
+}
+
+#[test]
+fn what_has_lapsed_left_or_never_was_is_refused_by_every_call_that_names_it() {
+    let app = App::at(NOON);
+    let (operator, ana) = (app.operator(), app.enrol("ana"));
+    let made = |path: &str, body: Value| {
+        let answer = operator.ask(path, &body);
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.body["id"].as_str().unwrap().to_owned()
+    };
+    made("/v1/adjustments", json!({ "member_id": ana, "points": 500, "reason": "goodwill" }));
+    let cause = made("/v1/causes", json!({ "name": "Trees" }));
+    let hold = made("/v1/redemptions", json!({ "member_id": ana, "points": 100, "hold": { "ttl": "15m" } }));
+    app.clock.set(instant("2026-03-10T13:00:00Z"));
+    let back = format!("/v1/redemptions/{hold}/return");
+    operator.ask(&back, &json!({})).assert_problem(409, "hold_lapsed");
+    let mut order = app.order(&ana, "A-1", NOON, "50");
+    order["redemption_ids"] = json!([hold]);
+    operator.post("/v1/orders", &order).assert_problem(409, "hold_lapsed");
+    operator.ask("/v1/redemptions/x/return", &json!({})).assert_problem(404, "redemption_not_found");
+    let reward = json!({
+        "name": "Umbrella", "kind": "product", "points": 5,
+        "available_from": "2026-03-02T00:00:00Z", "available_until": "2026-03-01T00:00:00Z",
+    });
+    operator.ask("/v1/rewards", &reward).assert_problem(422, "window_ends_before_it_begins");
+    assert_eq!(operator.ask(&format!("/v1/members/{ana}/close"), &json!({})).status, 200);
+    for (path, body) in [
+        ("/v1/donations", json!({ "member_id": ana, "cause_id": cause, "points": 1 })),
+        ("/v1/redemptions", json!({ "member_id": ana, "points": 1 })),
+        ("/v1/adjustments", json!({ "member_id": ana, "points": 1, "reason": "goodwill" })),
+    ] {
+        operator.ask(path, &body).assert_problem(409, "member_closed");
+    }
 }

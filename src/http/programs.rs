@@ -24,6 +24,17 @@ use crate::read::programs;
 /// The calls.
 pub const CALLS: &[Call] = &[
     Call {
+        name: "list_program_versions",
+        verb: Verb::Get,
+        path: "/v1/program/versions",
+        need: Need::Scope("program:read"),
+        summary: "List the programme's versions",
+        query: &[PAGE],
+        answer: Answer::ok::<ProgramVersions>("A page of versions", include_str!("examples/program_version_list.json")),
+        handler: || web::to(list_program_versions),
+        ..Call::REST
+    },
+    Call {
         name: "publish_program",
         verb: Verb::Post,
         path: "/v1/program/versions",
@@ -54,17 +65,6 @@ pub const CALLS: &[Call] = &[
         ),
         refusals: &[EffectiveTooSoon],
         handler: || web::to(publish_program),
-        ..Call::REST
-    },
-    Call {
-        name: "list_program_versions",
-        verb: Verb::Get,
-        path: "/v1/program/versions",
-        need: Need::Scope("program:read"),
-        summary: "List the programme's versions",
-        query: &[PAGE],
-        answer: Answer::ok::<ProgramVersions>("A page of versions", include_str!("examples/program_version_list.json")),
-        handler: || web::to(list_program_versions),
         ..Call::REST
     },
 ];

@@ -13,8 +13,10 @@ use utoipa::PartialSchema;
 use super::document;
 use crate::support::seen;
 
-/// What a call may answer and no test brings about.
-const UNSEEN: [&str; 0] = [];
+/// What a call may answer and no test brings about: a connection that breaks while the clock is moved, and points that
+/// would take a receiver's wallet past the most that it holds.
+const UNSEEN: [&str; 3] =
+    ["move_clock outcome_unknown", "transfer_points points_over_limit", "accept_transfer points_over_limit"];
 
 // The schema of a refusal by its code.
 fn schema(code: RefusalCode) -> Value {
