@@ -68,7 +68,7 @@ fn an_answer_says_what_was_earned_and_why() {
             "active_at": "2026-03-24T11:00:00.000000Z",
             "expires_at": "2027-04-01T04:00:00.000000Z",
             "calculation": [
-                { "rule": "base", "amount": "29.99", "points_per_unit": "1", "points": "29.99" },
+                { "rule": "base", "amount": "29.99", "points_per_unit": "1", "unrounded_points": "29.99" },
                 { "rule": "rounding", "mode": "down", "points": 29 },
             ],
         },

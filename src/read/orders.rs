@@ -5,13 +5,14 @@ use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Numeric, Text, Timestamptz, Uuid as SqlUuid};
 use rust_decimal::Decimal;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{ReadError, View};
 use crate::domain::ids::{MemberId, RedemptionId};
 use crate::domain::money::{self, Currency};
 use crate::domain::movement::order::{Earned, Paid};
+use crate::domain::program::earning::ShownStep;
 use crate::domain::record::items::{self, Item};
 use crate::domain::time::{self, Timestamp};
 use crate::postgres::statement::statement;
@@ -97,13 +98,21 @@ fn order(
         discount: discount.map(money),
         channel,
         items: items.map(|items| items::shown(&items)).transpose().ok()?,
-        earned: response["earned"].clone(),
+        earned: earned(&response["earned"])?,
         paid: response.get("paid").cloned(),
         redemption_ids: redemptions.map_or(Ok(Vec::new()), serde_json::from_value).ok()?,
         refunded: money(refunded),
         remaining: money(amount - refunded),
         returned: was_refunded && refunded == amount,
     })
+}
+
+// What was answered, in the form that answers have now.
+fn earned(answered: &Value) -> Option<Value> {
+    let steps: Vec<ShownStep> = serde_json::from_value(answered["calculation"].clone()).ok()?;
+    let mut earned = answered.clone();
+    earned["calculation"] = json!(steps);
+    Some(earned)
 }
 
 statement! {

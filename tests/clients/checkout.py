@@ -69,7 +69,7 @@ def main() -> None:
     for step in earned.calculation:
         match step:
             case BaseCalculationStep():
-                print("  base:", step.amount, "x", step.points_per_unit, "=", step.points)
+                print("  base:", step.amount, "x", step.points_per_unit, "=", step.unrounded_points)
             case RoundingCalculationStep():
                 print("  rounding:", step.mode.value, "to", step.points)
     assert [type(step) for step in earned.calculation] == [BaseCalculationStep, RoundingCalculationStep] and earned.points == 29

@@ -113,7 +113,7 @@ async function enrol() {
 function told(step: Step): string {
   switch (step.rule) {
     case "base":
-      return `base: ${step.amount} x ${step.points_per_unit} = ${step.points}`;
+      return `base: ${step.amount} x ${step.points_per_unit} = ${step.unrounded_points}`;
     case "rounding":
       return `rounding: ${step.mode} to ${step.points}`;
   }

@@ -14,7 +14,7 @@ use crate::domain::member::fact::Fact;
 use crate::domain::money::{self, Currency};
 use crate::domain::movement::redemption::{self, CaptureRequest};
 use crate::domain::program::Program;
-use crate::domain::program::earning::{EarnFault, EarningFacts, Step};
+use crate::domain::program::earning::{EarnFault, EarningFacts, ShownStep};
 use crate::domain::record::items::Item;
 use crate::domain::record::lot::NewLot;
 use crate::domain::record::order::OrderRecord;
@@ -120,7 +120,7 @@ pub struct Earned {
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<Timestamp>,
     /// Rule by rule.
-    pub calculation: Vec<Step>,
+    pub calculation: Vec<ShownStep>,
 }
 
 /// An order's effect: what it is answered, and which of the decision's entries is its own.
@@ -198,7 +198,7 @@ pub fn complete(work: &mut Working<'_>, order: &Order) -> Result<Completed, Reje
             points: earning.points,
             active_at: earning.active_at,
             expires_at: earning.expires_at,
-            calculation: earning.calculation,
+            calculation: earning.calculation.into_iter().map(ShownStep::from).collect(),
         },
         paid,
         wallet: work.member.balances,

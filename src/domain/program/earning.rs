@@ -189,11 +189,37 @@ pub struct Earning {
     pub calculation: Vec<Step>,
 }
 
-/// One rule of a calculation, with what it was given and what it made of it.
+/// One rule of a calculation, with what it was given and what it made of it, as the journal keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "rule", rename_all = "snake_case")]
+pub enum Step {
+    /// Points by amount.
+    Base {
+        /// The eligible amount, with the currency's decimals.
+        #[serde(with = "rust_decimal::serde::str")]
+        amount: Decimal,
+        /// The programme's rate.
+        #[serde(with = "rust_decimal::serde::str")]
+        points_per_unit: Decimal,
+        /// Their product, not yet rounded.
+        #[serde(with = "rust_decimal::serde::str")]
+        points: Decimal,
+    },
+    /// The one rounding, at the end.
+    Rounding {
+        /// The programme's rule.
+        mode: Rounding,
+        /// Whole points.
+        points: i64,
+    },
+}
+
+/// A step as answers show it: no two of its forms have a field of the same name and of two types, which generated clients
+/// of some languages cannot read. Answers that were given before had `points` in the place of `unrounded_points`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = CalculationStep)]
 #[serde(tag = "rule", rename_all = "snake_case")]
-pub enum Step {
+pub enum ShownStep {
     /// Points by amount.
     Base {
         /// The eligible amount, a decimal string with the currency's decimals.
@@ -205,9 +231,9 @@ pub enum Step {
         #[schema(value_type = String, example = "1")]
         points_per_unit: Decimal,
         /// Their product, a decimal string, not yet rounded.
-        #[serde(with = "rust_decimal::serde::str")]
+        #[serde(with = "rust_decimal::serde::str", alias = "points")]
         #[schema(value_type = String, example = "29.33")]
-        points: Decimal,
+        unrounded_points: Decimal,
     },
     /// The one rounding, at the end.
     Rounding {
@@ -217,6 +243,17 @@ pub enum Step {
         #[schema(minimum = 0, example = 29)]
         points: i64,
     },
+}
+
+impl From<Step> for ShownStep {
+    fn from(step: Step) -> Self {
+        match step {
+            Step::Base { amount, points_per_unit, points } => {
+                ShownStep::Base { amount, points_per_unit, unrounded_points: points }
+            }
+            Step::Rounding { mode, points } => ShownStep::Rounding { mode, points },
+        }
+    }
 }
 
 /// Why an order cannot earn.
