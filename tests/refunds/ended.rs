@@ -46,6 +46,26 @@ fn a_debt_for_an_orders_own_points_ends_with_them() {
 }
 
 #[test]
+fn a_debt_is_repaid_by_the_orders_own_points_before_others_that_come_back_with_them() {
+    for refunded_first in [true, false] {
+        let (app, member) = with_short_lives("unlimited");
+        give(&app, &member, 30, "2026-03-15T00:00:00Z");
+        hold(&app, &member, 130, "1d");
+        if refunded_first {
+            assert_eq!(reversed(&refund(&app, "A-1", "R-1", "100.00")), [0, 0, 100, 0]);
+        }
+        app.clock.set(instant("2026-03-12T12:00:00Z"));
+        if !refunded_first {
+            assert_eq!(reversed(&refund(&app, "A-1", "R-1", "100.00")), [0, 100, 0, 0]);
+        }
+        assert_eq!(app.points(&member), [30, 0, 0, 0]);
+        // Those that are left are those that end first: the order's own are gone.
+        app.clock.set(instant("2026-03-16T12:00:00Z"));
+        assert_eq!(app.points(&member), [0; 4], "refunded first: {refunded_first}");
+    }
+}
+
+#[test]
 fn a_debt_for_other_points_stays_when_what_had_ended_expires() {
     let (app, member) = with_short_lives("unlimited");
     give(&app, &member, 100, "2026-03-15T00:00:00Z");

@@ -45,10 +45,11 @@ pub fn release(member: &Member, takings: &[Taking], at: Timestamp) -> Result<Vec
     Ok(postings)
 }
 
-// Those of `takings` that go to `claims` of refunds, and the others: points of a claiming order's own lot first, then the
-// soonest-expiring, as a refund takes them. They were taken in that order.
+// Those of `takings` that go to `claims` of refunds, and the others. Points of the own lot of an order whose refunds look to
+// what is held come first, also where they repay the debt that it left, and then the soonest-expiring: so a refund takes
+// them. They were taken in that order.
 fn claimed(member: &Member, takings: Vec<Taking>, claims: i64) -> (Vec<Taking>, Vec<Taking>) {
-    if claims == 0 {
+    if claims == 0 && member.balances.debt == 0 {
         return (Vec::new(), takings);
     }
     let own: Vec<Uuid> = member.claiming().iter().filter_map(|order| order.lot).collect();
