@@ -59,6 +59,7 @@ pub fn write(
 ) -> Result<(), Failure> {
     let mut statuses = PutStatuses { journal, ..PutStatuses::default() };
     let mut wallets = PutWallets { journal, ..PutWallets::default() };
+    let mut new_lots = InsertLots { journal, ..InsertLots::default() };
     let mut lots = PutLots { journal, ..PutLots::default() };
     let mut records = PutRecords { journal, ..PutRecords::default() };
     let members = state.members.values().filter(|member| member.id.journal() == journal);
@@ -70,8 +71,12 @@ pub fn write(
         if old.is_some_and(|old| old.status != member.status) {
             statuses.push(member);
         }
-        for lot in member.lots.values().filter(|lot| old.and_then(|old| old.lots.get(&lot.id)) != Some(lot)) {
-            lots.push(member.id, lot);
+        for lot in member.lots.values() {
+            match old.and_then(|old| old.lots.get(&lot.id)) {
+                None => new_lots.push(member.id, lot),
+                Some(old) if old != lot => lots.push(member.id, lot),
+                Some(_) => {}
+            }
         }
         for (id, record) in &member.records {
             if old.and_then(|old| old.records.get(id)) != Some(record) {
@@ -81,6 +86,7 @@ pub fn write(
     }
     run(connection, "member", statuses.ids.len(), statuses)?;
     run(connection, "wallet", wallets.members.len(), wallets)?;
+    run(connection, "lot", new_lots.ids.len(), new_lots)?;
     run(connection, "lot", lots.ids.len(), lots)?;
     run(connection, "record", records.ids.len(), records)
 }
@@ -211,38 +217,51 @@ impl PutWallets {
     }
 }
 
-statement! {
-    PutLots {
-        journal: JournalId => SmallInt,
-        ids: Vec<Uuid> => Array<SqlUuid>,
-        members: Vec<Uuid> => Array<SqlUuid>,
-        earned: Vec<i64> => Array<BigInt>,
-        pendings: Vec<i64> => Array<BigInt>,
-        actives: Vec<i64> => Array<BigInt>,
-        helds: Vec<i64> => Array<BigInt>,
-        expired: Vec<i64> => Array<BigInt>,
-        active_ats: Vec<Timestamp> => Array<Timestamptz>,
-        expires_ats: Vec<Option<Timestamp>> => Array<Nullable<Timestamptz>>,
-    } -> (),
-    "INSERT INTO lot (journal, id, member, earned, pending, active, held, expired, active_at, expires_at)
-     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9, $10)
-     ON CONFLICT (journal, id) DO UPDATE SET pending = EXCLUDED.pending, active = EXCLUDED.active,
-         held = EXCLUDED.held, expired = EXCLUDED.expired"
+/// A statement that writes lots, which ends in `$end`.
+macro_rules! lots {
+    ($name:ident, $end:literal) => {
+        statement! {
+            $name {
+                journal: JournalId => SmallInt,
+                ids: Vec<Uuid> => Array<SqlUuid>,
+                members: Vec<Uuid> => Array<SqlUuid>,
+                earned: Vec<i64> => Array<BigInt>,
+                pendings: Vec<i64> => Array<BigInt>,
+                actives: Vec<i64> => Array<BigInt>,
+                helds: Vec<i64> => Array<BigInt>,
+                expired: Vec<i64> => Array<BigInt>,
+                active_ats: Vec<Timestamp> => Array<Timestamptz>,
+                expires_ats: Vec<Option<Timestamp>> => Array<Nullable<Timestamptz>>,
+            } -> (),
+            concat!(
+                "INSERT INTO lot (journal, id, member, earned, pending, active, held, expired, active_at, expires_at)
+SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9, $10)", $end
+            )
+        }
+
+        impl $name {
+            fn push(&mut self, member: MemberId, lot: &Lot) {
+                self.ids.push(lot.id);
+                self.members.push(member.uuid());
+                self.earned.push(lot.earned);
+                self.pendings.push(lot.pending);
+                self.actives.push(lot.active);
+                self.helds.push(lot.held);
+                self.expired.push(lot.expired);
+                self.active_ats.push(lot.active_at);
+                self.expires_ats.push(lot.expires_at);
+            }
+        }
+    };
 }
 
-impl PutLots {
-    fn push(&mut self, member: MemberId, lot: &Lot) {
-        self.ids.push(lot.id);
-        self.members.push(member.uuid());
-        self.earned.push(lot.earned);
-        self.pendings.push(lot.pending);
-        self.actives.push(lot.active);
-        self.helds.push(lot.held);
-        self.expired.push(lot.expired);
-        self.active_ats.push(lot.active_at);
-        self.expires_ats.push(lot.expires_at);
-    }
-}
+// What is new needs no look at what may be there already: an award writes a new lot and no other.
+lots!(InsertLots, "");
+lots!(
+    PutLots,
+    " ON CONFLICT (journal, id) DO UPDATE SET pending = EXCLUDED.pending, active = EXCLUDED.active,
+         held = EXCLUDED.held, expired = EXCLUDED.expired"
+);
 
 statement! {
     PutRecords {
