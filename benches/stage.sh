@@ -1,7 +1,7 @@
 # What the benches stand on: a service on an empty folder, its Postgres, and an end that takes both away.
 # Sourced by them, with $bench the name and $here the folder of the bench.
 
-accrue=${ACCRUE:-$here/../target/release/accrue}
+accrue=${ACCRUE:-$here/../target/dist/accrue}
 # What the caller's shell says of other databases and settings is not meant for this one.
 unset DATABASE_URL "${!PG@}" "${!ACCRUE@}"
 
@@ -19,7 +19,7 @@ postgres_program() {
 }
 
 command -v wrk >/dev/null || die "wrk is missing (Debian: apt-get install wrk)"
-[[ -x $accrue ]] || die "$accrue is missing; cargo build --release makes it"
+[[ -x $accrue ]] || die "$accrue is missing; cargo build --profile dist makes it"
 psql=$(postgres_program psql)
 
 work=$(mktemp -d "/tmp/accrue-$bench.XXXXXX")

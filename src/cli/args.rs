@@ -113,7 +113,7 @@ pub struct ListenArgs {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, env = "ACCRUE_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     pub listen: SocketAddr,
-    /// How many threads take requests; else one for each core.
+    /// How many threads take requests; else half as many as there are cores, since lanes and Postgres need the others.
     #[arg(long, env = "ACCRUE_WORKERS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
     /// How many connections read the database.

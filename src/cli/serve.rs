@@ -81,7 +81,8 @@ pub fn run_until_stopped(
         .context("the sweeper cannot be started")?;
     let service =
         Service::new(Arc::clone(&ledger), reader, authenticator, metrics, url.to_owned(), allowed(&args.limits));
-    let workers = args.workers.map_or_else(|| thread::available_parallelism().map_or(2, usize::from), usize::from);
+    let cores = thread::available_parallelism().map_or(2, usize::from);
+    let workers = args.workers.map_or((cores / 2).max(1), usize::from);
     // Each lane and each reader has a connection to the database, and the threads of the server have a few besides.
     let readers = usize::try_from(args.readers)?;
     let others = ledger.queued().len() + readers + 4 * workers;
