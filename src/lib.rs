@@ -68,7 +68,7 @@
 //! |---|---|
 //! | a refusal, `stamp_card_full` | its row in [`domain::refusal`] (code, facts, status, title, sentence); where it is decided; the `refusals` of each call that answers it |
 //! | a record, the card | `domain/record/stamp_card.rs` implements [`domain::record::Recorded`]; a line in the list of [`domain::record`]; its id's type in [`domain::ids`]; a place in [`domain::record::due`], since time ends it |
-//! | a movement, the trade | `domain/movement/stamp_card.rs`; its kinds of entries in [`domain::journal::kind`] |
+//! | a movement, the trade | `domain/movement/stamp_card.rs`; its kinds of entries in [`domain::journal::entry::Kind`] |
 //! | its command | `ledger/command/stamp_card.rs` implements [`ledger::Asked`], from the operation's name to the decision; a line in the list of [`ledger::Command`] |
 //! | a section of the programme | `domain/program/stamps.rs`, and a field of the document and of the programme in [`domain::program`] |
 //! | a sum in the wallet, stamps so far | a field of [`domain::member::Lifetime`] and what adds to it; a column in a migration, in [`load`] and in `ledger/write/members.rs` |

@@ -1,5 +1,6 @@
 //! The document says what the readers read and what the handlers answer.
 
+mod bounds;
 mod codes;
 mod examples;
 

@@ -18,7 +18,7 @@ use super::request::Request;
 use super::write::{self, Before, Place};
 use crate::domain::decide::Context;
 use crate::domain::ids::JournalId;
-use crate::load::{self, Around, Needs, Programs, Purpose, State};
+use crate::load::{self, Aim, Around, Needs, Programs, State};
 use crate::postgres::clock::Clock;
 
 /// What a transaction is for.
@@ -67,7 +67,7 @@ impl Transaction<'_> {
             self.programs.refresh(connection)?;
         }
         let programs = self.programs.fresh(connection, now)?;
-        let around = Around { purpose: Purpose::Keep, now, programs: &programs };
+        let around = Around { aim: Aim::Keep, now, programs: &programs };
         let cut = load::members(connection, &heads.journals(), (&mut needs, named), &around, &mut state)?;
 
         let before = Before::of(&state);

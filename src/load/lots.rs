@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::needs::Needs;
 use super::state::State;
-use super::{Around, Purpose, Unloadable, of_journal};
+use super::{Aim, Around, Unloadable, of_journal};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::member::Member;
 use crate::domain::record::Record;
@@ -63,9 +63,9 @@ fn due(
     if members.is_empty() {
         return Ok(None);
     }
-    let most = match around.purpose {
-        Purpose::Keep => MOST_DUE,
-        Purpose::Show => i64::MAX,
+    let most = match around.aim {
+        Aim::Keep => MOST_DUE,
+        Aim::Show => i64::MAX,
     };
     let rows: Vec<LotRow> = LoadDueLots { journal, members, until: around.now, most }.load(connection)?;
     // Every lot that falls due until then is among the rows, so that everyone can be settled so far.

@@ -36,7 +36,7 @@ use crate::domain::time::Timestamp;
 
 /// What a state is loaded for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub enum Aim {
     /// To keep what is decided. The heads of all journals that are loaded from are locked; counters are locked behind
     /// them, and so much is settled at a time as one transaction takes.
     Keep,
@@ -48,7 +48,7 @@ pub enum Purpose {
 #[derive(Debug, Clone, Copy)]
 pub struct Around<'a> {
     /// What it is for.
-    pub purpose: Purpose,
+    pub aim: Aim,
     /// The present.
     pub now: Timestamp,
     /// The programme's versions.
@@ -110,7 +110,7 @@ pub fn stand(
         let due = lots::due_members(state, *journal, around.now);
         records::due(connection, *journal, due, around.now)?.attach(state);
     }
-    program::counters(connection, around.purpose, needs, state)?;
+    program::counters(connection, around.aim, needs, state)?;
     program::rewards(connection, needs, state)?;
     program::causes(connection, needs, state)?;
     let program = &around.programs.at(around.now).program;

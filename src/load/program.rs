@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::needs::Needs;
 use super::state::State;
-use super::{Purpose, Unloadable};
+use super::{Aim, Unloadable};
 use crate::domain::ids::{JournalId, PROGRAM_JOURNAL};
 use crate::domain::movement::donation::Cause;
 use crate::domain::program::{Program, ProgramBook, ProgramVersion};
@@ -43,12 +43,7 @@ pub fn program_book(connection: &mut PgConnection) -> Result<Option<ProgramBook>
 /// Loads the counters that are needed: those that were asked for, and those that records which were loaded take of, since
 /// it may come back. To be kept they are locked, behind the heads and in the order of their ids, so that no two batches
 /// wait for each other.
-pub fn counters(
-    connection: &mut PgConnection,
-    purpose: Purpose,
-    needs: &Needs,
-    state: &mut State,
-) -> Result<(), Unloadable> {
+pub fn counters(connection: &mut PgConnection, aim: Aim, needs: &Needs, state: &mut State) -> Result<(), Unloadable> {
     let records = state.members.values().flat_map(|member| member.records.values());
     let taken_of = records.filter_map(|record| record.recorded().takes()).map(|(counter, _)| counter);
     let ids: BTreeSet<Uuid> = taken_of.chain(needs.counters.iter().chain(&needs.rewards).copied()).collect();
@@ -56,9 +51,9 @@ pub fn counters(
         return Ok(());
     }
     let (journal, ids) = (PROGRAM_JOURNAL, ids.into_iter().collect());
-    let rows: Vec<(Uuid, Option<i64>, i64)> = match purpose {
-        Purpose::Keep => LockCounters { journal, ids }.load(connection)?,
-        Purpose::Show => LoadCounters { journal, ids }.load(connection)?,
+    let rows: Vec<(Uuid, Option<i64>, i64)> = match aim {
+        Aim::Keep => LockCounters { journal, ids }.load(connection)?,
+        Aim::Show => LoadCounters { journal, ids }.load(connection)?,
     };
     state.counters.extend(rows.into_iter().map(|(id, most, taken)| (id, Counter { most, taken })));
     Ok(())

@@ -16,7 +16,7 @@ use crate::domain::member::{Balances, Lifetime, Member};
 use crate::domain::movement::enrolment::{MemberReply, Profile};
 use crate::domain::record::lot::Lot;
 use crate::domain::time::{self, Timestamp};
-use crate::load::{self, Around, MemberColumns, MemberRow, Needs, Purpose, State, member_columns};
+use crate::load::{self, Aim, Around, MemberColumns, MemberRow, Needs, State, member_columns};
 use crate::postgres::clock::programme_present;
 use crate::postgres::statement::statement;
 
@@ -164,7 +164,7 @@ pub fn settle(view: &mut View<'_>, id: MemberId) -> Result<Option<Settled>, Read
     let (mut state, is_due) = (State::default(), is_due(&member, as_of));
     state.members.insert(id, member);
     if is_due {
-        let around = Around { purpose: Purpose::Show, now: as_of, programs };
+        let around = Around { aim: Aim::Show, now: as_of, programs };
         let journals = BTreeSet::from([id.journal()]);
         load::stand(view.connection, &journals, &mut Needs::default(), &around, &mut state)?;
     }

@@ -223,8 +223,7 @@ impl Planner<'_> {
                 Command::Transfer(TransferRequest { from_member_id, to_member_id, points, message: None, direct })
             }
             Act::Answer { transfer, reply, .. } => {
-                let gift = pick(&self.model.gifts, transfer).map(|gift| gift.id);
-                let id = gift.unwrap_or_else(|| TransferId::new(1, id(0)));
+                let id = pick(&self.model.gifts, transfer).map_or(TransferId::new(1, id(0)), |gift| gift.id);
                 let reply = [Reply::Accept, Reply::Accept, Reply::Decline, Reply::Cancel][usize::from(reply)];
                 AnswerTransfer(id, reply).into()
             }
