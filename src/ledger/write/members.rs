@@ -59,7 +59,7 @@ pub fn write(
 ) -> Result<(), Failure> {
     let mut statuses = PutStatuses { journal, ..PutStatuses::default() };
     let mut wallets = PutWallets { journal, ..PutWallets::default() };
-    let mut new_lots = InsertLots { journal, ..InsertLots::default() };
+    let mut new_lots = PutLots { journal, ..PutLots::default() };
     let mut lots = PutLots { journal, ..PutLots::default() };
     let mut records = PutRecords { journal, ..PutRecords::default() };
     let members = state.members.values().filter(|member| member.id.journal() == journal);
@@ -86,7 +86,7 @@ pub fn write(
     }
     run(connection, "member", statuses.ids.len(), statuses)?;
     run(connection, "wallet", wallets.members.len(), wallets)?;
-    run(connection, "lot", new_lots.ids.len(), new_lots)?;
+    run(connection, "lot", new_lots.ids.len(), InsertLots::from(new_lots))?;
     run(connection, "lot", lots.ids.len(), lots)?;
     run(connection, "record", records.ids.len(), records)
 }
@@ -217,51 +217,64 @@ impl PutWallets {
     }
 }
 
-/// A statement that writes lots, which ends in `$end`.
-macro_rules! lots {
-    ($name:ident, $end:literal) => {
-        statement! {
-            $name {
-                journal: JournalId => SmallInt,
-                ids: Vec<Uuid> => Array<SqlUuid>,
-                members: Vec<Uuid> => Array<SqlUuid>,
-                earned: Vec<i64> => Array<BigInt>,
-                pendings: Vec<i64> => Array<BigInt>,
-                actives: Vec<i64> => Array<BigInt>,
-                helds: Vec<i64> => Array<BigInt>,
-                expired: Vec<i64> => Array<BigInt>,
-                active_ats: Vec<Timestamp> => Array<Timestamptz>,
-                expires_ats: Vec<Option<Timestamp>> => Array<Nullable<Timestamptz>>,
-            } -> (),
-            concat!(
-                "INSERT INTO lot (journal, id, member, earned, pending, active, held, expired, active_at, expires_at)
-SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9, $10)", $end
-            )
-        }
-
-        impl $name {
-            fn push(&mut self, member: MemberId, lot: &Lot) {
-                self.ids.push(lot.id);
-                self.members.push(member.uuid());
-                self.earned.push(lot.earned);
-                self.pendings.push(lot.pending);
-                self.actives.push(lot.active);
-                self.helds.push(lot.held);
-                self.expired.push(lot.expired);
-                self.active_ats.push(lot.active_at);
-                self.expires_ats.push(lot.expires_at);
-            }
-        }
-    };
+statement! {
+    PutLots {
+        journal: JournalId => SmallInt,
+        ids: Vec<Uuid> => Array<SqlUuid>,
+        members: Vec<Uuid> => Array<SqlUuid>,
+        earned: Vec<i64> => Array<BigInt>,
+        pendings: Vec<i64> => Array<BigInt>,
+        actives: Vec<i64> => Array<BigInt>,
+        helds: Vec<i64> => Array<BigInt>,
+        expired: Vec<i64> => Array<BigInt>,
+        active_ats: Vec<Timestamp> => Array<Timestamptz>,
+        expires_ats: Vec<Option<Timestamp>> => Array<Nullable<Timestamptz>>,
+    } -> (),
+    "INSERT INTO lot (journal, id, member, earned, pending, active, held, expired, active_at, expires_at)
+     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9, $10)
+     ON CONFLICT (journal, id) DO UPDATE SET pending = EXCLUDED.pending, active = EXCLUDED.active,
+         held = EXCLUDED.held, expired = EXCLUDED.expired"
 }
 
-// What is new needs no look at what may be there already: an award writes a new lot and no other.
-lots!(InsertLots, "");
-lots!(
-    PutLots,
-    " ON CONFLICT (journal, id) DO UPDATE SET pending = EXCLUDED.pending, active = EXCLUDED.active,
-         held = EXCLUDED.held, expired = EXCLUDED.expired"
-);
+impl PutLots {
+    fn push(&mut self, member: MemberId, lot: &Lot) {
+        self.ids.push(lot.id);
+        self.members.push(member.uuid());
+        self.earned.push(lot.earned);
+        self.pendings.push(lot.pending);
+        self.actives.push(lot.active);
+        self.helds.push(lot.held);
+        self.expired.push(lot.expired);
+        self.active_ats.push(lot.active_at);
+        self.expires_ats.push(lot.expires_at);
+    }
+}
+
+statement! {
+    // What is new needs no look at what may be there already: an award writes a new lot and no other.
+    InsertLots {
+        journal: JournalId => SmallInt,
+        ids: Vec<Uuid> => Array<SqlUuid>,
+        members: Vec<Uuid> => Array<SqlUuid>,
+        earned: Vec<i64> => Array<BigInt>,
+        pendings: Vec<i64> => Array<BigInt>,
+        actives: Vec<i64> => Array<BigInt>,
+        helds: Vec<i64> => Array<BigInt>,
+        expired: Vec<i64> => Array<BigInt>,
+        active_ats: Vec<Timestamp> => Array<Timestamptz>,
+        expires_ats: Vec<Option<Timestamp>> => Array<Nullable<Timestamptz>>,
+    } -> (),
+    "INSERT INTO lot (journal, id, member, earned, pending, active, held, expired, active_at, expires_at)
+     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9, $10)"
+}
+
+impl From<PutLots> for InsertLots {
+    fn from(rows: PutLots) -> Self {
+        let PutLots { journal, ids, members, earned, pendings, actives, helds, expired, active_ats, expires_ats } =
+            rows;
+        Self { journal, ids, members, earned, pendings, actives, helds, expired, active_ats, expires_ats }
+    }
+}
 
 statement! {
     PutRecords {
