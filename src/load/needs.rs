@@ -31,8 +31,6 @@ pub struct Needs {
     pub givers: BTreeSet<MemberId>,
     /// Rewards, each with its counter.
     pub rewards: BTreeSet<Uuid>,
-    /// Counters besides.
-    pub counters: BTreeSet<Uuid>,
     /// Who redeems for which reward, and how many in all.
     pub redeemers: BTreeMap<(MemberId, Uuid), i64>,
     /// Causes.

@@ -40,13 +40,13 @@ pub fn program_book(connection: &mut PgConnection) -> Result<Option<ProgramBook>
     Ok(ProgramBook::new(program_versions(connection, 0)?).ok())
 }
 
-/// Loads the counters that are needed: those that were asked for, and those that records which were loaded take of, since
-/// it may come back. To be kept they are locked, behind the heads and in the order of their ids, so that no two batches
+/// Loads the counters that are needed: those of the rewards that were asked for, and those that records which were loaded
+/// take of, since it may come back. To be kept they are locked, behind the heads and in the order of their ids, so that no two batches
 /// wait for each other.
 pub fn counters(connection: &mut PgConnection, aim: Aim, needs: &Needs, state: &mut State) -> Result<(), Unloadable> {
     let records = state.members.values().flat_map(|member| member.records.values());
     let taken_of = records.filter_map(|record| record.recorded().takes()).map(|(counter, _)| counter);
-    let ids: BTreeSet<Uuid> = taken_of.chain(needs.counters.iter().chain(&needs.rewards).copied()).collect();
+    let ids: BTreeSet<Uuid> = taken_of.chain(needs.rewards.iter().copied()).collect();
     if ids.is_empty() {
         return Ok(());
     }
