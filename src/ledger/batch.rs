@@ -1,6 +1,6 @@
 //! What a batch knows and what it changes: decided in memory, command after command, written once at the end.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -136,6 +136,10 @@ pub struct Batch<'a> {
     pub known: Known,
     /// What is to be written.
     pub changes: Changes,
+    /// The members who were looked for: of them, one that is not in the state does not exist.
+    pub looked_for: BTreeSet<MemberId>,
+    /// Others whom decisions have shown to be needed: what was decided does not count, and is decided anew with them.
+    pub missing: BTreeSet<MemberId>,
     /// The numbers that the next entries of the locked journals get.
     pub next_seqs: BTreeMap<JournalId, i64>,
     /// The present.
@@ -161,10 +165,17 @@ impl By<'_> {
 }
 
 impl<'a> Batch<'a> {
-    /// Begins to work on a member.
-    pub fn work_on(&self, member: MemberId, by: &By<'a>) -> Result<Working<'a>, Refusal> {
-        let member = self.state.members.get(&member).ok_or(Refusal::MemberNotFound)?;
-        Ok(Working::on(member, by.context))
+    /// Begins to work on a member. One who was not looked for becomes [`Self::missing`].
+    pub fn work_on(&mut self, member: MemberId, by: &By<'a>) -> Result<Working<'a>, Refusal> {
+        match self.state.members.get(&member) {
+            Some(member) => Ok(Working::on(member, by.context)),
+            None => {
+                if !self.looked_for.contains(&member) {
+                    self.missing.insert(member);
+                }
+                Err(Refusal::MemberNotFound)
+            }
+        }
     }
 
     /// Takes up what was decided of a member, and returns the number of the first of its entries.
@@ -220,4 +231,37 @@ impl<'a> Batch<'a> {
 /// The JSON body of an answer.
 pub fn body(reply: &impl Serialize) -> String {
     serde_json::to_string(reply).expect("replies have string keys and no failing Serialize")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::program::{Program, ProgramDocument};
+    use crate::domain::time::EARLIEST;
+
+    #[test]
+    fn a_member_who_was_not_looked_for_is_missing_and_one_who_was_does_not_exist() {
+        let document = ProgramDocument::from_toml(include_str!("../cli/program.toml")).unwrap();
+        let program = Arc::new(Program::compile(&document).unwrap());
+        let programs = ProgramBook::new(vec![ProgramVersion { version: 1, effective_at: EARLIEST, program }]).unwrap();
+        let [nobody, stranger] = [1, 2].map(|n| MemberId::new(n, Uuid::from_u128(n as u128)));
+        let mut batch = Batch {
+            state: State::default(),
+            known: Known::default(),
+            changes: Changes::default(),
+            looked_for: BTreeSet::from([nobody]),
+            missing: BTreeSet::new(),
+            next_seqs: BTreeMap::new(),
+            now: EARLIEST,
+            programs: &programs,
+        };
+        let context = Context { now: EARLIEST, programs: &programs, command: Uuid::nil(), actor: "client:test" };
+        let by = By { context, hash: [0; 32] };
+        assert_eq!(batch.work_on(nobody, &by).err(), Some(Refusal::MemberNotFound));
+        assert!(batch.missing.is_empty());
+        assert_eq!(batch.work_on(stranger, &by).err(), Some(Refusal::MemberNotFound));
+        assert_eq!(batch.missing, BTreeSet::from([stranger]));
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::answer::NoAnswer;
-use crate::domain::ids::JournalId;
+use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::journal::canonical::NotCanonical;
 use crate::domain::time::Timestamp;
 use crate::load::Unloadable;
@@ -36,9 +36,9 @@ pub enum Failure {
         /// What the programme's clock showed.
         now: Timestamp,
     },
-    /// The decision needs the heads of these journals too, which come before one that is locked already.
-    #[error("the decision needs the heads of the journals {0:?} too")]
-    OtherJournals(BTreeSet<JournalId>),
+    /// The decision needs these members too, whose journals are not locked or who were not loaded.
+    #[error("the decision needs the members {0:?} too")]
+    OtherMembers(BTreeSet<MemberId>),
     /// A row holds what this program does not know.
     #[error("a row of {0} cannot be read by this program")]
     UnreadableRow(&'static str),
@@ -92,7 +92,7 @@ impl Failure {
             Failure::NotCanonical | Failure::Panicked | Failure::Rows { .. } | Failure::UnreadableRow(_) => {
                 Meaning::BadData
             }
-            Failure::OtherJournals(_) => Meaning::TryAgain,
+            Failure::OtherMembers(_) => Meaning::TryAgain,
             Failure::NoJournal(_) | Failure::UnreadableProgram(_) => Meaning::Fault,
         }
     }

@@ -63,19 +63,20 @@ impl Heads {
         Self { locked: BTreeMap::from([(journal, head)]), absent: BTreeSet::new() }
     }
 
-    /// Locks the heads of `journals` besides.
+    /// Locks the heads of `journals` besides. Says no, and locks none, if one of them comes before one that is locked
+    /// already.
     ///
-    /// Errors: [`Failure::OtherJournals`] if one of them comes before one that is locked already.
+    /// Errors: a statement fails.
     pub fn lock(
         &mut self,
         connection: &mut PgConnection,
         journals: impl IntoIterator<Item = JournalId>,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let is_new = |journal: &JournalId| !self.locked.contains_key(journal) && !self.absent.contains(journal);
         let new: BTreeSet<JournalId> = journals.into_iter().filter(is_new).collect();
         let last = self.locked.last_key_value().map(|(journal, _)| *journal);
         if new.first().zip(last).is_some_and(|(first, last)| *first < last) {
-            return Err(Failure::OtherJournals(new));
+            return Ok(false);
         }
         for journal in new {
             match Head::lock(connection, journal)? {
@@ -87,7 +88,7 @@ impl Heads {
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The journals whose heads are locked.

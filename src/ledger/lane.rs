@@ -18,7 +18,7 @@ use super::queue::{Queue, Taken};
 use super::request::Request;
 use super::transaction::{Decided, Transaction};
 use super::{Failure, LedgerConfig};
-use crate::domain::ids::JournalId;
+use crate::domain::ids::{JournalId, MemberId};
 use crate::load::Programs;
 use crate::postgres::clock::Clock;
 use crate::postgres::connect;
@@ -169,8 +169,8 @@ impl Lane {
                     self.health.committed();
                     continue;
                 }
-                // What was found under the ids of commands belongs to members of other journals.
-                Err(Failure::OtherJournals(found)) => {
+                // Shown by what was found, or by a decision: never twice for the same members.
+                Err(Failure::OtherMembers(found)) => {
                     others.extend(found);
                     continue;
                 }
@@ -227,12 +227,7 @@ impl Lane {
         self.connection.as_mut().is_some_and(|connection| connection.batch_execute("SELECT 1").is_ok())
     }
 
-    fn attempt(
-        &mut self,
-        requests: &[Request],
-        reach: Reach,
-        others: &BTreeSet<JournalId>,
-    ) -> Result<Decided, Failure> {
+    fn attempt(&mut self, requests: &[Request], reach: Reach, others: &BTreeSet<MemberId>) -> Result<Decided, Failure> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => connect::lane(&self.url).map_err(Failure::Connect)?,
@@ -251,7 +246,7 @@ impl Lane {
         connection: &mut PgConnection,
         requests: &[Request],
         reach: Reach,
-        others: &BTreeSet<JournalId>,
+        others: &BTreeSet<MemberId>,
     ) -> Result<Decided, Failure> {
         let Self { ledger, journal, ref clock, ref programs, .. } = *self;
         let transaction = Transaction { ledger, journal, others, reach, clock, programs };

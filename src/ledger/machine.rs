@@ -21,7 +21,7 @@ use crate::domain::movement::membership::Change;
 use crate::domain::program::{ProgramBook, ProgramVersion};
 use crate::domain::time::{self, Timestamp};
 use crate::ledger::{ChangeMembership, Command, EnrolWith, First, Outcome};
-use crate::load::State;
+use crate::load::{Needs, State};
 
 #[path = "../../tests/machine/mod.rs"]
 mod naive;
@@ -162,8 +162,13 @@ impl Memory {
         let next_seqs = BTreeMap::from([(0, 1), (1, 1), (2, 1)]);
         let written: BTreeMap<JournalId, usize> =
             changes.entries.iter().map(|(journal, drafts)| (*journal, drafts.len())).collect();
-        let mut batch = Batch { state, known, changes, next_seqs, now: planned.now, programs: &self.programs };
+        let mut needs = Needs::default();
+        planned.request.asked().needs(&mut needs);
+        let (looked_for, missing) = (needs.members, BTreeSet::new());
+        let (now, programs) = (planned.now, &self.programs);
+        let mut batch = Batch { state, known, changes, looked_for, missing, next_seqs, now, programs };
         let answer = batch.decide(&planned.request).expect("there is no fault");
+        assert!(batch.missing.is_empty(), "a command does not say that it needs {:?}", batch.missing);
         (self.state, self.known, self.changes) = (batch.state, batch.known, batch.changes);
         for (journal, drafts) in &self.changes.entries {
             let new = drafts.iter().skip(written.get(journal).copied().unwrap_or_default());

@@ -2,7 +2,8 @@
 //!
 //! The heads come first, so that everything after them sees what they protect. They are locked from the commands alone,
 //! before what these name is read. What is found may need members of other journals: their heads are locked next where
-//! they come after those that are locked, and else the transaction is begun anew with all of them in order.
+//! they come after those that are locked, and else the transaction is begun anew with all of them in order. So it is where
+//! only a decision shows that it needs a member.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +18,7 @@ use super::keys::{self, Reach};
 use super::request::Request;
 use super::write::{self, Before, Place};
 use crate::domain::decide::Context;
-use crate::domain::ids::JournalId;
+use crate::domain::ids::{JournalId, MemberId};
 use crate::load::{self, Aim, Around, Needs, Programs, State};
 use crate::postgres::clock::Clock;
 
@@ -27,8 +28,8 @@ pub struct Transaction<'a> {
     pub ledger: Uuid,
     /// The lane's journal.
     pub journal: JournalId,
-    /// Other journals of which it is known that a decision needs them.
-    pub others: &'a BTreeSet<JournalId>,
+    /// Members of whom it is known by now that a decision needs them.
+    pub others: &'a BTreeSet<MemberId>,
     /// Where keys are looked for.
     pub reach: Reach,
     /// The programme's clock.
@@ -48,18 +49,21 @@ pub enum Decided {
 impl Transaction<'_> {
     /// Decides `requests` and writes what they change. Commits nothing.
     ///
-    /// Errors: [`Failure::OtherJournals`]: begin anew with those; others: roll back.
+    /// Errors: [`Failure::OtherMembers`]: begin anew with those; others: roll back.
     pub fn decide_and_write(&self, connection: &mut PgConnection, requests: &[Request]) -> Result<Decided, Failure> {
         let named = requests.iter().filter_map(|request| request.asked().other_journal());
         let mut heads = Heads::default();
-        heads.lock(connection, named.chain(self.others.iter().copied()).chain([self.journal]))?;
+        let others = self.others.iter().map(|member| member.journal());
+        heads.lock(connection, named.chain(others).chain([self.journal]))?;
 
         let known = keys::known(connection, (self.journal, self.reach), requests)?;
-        let (mut needs, mut state) = (Needs::default(), State::default());
+        let (mut needs, mut state) = (Needs { members: self.others.clone(), ..Needs::default() }, State::default());
         requests.iter().for_each(|request| request.asked().needs(&mut needs));
         let named = load::named(connection, &heads.journals(), &mut needs, &mut state)?;
         requests.iter().for_each(|request| request.asked().needs_further(&named, &mut needs));
-        heads.lock(connection, needs.members.iter().map(|member| member.journal()))?;
+        if !heads.lock(connection, needs.members.iter().map(|member| member.journal()))? {
+            return Err(Failure::OtherMembers(needs.members));
+        }
 
         let now = heads.present(self.journal, self.clock)?;
         if requests.iter().any(|request| request.asked().publishes()) {
@@ -72,7 +76,8 @@ impl Transaction<'_> {
 
         let before = Before::of(&state);
         let next_seqs = heads.iter().map(|(journal, head)| (journal, head.next_seq)).collect();
-        let mut batch = Batch { state, known, changes: Changes::default(), next_seqs, now, programs: &programs };
+        let (changes, looked_for, missing) = (Changes::default(), needs.members, BTreeSet::new());
+        let mut batch = Batch { state, known, changes, looked_for, missing, next_seqs, now, programs: &programs };
         let decided = if cut.is_empty() {
             Decided::Batch(requests.iter().map(|request| batch.decide(request)).collect())
         } else {
@@ -80,6 +85,9 @@ impl Transaction<'_> {
             batch.settle_everyone(&cut, context).map_err(|_| Failure::UnreadableRow("lot"))?;
             Decided::Part
         };
+        if !batch.missing.is_empty() {
+            return Err(Failure::OtherMembers(batch.missing));
+        }
         let place = Place { ledger: self.ledger, journal: self.journal, heads: &heads, now };
         write::batch(connection, &place, &before, &batch.state, batch.changes)?;
         Ok(decided)
