@@ -21,7 +21,7 @@ use crate::domain::movement::redemption::{CaptureRequest, Purpose, RedemptionRep
 use crate::domain::record::redemption::Redemption;
 use crate::domain::refusal::Refusal;
 use crate::domain::refusal::RefusalCode::*;
-use crate::ledger::{Capture, Return, Void};
+use crate::ledger::{ChangeRedemption, RedemptionChange};
 use crate::read::{redemptions, route};
 
 /// The calls.
@@ -231,7 +231,7 @@ async fn capture_redemption(
     body: Body<CaptureRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (Body(asked), key) = (body, key.required()?);
-    done(service.decide(&caller, key, Capture(id(&redemption_id)?, asked)).await?)
+    done(service.decide(&caller, key, ChangeRedemption(id(&redemption_id)?, RedemptionChange::Capture(asked))).await?)
 }
 
 async fn void_redemption(
@@ -242,7 +242,7 @@ async fn void_redemption(
     body: Body<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     let (Body(Nothing {}), key) = (body, key.required()?);
-    done(service.decide(&caller, key, Void(id(&redemption_id)?)).await?)
+    done(service.decide(&caller, key, ChangeRedemption(id(&redemption_id)?, RedemptionChange::Void)).await?)
 }
 
 async fn return_redemption(
@@ -253,7 +253,7 @@ async fn return_redemption(
     body: Body<PartOfPoints>,
 ) -> Result<HttpResponse, Problem> {
     let (Body(PartOfPoints { points }), key) = (body, key.required()?);
-    done(service.decide(&caller, key, Return(id(&redemption_id)?, points)).await?)
+    done(service.decide(&caller, key, ChangeRedemption(id(&redemption_id)?, RedemptionChange::Return(points))).await?)
 }
 
 // An id that no redemption can have is an unknown redemption like any other.

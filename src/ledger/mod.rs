@@ -34,8 +34,8 @@ use uuid::Uuid;
 
 pub use self::answer::{Answer, Key, NaturalKey, NoAnswer, Outcome};
 pub use self::command::{
-    AnswerTransfer, Asked, Capture, ChangeMembership, ChangeProfile, ChangeReward, Command, Enrol, EnrolWith, First,
-    Publish, Return, Settle, Void,
+    AnswerTransfer, Asked, ChangeMembership, ChangeProfile, ChangeRedemption, ChangeReward, Command, Enrol, EnrolWith,
+    First, Publish, RedemptionChange, Settle,
 };
 pub use self::failure::Failure;
 use self::health::Health;

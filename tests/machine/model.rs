@@ -25,8 +25,8 @@ use accrue::domain::movement::reward::{RewardPatch, RewardTerms};
 use accrue::domain::program::Program;
 use accrue::domain::time::Timestamp;
 use accrue::ledger::{
-    AnswerTransfer, Capture, ChangeMembership, ChangeProfile, ChangeReward, Command, Enrol, EnrolWith, First, Request,
-    Return, Settle, Void,
+    AnswerTransfer, ChangeMembership, ChangeProfile, ChangeRedemption, ChangeReward, Command, Enrol, EnrolWith, First,
+    RedemptionChange, Request, Settle,
 };
 use uuid::Uuid;
 
@@ -248,9 +248,11 @@ impl Model {
             Command::ChangeMembership(ChangeMembership(id, change)) => self.change_membership(*id, *change)?,
             Command::Settle(Settle(id)) => self.settle(*id),
             Command::Redeem(asked) => self.redeem(asked)?,
-            Command::Capture(Capture(id, asked)) => self.capture(*id, asked)?,
-            Command::Void(Void(id)) => self.void(*id)?,
-            Command::Return(Return(id, points)) => self.give_back(*id, *points)?,
+            Command::ChangeRedemption(ChangeRedemption(id, change)) => match change {
+                RedemptionChange::Capture(asked) => self.capture(*id, asked)?,
+                RedemptionChange::Void => self.void(*id)?,
+                RedemptionChange::Return(points) => self.give_back(*id, *points)?,
+            },
             Command::Donate(asked) => self.donate(asked)?,
             Command::Transfer(asked) => self.transfer(asked)?,
             Command::AnswerTransfer(AnswerTransfer(id, reply)) => self.answer(*id, *reply)?,

@@ -17,8 +17,8 @@ use accrue::domain::quantity::Quantity;
 use accrue::domain::record::items::{Item, RefundItem};
 use accrue::domain::time::Timestamp;
 use accrue::ledger::{
-    AnswerTransfer, Capture, ChangeMembership, ChangeProfile, ChangeReward, Command, Enrol, EnrolWith, First, Request,
-    Return, Void,
+    AnswerTransfer, ChangeMembership, ChangeProfile, ChangeRedemption, ChangeReward, Command, Enrol, EnrolWith, First,
+    RedemptionChange, Request,
 };
 use chrono::TimeDelta;
 use rust_decimal::Decimal;
@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 use super::model::{Expected, MOST, Model, Spending, Wallet};
 use super::rules::{BEGINNING, CHANGE, instant};
-use super::steps::{Act, Joins, Step, Sum, Wait, World};
+use super::steps::{Act, Joins, Step, Sum, Wait, World, ages, dates, holds};
 
 /// A request, and what must come of it.
 pub struct Planned {
@@ -208,10 +208,15 @@ impl Planner<'_> {
             }
             Act::Capture { redemption, sum, order } => {
                 let asked = CaptureRequest { points: self.part(redemption, sum), order_id: order.map(order_id) };
-                Capture(self.redemption(redemption), asked).into()
+                ChangeRedemption(self.redemption(redemption), RedemptionChange::Capture(asked)).into()
             }
-            Act::Void { redemption, .. } => Void(self.redemption(redemption)).into(),
-            Act::Return { redemption, sum } => Return(self.redemption(redemption), self.part(redemption, sum)).into(),
+            Act::Void { redemption, .. } => {
+                ChangeRedemption(self.redemption(redemption), RedemptionChange::Void).into()
+            }
+            Act::Return { redemption, sum } => {
+                let change = RedemptionChange::Return(self.part(redemption, sum));
+                ChangeRedemption(self.redemption(redemption), change).into()
+            }
             Act::Donate { member, cause, sum } => {
                 let (member_id, points) = self.points(member, sum);
                 Command::Donate(DonationRequest { member_id, cause_id: id(3 + usize::from(cause)), points })
@@ -352,29 +357,6 @@ fn sum(sum: Sum, there: i64) -> i64 {
 
 fn money(cents: i64) -> Decimal {
     Decimal::new(cents, 2)
-}
-
-fn ages(age: u8) -> TimeDelta {
-    let days = |days| -TimeDelta::days(days);
-    [
-        TimeDelta::zero(),
-        TimeDelta::zero(),
-        -TimeDelta::hours(1),
-        days(13),
-        days(40),
-        days(400),
-        TimeDelta::minutes(5),
-        TimeDelta::minutes(6),
-    ][usize::from(age)]
-}
-
-fn dates(date: u8) -> TimeDelta {
-    [-30, 0, 1, 14, 40, 400].map(TimeDelta::days)[usize::from(date)]
-}
-
-fn holds(hold: u8) -> TimeDelta {
-    [TimeDelta::seconds(1), TimeDelta::minutes(15), TimeDelta::days(1), TimeDelta::days(14), TimeDelta::days(30)]
-        [usize::from(hold)]
 }
 
 fn client() -> String {

@@ -1,6 +1,7 @@
 //! Worlds as plain data, so that they shrink: steps name members, orders, redemptions and the like by small numbers,
 //! which the plan resolves among those that exist.
 
+use chrono::TimeDelta;
 use proptest::collection::vec;
 use proptest::option::{of, weighted};
 use proptest::prelude::*;
@@ -281,4 +282,30 @@ fn act(repeats: u32) -> impl Strategy<Value = Act> {
         1 => supply,
         repeats => (1..6_u8).prop_map(|back| Act::Again { back }),
     ]
+}
+
+/// How long before the present an order occurred, or after it, by its number.
+pub fn ages(age: u8) -> TimeDelta {
+    let days = |days| -TimeDelta::days(days);
+    [
+        TimeDelta::zero(),
+        TimeDelta::zero(),
+        -TimeDelta::hours(1),
+        days(13),
+        days(40),
+        days(400),
+        TimeDelta::minutes(5),
+        TimeDelta::minutes(6),
+    ][usize::from(age)]
+}
+
+/// A date of points around the present, by its number.
+pub fn dates(date: u8) -> TimeDelta {
+    [-30, 0, 1, 14, 40, 400].map(TimeDelta::days)[usize::from(date)]
+}
+
+/// How long points are held, by its number.
+pub fn holds(hold: u8) -> TimeDelta {
+    [TimeDelta::seconds(1), TimeDelta::minutes(15), TimeDelta::days(1), TimeDelta::days(14), TimeDelta::days(30)]
+        [usize::from(hold)]
 }

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 pub use self::enrolment::{ChangeProfile, Enrol, EnrolWith, First};
 pub use self::membership::ChangeMembership;
 pub use self::program::Publish;
-pub use self::redemption::{Capture, Return, Void};
+pub use self::redemption::{ChangeRedemption, RedemptionChange};
 pub use self::reward::ChangeReward;
 pub use self::settle::Settle;
 pub use self::transfer::AnswerTransfer;
@@ -136,12 +136,8 @@ commands! {
     ChangeMembership(ChangeMembership),
     /// Points are spent, or held to be.
     Redeem(RedemptionRequest),
-    /// A hold is captured.
-    Capture(Capture),
-    /// A hold is given up.
-    Void(Void),
-    /// Captured points come back.
-    Return(Return),
+    /// A hold is captured or given up, or captured points come back.
+    ChangeRedemption(ChangeRedemption),
     /// Points are given to a cause.
     Donate(DonationRequest),
     /// Points are offered or given to another member.

@@ -5,9 +5,8 @@ use serde_json::Value;
 use super::super::answer::Outcome;
 use super::super::batch::{Batch, By, body};
 use super::Asked;
-use crate::domain::decide::Working;
 use crate::domain::ids::{JournalId, MemberId, RedemptionId};
-use crate::domain::movement::redemption::{self, CaptureRequest, Purpose, RedemptionReply, RedemptionRequest};
+use crate::domain::movement::redemption::{self, CaptureRequest, Purpose, RedemptionRequest};
 use crate::domain::refusal::{Refusal, Rejected};
 use crate::load::Needs;
 
@@ -48,21 +47,41 @@ impl Asked for RedemptionRequest {
     }
 }
 
-/// A hold is captured.
+/// What becomes of a redemption.
 #[derive(Clone)]
-pub struct Capture(pub RedemptionId, pub CaptureRequest);
+pub enum RedemptionChange {
+    /// A hold is captured.
+    Capture(CaptureRequest),
+    /// A hold is given up.
+    Void,
+    /// So many captured points come back, or all.
+    Return(Option<i64>),
+}
 
-impl Asked for Capture {
+/// A hold is captured or given up, or captured points come back.
+#[derive(Clone)]
+pub struct ChangeRedemption(pub RedemptionId, pub RedemptionChange);
+
+impl Asked for ChangeRedemption {
     fn operation(&self) -> &'static str {
-        "redemption.capture"
+        match self.1 {
+            RedemptionChange::Capture(_) => "redemption.capture",
+            RedemptionChange::Void => "redemption.void",
+            RedemptionChange::Return(_) => "redemption.return",
+        }
     }
 
-    // Without an order it has the form that it had before one could be given.
+    // A capture without an order has the form that it had before one could be given.
     fn content(&self) -> serde_json::Result<Value> {
-        let Self(id, CaptureRequest { points, order_id }) = self;
-        match order_id {
-            Some(order) => serde_json::to_value((id, points, order)),
-            None => serde_json::to_value((id, points)),
+        let Self(id, change) = self;
+        match change {
+            RedemptionChange::Capture(CaptureRequest { points, order_id: Some(order) }) => {
+                serde_json::to_value((id, points, order))
+            }
+            RedemptionChange::Capture(CaptureRequest { points, order_id: None }) | RedemptionChange::Return(points) => {
+                serde_json::to_value((id, points))
+            }
+            RedemptionChange::Void => serde_json::to_value(id),
         }
     }
 
@@ -83,87 +102,16 @@ impl Asked for Capture {
     }
 
     fn decide<'a>(&'a self, batch: &mut Batch<'a>, by: &By<'a>) -> Result<String, Rejected> {
-        change(self.0, batch, by, |work| redemption::capture(work, self.0, &self.1))
+        let Self(id, change) = self;
+        let member = *batch.state.owners.get(&id.uuid()).ok_or(Refusal::RedemptionNotFound)?;
+        let mut work = batch.work_on(member, by)?;
+        let reply = match change {
+            RedemptionChange::Capture(asked) => redemption::capture(&mut work, *id, asked)?,
+            RedemptionChange::Void => redemption::void(&mut work, *id)?,
+            RedemptionChange::Return(points) => redemption::give_back(&mut work, *id, *points)?,
+        };
+        let response = body(&reply);
+        batch.keep(work)?;
+        Ok(response)
     }
-}
-
-/// A hold is given up.
-#[derive(Clone)]
-pub struct Void(pub RedemptionId);
-
-impl Asked for Void {
-    fn operation(&self) -> &'static str {
-        "redemption.void"
-    }
-
-    fn content(&self) -> serde_json::Result<Value> {
-        serde_json::to_value(self.0)
-    }
-
-    fn personal(&self, _: &Outcome) -> Option<MemberId> {
-        None
-    }
-
-    fn journal(&self) -> JournalId {
-        self.0.journal()
-    }
-
-    fn not_found(&self) -> Refusal {
-        Refusal::RedemptionNotFound
-    }
-
-    fn needs(&self, needs: &mut Needs) {
-        needs.redemptions(&[self.0]);
-    }
-
-    fn decide<'a>(&'a self, batch: &mut Batch<'a>, by: &By<'a>) -> Result<String, Rejected> {
-        change(self.0, batch, by, |work| redemption::void(work, self.0))
-    }
-}
-
-/// So many captured points come back, or all.
-#[derive(Clone)]
-pub struct Return(pub RedemptionId, pub Option<i64>);
-
-impl Asked for Return {
-    fn operation(&self) -> &'static str {
-        "redemption.return"
-    }
-
-    fn content(&self) -> serde_json::Result<Value> {
-        serde_json::to_value((self.0, self.1))
-    }
-
-    fn personal(&self, _: &Outcome) -> Option<MemberId> {
-        None
-    }
-
-    fn journal(&self) -> JournalId {
-        self.0.journal()
-    }
-
-    fn not_found(&self) -> Refusal {
-        Refusal::RedemptionNotFound
-    }
-
-    fn needs(&self, needs: &mut Needs) {
-        needs.redemptions(&[self.0]);
-    }
-
-    fn decide<'a>(&'a self, batch: &mut Batch<'a>, by: &By<'a>) -> Result<String, Rejected> {
-        change(self.0, batch, by, |work| redemption::give_back(work, self.0, self.1))
-    }
-}
-
-fn change<'a>(
-    id: RedemptionId,
-    batch: &mut Batch<'a>,
-    by: &By<'a>,
-    decide: impl FnOnce(&mut Working<'a>) -> Result<RedemptionReply, Rejected>,
-) -> Result<String, Rejected> {
-    let member = *batch.state.owners.get(&id.uuid()).ok_or(Refusal::RedemptionNotFound)?;
-    let mut work = batch.work_on(member, by)?;
-    let response = body(&decide(&mut work)?);
-    batch.keep(work)?;
-    Ok(response)
 }
