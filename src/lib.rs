@@ -72,12 +72,12 @@
 //! | its command | `ledger/command/stamp_card.rs` implements [`ledger::Asked`], from the operation's name to the decision; a line in the list of [`ledger::Command`] |
 //! | a section of the programme | `domain/program/stamps.rs`, and a field of the document and of the programme in [`domain::program`] |
 //! | a sum in the wallet, stamps so far | a field of [`domain::member::Lifetime`] and what adds to it; a column in a migration, in [`load`] and in `ledger/write/members.rs` |
-//! | an endpoint, `POST /v1/stamp-cards/{stamp_card_id}/trade` | its row in `CALLS` and its handler in `http/stamp_cards.rs`, an example in `http/examples/`; of a new resource also the lists in `http/mod.rs` and `http/table.rs` |
+//! | an endpoint, `POST /v1/stamp-cards/{stamp_card_id}/trade` | its row in `CALLS` and its handler in `http/stamp_cards.rs`, an example in `http/examples/`; of a new resource also the lists in `http/mod.rs` and `http/table.rs`, and what its id in an address means in `http/document/operation.rs` |
 //! | a list of cards | its query in `read/stamp_cards.rs`, and an endpoint |
 //!
 //! Loading, writing, replay, verification, erasure, settling, idempotency, access and the document need no line more.
-//! The card, its movement, its command and its endpoints are fifteen files of `src`: five of their own, and a line or a few
-//! in ten lists. A transfer was in thirty-four before there were records.
+//! The card, its movement, its command and its endpoints are sixteen files of `src`: five of their own, and a line or a few
+//! in eleven lists. A transfer was in thirty-four before there were records.
 //!
 //! # What goes wrong, and what happens then
 //!
