@@ -77,7 +77,7 @@ pub trait Asked {
 
     /// What must be loaded besides, once it is known what stands under the ids that it names. Members of other journals
     /// may be among it: their heads are locked then, or the batch begins anew with all heads locked in order. What only a
-    /// decision shows comes by [`Batch::work_on`], at the price of a second decision.
+    /// decision shows, as it begins to work on a member, comes at the price of a second decision.
     fn needs_further(&self, _named: &Named, _needs: &mut Needs) {}
 
     /// Decides it, and gives the JSON body of the answer.
