@@ -16,14 +16,15 @@
 //!    2 find    what these commands name by its id; lock what heads it asks for  load
 //!    3 load    their members, set-based; nothing that none needs                load
 //!    4 decide  pure: settle, decide → entries, or a typed refusal               ledger::command → domain
-//!    5 write   one statement per table, the head last                           ledger::write
+//!    5 write   one statement for all that an award writes; others before it     ledger::write
 //!    COMMIT ─▶ answer everyone who waits
 //! ```
 //!
 //! A *journal* is a gapless, hash-chained, append-only sequence of *entries*. There are a few of them, as many as cores
 //! at the first migration; a member belongs to one for good, and the member's id carries its number
 //! ([`domain::ids::MemberId`]), so that no query is needed to find the lane. Journal 0 holds what belongs to no member.
-//! An entry has *postings*: each takes points from one account to another, and so balances by its form.
+//! An entry has *postings*: each takes points from one account to another, and so balances by its form. The first stands
+//! in the entry's row, further ones in `further_posting`; the view `posting` has them all.
 //!
 //! A lane is the only writer of its journal in this process, and the head's row lock makes it the only one among all
 //! processes. Two things reach beyond one journal. A command over two members in two journals (a transfer) locks both
@@ -127,7 +128,7 @@
 //!
 //! Numbered, so that comments and tests can cite them.
 //!
-//! 1. **Nothing changes once written.** `entry` and `posting` take INSERT only: triggers refuse everything else, the
+//! 1. **Nothing changes once written.** `entry` and `further_posting` take INSERT only: triggers refuse everything else, the
 //!    service's role lacks the privileges, and [`ledger::Ledger::open`] refuses a role that has them or could get them, and
 //!    triggers that do not all fire ([`postgres::guard`]).
 //! 2. **Every posting balances** by construction; all accounts of a journal sum to zero.

@@ -99,13 +99,14 @@ const TOTALS: [(&str, &str); 4] = [
     ),
     (
         "orders and points",
-        "SELECT concat_ws(' ', (SELECT count(*) FROM orders), (SELECT sum(amount) FROM orders),
+        "SELECT concat_ws(' ', (SELECT count(*) FROM orders), (SELECT sum((payload::json -> 'order' ->> 'amount')::numeric) FROM entry),
          (SELECT sum(points) FROM posting WHERE debit = 'issuance'), (SELECT sum(earned) FROM lot))",
     ),
     (
         "orders by customer",
-        "SELECT concat_ws(' ', p.external_id, o.order_id, o.occurred_at AT TIME ZONE 'UTC', o.amount)
-         FROM orders o JOIN member_profile p ON p.member = o.member ORDER BY o.order_id",
+        "SELECT concat_ws(' ', p.external_id, o.order_id, e.effective_at AT TIME ZONE 'UTC',
+             e.payload::json -> 'order' ->> 'amount')
+         FROM orders o JOIN entry e USING (journal, seq) JOIN member_profile p ON p.member = o.member ORDER BY o.order_id",
     ),
     // What each customer has at instants before, among and after the lots' own, whenever it was written.
     (

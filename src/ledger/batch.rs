@@ -80,8 +80,8 @@ pub struct NewOrder {
     pub seq: i64,
     /// The hash of its request.
     pub hash: [u8; 32],
-    /// What it is answered.
-    pub response: String,
+    /// What it is answered, where that does not follow from its entry.
+    pub response: Option<String>,
 }
 
 /// A refund to be written.

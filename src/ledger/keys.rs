@@ -8,9 +8,10 @@ use uuid::Uuid;
 
 use super::Failure;
 use super::answer::{Key, NaturalKey, Outcome, Remembered};
-use super::batch::Known;
+use super::batch::{Known, body};
 use super::request::Request;
 use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::movement::order::OrderReply;
 use crate::postgres::statement::statement;
 
 /// Where a key that another journal may hold is looked for.
@@ -36,8 +37,9 @@ pub fn known(
             let orders = orders.clone();
             known.orders_elsewhere = LoadOrdersElsewhere { journal, orders }.load(connection)?.into_iter().collect();
         }
-        let rows: Vec<(String, Vec<u8>, String)> = LoadOrders { journal, orders }.load(connection)?;
-        known.orders = rows.into_iter().map(|(order, hash, response)| (order, done(hash, response))).collect();
+        let rows: Vec<OrderRow> = LoadOrders { journal, orders }.load(connection)?;
+        let order = |row| order(row).ok_or(Failure::UnreadableRow("orders"));
+        known.orders = rows.into_iter().map(order).collect::<Result<_, _>>()?;
     }
     if !refunds.is_empty() {
         let (orders, refunds) = refunds.into_iter().unzip();
@@ -97,6 +99,17 @@ impl Wanted {
     }
 }
 
+type OrderRow = ((String, Uuid), Vec<u8>, Option<String>, Option<String>);
+
+// What was answered is stored, or follows from the entry.
+fn order(((order_id, member), hash, response, payload): OrderRow) -> Option<(String, Remembered)> {
+    let response = match response {
+        Some(response) => response,
+        None => body(&OrderReply::of_entry(order_id.clone(), MemberId::try_from(member).ok()?, &payload?)?),
+    };
+    Some((order_id, done(hash, response)))
+}
+
 fn done(hash: Vec<u8>, response: String) -> Remembered {
     Remembered { hash, outcome: Outcome::Done(response), member: None }
 }
@@ -133,8 +146,11 @@ fn used(
 }
 
 statement! {
-    LoadOrders { journal: JournalId => SmallInt, orders: Vec<String> => Array<Text> } -> (Text, Bytea, Text),
-    "SELECT o.order_id, o.request_hash, o.response FROM UNNEST($2) AS wanted (order_id)
+    LoadOrders { journal: JournalId => SmallInt, orders: Vec<String> => Array<Text> }
+    -> ((Text, SqlUuid), Bytea, Nullable<Text>, Nullable<Text>),
+    "SELECT o.order_id, o.member, o.request_hash, o.response,
+         CASE WHEN o.response IS NULL THEN (SELECT payload FROM entry WHERE journal = $1 AND seq = o.seq) END
+     FROM UNNEST($2) AS wanted (order_id)
      CROSS JOIN LATERAL (SELECT * FROM orders WHERE journal = $1 AND order_id = wanted.order_id OFFSET 0) AS o"
 }
 

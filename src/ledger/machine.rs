@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use self::naive::{BEGINNING, CHANGE, Expected, Pace, Planned, Wallet, World, cases, plan, worlds};
 use super::answer::Remembered;
-use super::batch::{Batch, Changes, Known, NewOrder};
+use super::batch::{Batch, Changes, Known, NewOrder, body};
 use crate::domain::audit::{Auditor, Journal};
 use crate::domain::decide::{Context, Working};
 use crate::domain::ids::{JournalId, MemberId};
@@ -18,6 +18,7 @@ use crate::domain::journal::account::Account;
 use crate::domain::journal::entry::{Draft, Entry};
 use crate::domain::member::Member;
 use crate::domain::movement::membership::Change;
+use crate::domain::movement::order::OrderReply;
 use crate::domain::program::{ProgramBook, ProgramVersion};
 use crate::domain::time::{self, Timestamp};
 use crate::ledger::{ChangeMembership, Command, EnrolWith, First, Outcome};
@@ -162,6 +163,7 @@ impl Memory {
         let next_seqs = BTreeMap::from([(0, 1), (1, 1), (2, 1)]);
         let written: BTreeMap<JournalId, usize> =
             changes.entries.iter().map(|(journal, drafts)| (*journal, drafts.len())).collect();
+        let orders = changes.orders.len();
         let mut needs = Needs::default();
         planned.request.asked().needs(&mut needs);
         let (looked_for, missing) = (needs.members, BTreeSet::new());
@@ -175,7 +177,12 @@ impl Memory {
             self.entries.extend(new.map(|draft| (*journal, planned.now, draft.clone())));
         }
         let code = match answer.outcome {
-            Outcome::Done(_) => "done",
+            Outcome::Done(answer) => {
+                for new in self.changes.orders.iter().skip(orders) {
+                    assert_eq!(answered(new, &self.changes), answer, "as it was answered at first");
+                }
+                "done"
+            }
             Outcome::Refused(refusal) => refusal.code(),
         };
         if let (Command::ChangeMembership(ChangeMembership(member, Change::Erase)), "done") =
@@ -251,13 +258,24 @@ impl Memory {
 // The orders of `journal`, and those that it would find elsewhere.
 fn keep_apart(known: &mut Known, changes: &Changes, journal: JournalId) {
     (known.orders, known.orders_elsewhere) = (HashMap::new(), HashSet::new());
-    for NewOrder { order, hash, response, .. } in &changes.orders {
+    for new in &changes.orders {
+        let order = &new.order;
         if order.member_id.journal() == journal {
-            known.orders.insert(order.order_id.clone(), Remembered::done(*hash, response));
+            known.orders.insert(order.order_id.clone(), Remembered::done(new.hash, &answered(new, changes)));
         } else {
             known.orders_elsewhere.insert(order.order_id.clone());
         }
     }
+}
+
+// What an order was answered: as it is stored, or as it follows from the entry.
+fn answered(NewOrder { order, seq, response, .. }: &NewOrder, changes: &Changes) -> String {
+    let follows = || {
+        let entry = &changes.entries[&order.member_id.journal()][*seq as usize - 1];
+        let reply = OrderReply::of_entry(order.order_id.clone(), order.member_id, &entry.payload.to_string());
+        body(&reply.expect("the entry states what is not stored"))
+    };
+    response.clone().unwrap_or_else(follows)
 }
 
 fn sum(journal: &Journal) -> i128 {

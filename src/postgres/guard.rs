@@ -9,7 +9,7 @@ use diesel::sql_types::{Array, Text};
 use super::statement::statement;
 
 /// The tables that take INSERT only.
-pub const APPEND_ONLY: [&str; 3] = ["entry", "posting", "program_version"];
+pub const APPEND_ONLY: [&str; 3] = ["entry", "further_posting", "program_version"];
 
 /// A power that a login of the service must not have.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -167,8 +167,8 @@ pub fn page(
     let (Some(first), Some(last)) = (rows.first().map(|row| row.seq), rows.last().map(|row| row.seq)) else {
         return Ok(Vec::new());
     };
-    let mut postings = posting_range(connection, journal, first, last)?;
-    rows.into_iter().map(|row| entry(ledger, postings.remove(&row.seq).unwrap_or_default(), row)).collect()
+    let mut further = by_entry(journal, LoadFurtherRange { journal, first, last }.load(connection)?)?;
+    rows.into_iter().map(|row| entry(ledger, further.remove(&row.seq).unwrap_or_default(), row)).collect()
 }
 
 fn lines(
@@ -180,11 +180,16 @@ fn lines(
 ) -> Result<Vec<StatementLine>, ReadError> {
     let (journal, before) = (member.journal(), before.unwrap_or(i64::MAX));
     let kind = kind.map(|kind| kind.name().to_owned());
-    let rows: Vec<LineRow> =
+    let rows: Vec<(LineRow, FirstPosting)> =
         LoadStatement { member: member.uuid(), before, limit, kind, from, until }.load(connection)?;
-    let seqs: Vec<i64> = rows.iter().map(|row| row.0).collect();
-    let mut postings = postings(connection, journal, seqs)?;
-    rows.into_iter().map(|row| line(journal, postings.remove(&row.0).unwrap_or_default(), row)).collect()
+    let seqs: Vec<i64> = rows.iter().map(|(row, _)| row.0).collect();
+    let mut further = by_entry(journal, LoadFurther { journal, seqs }.load(connection)?)?;
+    rows.into_iter()
+        .map(|(row, first)| {
+            let seq = row.0;
+            line(journal, postings((journal, seq), first, further.remove(&seq).unwrap_or_default())?, row)
+        })
+        .collect()
 }
 
 #[derive(Queryable)]
@@ -202,41 +207,46 @@ struct EntryRow {
     actor: String,
     payload: String,
     hash: Vec<u8>,
+    first: FirstPosting,
 }
+
+// The posting in an entry's row: points, lot, debit, credit.
+type FirstPosting = (Option<i64>, Option<Uuid>, Option<String>, Option<String>);
 
 type PostingRow = (i64, i64, Option<Uuid>, String, String);
 
+// The postings of an entry, in order: the one in its row, and the further ones.
 fn postings(
-    connection: &mut PgConnection,
-    journal: JournalId,
-    seqs: Vec<i64>,
-) -> Result<HashMap<i64, Vec<Posting>>, ReadError> {
-    let rows: Vec<PostingRow> = LoadPostings { journal, seqs }.load(connection)?;
-    by_entry(journal, rows)
+    (journal, seq): (JournalId, i64),
+    first: FirstPosting,
+    further: Vec<Posting>,
+) -> Result<Vec<Posting>, ReadError> {
+    let (Some(points), lot, Some(debit), Some(credit)) = first else { return Ok(further) };
+    let mut postings = vec![posting((journal, seq), points, lot, (debit, credit))?];
+    postings.extend(further);
+    Ok(postings)
 }
 
-fn posting_range(
-    connection: &mut PgConnection,
-    journal: JournalId,
-    first: i64,
-    last: i64,
-) -> Result<HashMap<i64, Vec<Posting>>, ReadError> {
-    let rows: Vec<PostingRow> = LoadPostingRange { journal, first, last }.load(connection)?;
-    by_entry(journal, rows)
+fn posting(
+    (journal, seq): (JournalId, i64),
+    points: i64,
+    lot: Option<Uuid>,
+    (debit, credit): (String, String),
+) -> Result<Posting, ReadError> {
+    let fault = "a posting names an unknown account";
+    let account = |name: String| name.parse().map_err(|_| ReadError::CorruptEntry { journal, seq, fault });
+    Ok(Posting { debit: account(debit)?, credit: account(credit)?, points, lot })
 }
 
 fn by_entry(journal: JournalId, rows: Vec<PostingRow>) -> Result<HashMap<i64, Vec<Posting>>, ReadError> {
     let mut postings: HashMap<i64, Vec<Posting>> = HashMap::new();
     for (seq, points, lot, debit, credit) in rows {
-        let fault = "a posting names an unknown account";
-        let account = |name: String| name.parse().map_err(|_| ReadError::CorruptEntry { journal, seq, fault });
-        let posting = Posting { debit: account(debit)?, credit: account(credit)?, points, lot };
-        postings.entry(seq).or_default().push(posting);
+        postings.entry(seq).or_default().push(posting((journal, seq), points, lot, (debit, credit))?);
     }
     Ok(postings)
 }
 
-fn entry(ledger: Uuid, postings: Vec<Posting>, row: EntryRow) -> Result<(Entry, Hash), ReadError> {
+fn entry(ledger: Uuid, further: Vec<Posting>, row: EntryRow) -> Result<(Entry, Hash), ReadError> {
     let (journal, seq, fault) = (row.journal, row.seq, "its hash is not SHA-256");
     let hash = row.hash.try_into().map_err(|_| ReadError::CorruptEntry { journal, seq, fault })?;
     let entry = Entry {
@@ -253,7 +263,7 @@ fn entry(ledger: Uuid, postings: Vec<Posting>, row: EntryRow) -> Result<(Entry, 
         effective_at: row.effective_at,
         recorded_at: row.recorded_at,
         payload: row.payload,
-        postings,
+        postings: postings((journal, seq), row.first, further)?,
     };
     Ok((entry, hash))
 }
@@ -286,6 +296,9 @@ fn gain(posting: &Posting) -> i64 {
     credited - debited
 }
 
+// The types of a `FirstPosting` in SQL.
+type FirstPostingColumns = (Nullable<BigInt>, Nullable<SqlUuid>, Nullable<Text>, Nullable<Text>);
+
 statement! {
     // The index has the order; a filter passes over what it does not let through.
     LoadStatement {
@@ -295,8 +308,8 @@ statement! {
         kind: Option<String> => Nullable<Text>,
         from: Option<Timestamp> => Nullable<Timestamptz>,
         until: Option<Timestamp> => Nullable<Timestamptz>,
-    } -> (BigInt, SqlUuid, Text, Timestamptz, Timestamptz, Text),
-    "SELECT seq, id, kind, effective_at, recorded_at, payload FROM entry
+    } -> ((BigInt, SqlUuid, Text, Timestamptz, Timestamptz, Text), FirstPostingColumns),
+    "SELECT seq, id, kind, effective_at, recorded_at, payload, points, lot, debit, credit FROM entry
      WHERE member = $1 AND seq < $2 AND ($4::text IS NULL OR kind = $4)
          AND ($5::timestamptz IS NULL OR effective_at >= $5) AND ($6::timestamptz IS NULL OR effective_at < $6)
      ORDER BY member DESC, seq DESC LIMIT $3"
@@ -311,23 +324,24 @@ statement! {
     LoadPage { journal: JournalId => SmallInt, after_seq: i64 => BigInt, end: i64 => BigInt, limit: i64 => BigInt }
     -> (
         BigInt, Timestamptz, Timestamptz, SqlUuid, Nullable<SqlUuid>, Nullable<SqlUuid>, Integer, SmallInt, SmallInt, Text,
-        Text, Text, Bytea
+        Text, Text, Bytea, FirstPostingColumns
     ),
-    "SELECT seq, effective_at, recorded_at, id, member, command, program_version, journal, v, kind, actor, payload, hash
+    "SELECT seq, effective_at, recorded_at, id, member, command, program_version, journal, v, kind, actor, payload, hash,
+         points, lot, debit, credit
      FROM entry WHERE journal = $1 AND seq > $2 AND seq < $3 ORDER BY journal, seq LIMIT $4"
 }
 
 statement! {
-    LoadPostingRange { journal: JournalId => SmallInt, first: i64 => BigInt, last: i64 => BigInt }
+    LoadFurtherRange { journal: JournalId => SmallInt, first: i64 => BigInt, last: i64 => BigInt }
     -> (BigInt, BigInt, Nullable<SqlUuid>, Text, Text),
-    "SELECT seq, points, lot, debit, credit FROM posting
+    "SELECT seq, points, lot, debit, credit FROM further_posting
      WHERE journal = $1 AND seq BETWEEN $2 AND $3 ORDER BY journal, seq, n"
 }
 
 statement! {
-    LoadPostings { journal: JournalId => SmallInt, seqs: Vec<i64> => Array<BigInt> }
+    LoadFurther { journal: JournalId => SmallInt, seqs: Vec<i64> => Array<BigInt> }
     -> (BigInt, BigInt, Nullable<SqlUuid>, Text, Text),
     "SELECT p.seq, p.points, p.lot, p.debit, p.credit
      FROM UNNEST($2) AS wanted (seq)
-     CROSS JOIN LATERAL (SELECT * FROM posting WHERE journal = $1 AND seq = wanted.seq ORDER BY n OFFSET 0) AS p"
+     CROSS JOIN LATERAL (SELECT * FROM further_posting WHERE journal = $1 AND seq = wanted.seq ORDER BY n OFFSET 0) AS p"
 }

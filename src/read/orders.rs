@@ -1,9 +1,7 @@
 //! Orders as they were posted, with what they earned.
 
-use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Nullable, Numeric, Text, Timestamptz, Uuid as SqlUuid};
-use rust_decimal::Decimal;
+use diesel::sql_types::{BigInt, Integer, Nullable, Numeric, Text, Uuid as SqlUuid};
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -11,9 +9,10 @@ use uuid::Uuid;
 use super::{ReadError, View};
 use crate::domain::ids::{MemberId, RedemptionId};
 use crate::domain::money::{self, Currency};
-use crate::domain::movement::order::{Earned, Paid};
+use crate::domain::movement::order::{Earned, OrderReply, Paid};
 use crate::domain::program::earning::ShownStep;
 use crate::domain::record::items::{self, Item};
+use crate::domain::record::order::{OrderRecord, StoredRefunds};
 use crate::domain::time::{self, Timestamp};
 use crate::postgres::statement::statement;
 
@@ -65,11 +64,7 @@ pub struct OrderView {
     pub returned: bool,
 }
 
-type OrderRow = (
-    (String, Uuid, DateTime<Utc>, String, Decimal),
-    (Option<Decimal>, Option<String>, Option<String>, Option<Decimal>),
-    (String, String),
-);
+type OrderRow = ((String, Uuid), (Option<String>, Option<String>), (i32, String), StoredRefunds);
 
 /// The order `order_id`; none if it was never posted with success.
 pub fn by_id(view: &mut View<'_>, order_id: &str) -> Result<Option<OrderView>, ReadError> {
@@ -78,32 +73,29 @@ pub fn by_id(view: &mut View<'_>, order_id: &str) -> Result<Option<OrderView>, R
     row.map(|row| order(row).ok_or(ReadError::Corrupt("an order that cannot be read"))).transpose()
 }
 
-fn order(
-    ((order_id, member, occurred_at, currency, amount), rest, (response, payload)): OrderRow,
-) -> Option<OrderView> {
-    let (discount, channel, items, refunded) = rest;
-    let currency: Currency = currency.parse().ok()?;
-    let money = |amount| money::format_amount(amount, currency);
-    let response: Value = serde_json::from_str(&response).ok()?;
-    // What pays an order stands in its entry.
-    let payload: Value = serde_json::from_str(&payload).ok()?;
-    let redemptions = payload["order"].get("redemptions").cloned();
-    let (was_refunded, refunded) = (refunded.is_some(), refunded.unwrap_or_default());
+fn order(((order_id, member), (items, response), (version, payload), refunds): OrderRow) -> Option<OrderView> {
+    let member_id = MemberId::try_from(member).ok()?;
+    let order = OrderRecord::stored(&payload, version, refunds)?;
+    let money = |amount| money::format_amount(amount, order.currency);
+    let answered: Value = match response {
+        Some(response) => serde_json::from_str(&response).ok()?,
+        None => serde_json::to_value(OrderReply::of_entry(order_id, member_id, &payload)?).ok()?,
+    };
     Some(OrderView {
-        order_id,
-        member_id: MemberId::try_from(member).ok()?,
-        occurred_at,
-        currency,
-        amount: money(amount),
-        discount: discount.map(money),
-        channel,
+        member_id,
+        occurred_at: order.occurred_at,
+        currency: order.currency,
+        amount: money(order.amount),
+        discount: order.discount.map(money),
         items: items.map(|items| items::shown(&items)).transpose().ok()?,
-        earned: earned(&response["earned"])?,
-        paid: response.get("paid").cloned(),
-        redemption_ids: redemptions.map_or(Ok(Vec::new()), serde_json::from_value).ok()?,
-        refunded: money(refunded),
-        remaining: money(amount - refunded),
-        returned: was_refunded && refunded == amount,
+        earned: earned(&answered["earned"])?,
+        paid: answered.get("paid").cloned(),
+        refunded: money(order.refunded),
+        remaining: money(order.amount - order.refunded),
+        returned: order.was_refunded && order.refunded == order.amount,
+        order_id: order.order_id,
+        channel: order.channel,
+        redemption_ids: order.redemptions,
     })
 }
 
@@ -118,12 +110,13 @@ fn earned(answered: &Value) -> Option<Value> {
 statement! {
     LoadOrder { order_id: String => Text }
     -> (
-        (Text, SqlUuid, Timestamptz, Text, Numeric),
-        (Nullable<Numeric>, Nullable<Text>, Nullable<Text>, Nullable<Numeric>),
-        (Text, Text)
+        (Text, SqlUuid),
+        (Nullable<Text>, Nullable<Text>),
+        (Integer, Text),
+        (Nullable<Numeric>, Nullable<BigInt>, Nullable<BigInt>, Nullable<Text>)
     ),
-    "SELECT o.order_id, o.member, o.occurred_at, o.currency, o.amount, o.discount, o.channel, o.items, o.refunded,
-         o.response, e.payload
+    "SELECT o.order_id, o.member, o.items, o.response, e.program_version, e.payload, o.refunded, o.reversed, o.returned,
+         o.reversal
      FROM (SELECT * FROM orders WHERE order_id = $1 OFFSET 0) AS o
-     CROSS JOIN LATERAL (SELECT payload FROM entry WHERE journal = o.journal AND seq = o.seq OFFSET 0) AS e"
+     CROSS JOIN LATERAL (SELECT * FROM entry WHERE journal = o.journal AND seq = o.seq OFFSET 0) AS e"
 }

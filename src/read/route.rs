@@ -97,8 +97,10 @@ statement! {
 
 statement! {
     LoadOrders { order_ids: Vec<String> => Array<Text> } -> (Text, SqlUuid, Nullable<Text>, Timestamptz, Text),
-    "SELECT o.order_id, o.member, p.external_id, o.occurred_at, o.currency FROM UNNEST($1) AS wanted (order_id)
+    "SELECT o.order_id, o.member, p.external_id, e.effective_at, e.payload::json -> 'order' ->> 'currency'
+     FROM UNNEST($1) AS wanted (order_id)
      CROSS JOIN LATERAL (SELECT * FROM orders WHERE order_id = wanted.order_id OFFSET 0) AS o
+     CROSS JOIN LATERAL (SELECT * FROM entry WHERE journal = o.journal AND seq = o.seq OFFSET 0) AS e
      LEFT JOIN LATERAL (
          SELECT external_id FROM member_profile WHERE journal = o.journal AND member = o.member OFFSET 0
      ) AS p ON true"

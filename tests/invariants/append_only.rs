@@ -9,13 +9,13 @@ use crate::support::{App, Database, sql};
 
 const CHANGES: [&str; 8] = [
     "UPDATE entry SET payload = payload WHERE false",
-    "UPDATE posting SET points = points + 1",
+    "UPDATE further_posting SET points = points + 1",
     "DELETE FROM entry WHERE false",
-    "DELETE FROM posting",
+    "DELETE FROM further_posting",
     "TRUNCATE entry",
-    "TRUNCATE posting",
+    "TRUNCATE further_posting",
     "INSERT INTO entry SELECT * FROM entry ON CONFLICT (journal, seq) DO UPDATE SET payload = '{}'",
-    "MERGE INTO posting p USING posting q ON p.seq = q.seq AND p.journal = q.journal WHEN MATCHED THEN DELETE",
+    "MERGE INTO further_posting p USING further_posting q ON p.seq = q.seq AND p.journal = q.journal WHEN MATCHED THEN DELETE",
 ];
 
 #[test]
@@ -83,7 +83,7 @@ fn a_ledger_does_not_open_for_a_role_that_could_change_history() {
         ),
         ("schema_owner", "ALTER SCHEMA public OWNER TO {role}", "owns the schema public"),
         ("own_schema", "CREATE SCHEMA {role} AUTHORIZATION {role}", "owns the schema strong_own_schema"),
-        ("owner", "ALTER TABLE posting OWNER TO {role}", "owns the table posting"),
+        ("owner", "ALTER TABLE further_posting OWNER TO {role}", "owns the table further_posting"),
         (
             "owners_member",
             "CREATE ROLE {role}_group; ALTER TABLE entry OWNER TO {role}_group; GRANT {role}_group TO {role}",
@@ -113,7 +113,7 @@ fn a_ledger_does_not_open_for_a_role_that_could_change_history() {
             "GRANT UPDATE ON program_version TO {role}",
             "may change or remove rows of program_version",
         ),
-        ("deleter", "GRANT DELETE ON posting TO {role}", "may change or remove rows of posting"),
+        ("deleter", "GRANT DELETE ON further_posting TO {role}", "may change or remove rows of further_posting"),
         ("truncater", "GRANT TRUNCATE ON entry TO {role}", "may change or remove rows of entry"),
         ("triggerer", "GRANT TRIGGER ON entry TO {role}", "add triggers"),
         ("column_updater", "GRANT UPDATE (payload) ON entry TO {role}", "may change or remove rows of entry"),
@@ -153,27 +153,28 @@ fn a_ledger_does_not_open_where_anybody_may_create_in_its_schema() {
 
 #[test]
 fn a_ledger_whose_triggers_do_not_all_fire_does_not_open_and_verification_says_which() {
-    const ALTERED: &str = "the trigger posting_append_only of the table posting does not refuse every change";
+    const ALTERED: &str =
+        "the trigger further_posting_append_only of the table further_posting does not refuse every change";
     for (change, said) in [
         ("ALTER TABLE entry DISABLE TRIGGER USER", "the trigger entry_append_only of the table entry is disabled"),
-        ("ALTER TABLE posting DISABLE TRIGGER posting_append_only", "the table posting is disabled"),
+        ("ALTER TABLE further_posting DISABLE TRIGGER further_posting_append_only", "the table further_posting is disabled"),
         ("ALTER TABLE program_version DISABLE TRIGGER ALL", "the table program_version is disabled"),
         ("ALTER TABLE entry ENABLE REPLICA TRIGGER entry_append_only", "the table entry is disabled"),
         ("DROP TRIGGER entry_append_only ON entry", "the table entry has no trigger entry_append_only"),
-        ("ALTER TRIGGER posting_append_only ON posting RENAME TO other", "the table posting has no trigger"),
+        ("ALTER TRIGGER further_posting_append_only ON further_posting RENAME TO other", "the table further_posting has no trigger"),
         (
-            "DROP TRIGGER posting_append_only ON posting; CREATE TRIGGER posting_append_only BEFORE UPDATE OR DELETE ON
-             posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
+            "DROP TRIGGER further_posting_append_only ON further_posting; CREATE TRIGGER further_posting_append_only BEFORE UPDATE OR DELETE ON
+             further_posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
             ALTERED,
         ),
         (
-            "DROP TRIGGER posting_append_only ON posting; CREATE TRIGGER posting_append_only BEFORE UPDATE OR DELETE OR
-             TRUNCATE ON posting FOR EACH STATEMENT WHEN (current_user <> 'eve') EXECUTE FUNCTION refuse_change()",
+            "DROP TRIGGER further_posting_append_only ON further_posting; CREATE TRIGGER further_posting_append_only BEFORE UPDATE OR DELETE OR
+             TRUNCATE ON further_posting FOR EACH STATEMENT WHEN (current_user <> 'eve') EXECUTE FUNCTION refuse_change()",
             ALTERED,
         ),
         (
-            "DROP TRIGGER posting_append_only ON posting; CREATE TRIGGER posting_append_only BEFORE UPDATE OF points OR
-             DELETE OR TRUNCATE ON posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
+            "DROP TRIGGER further_posting_append_only ON further_posting; CREATE TRIGGER further_posting_append_only BEFORE UPDATE OF points OR
+             DELETE OR TRUNCATE ON further_posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
             ALTERED,
         ),
         (

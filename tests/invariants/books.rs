@@ -21,12 +21,14 @@ pub struct Books {
     pub earned: i64,
     /// See `earned`.
     pub last: i64,
+    /// The number of an entry of the journal with several postings.
+    pub further: i64,
 }
 
 // Those that follow from the journals, and the journals.
 const TABLES: [&str; 15] = [
     "entry",
-    "posting",
+    "further_posting",
     "program_version",
     "member",
     "wallet",
@@ -43,7 +45,7 @@ const TABLES: [&str; 15] = [
 ];
 
 // Those of them that nothing may be changed in.
-const APPEND_ONLY: [&str; 3] = ["entry", "posting", "program_version"];
+const APPEND_ONLY: [&str; 3] = ["entry", "further_posting", "program_version"];
 
 impl Books {
     /// A history with rows of every kind.
@@ -61,7 +63,9 @@ impl Books {
         let earned = format!("SELECT min(seq) FROM entry WHERE member = '{member}' AND kind = 'points.earned'");
         let earned = sql::number(&mut owner, &earned);
         let last = sql::number(&mut owner, &format!("SELECT max(seq) FROM entry WHERE journal = {journal}"));
-        Self { database, journal, member, earned, last }
+        let further = format!("SELECT max(seq) FROM further_posting WHERE journal = {journal}");
+        let further = sql::number(&mut owner, &further);
+        Self { database, journal, member, earned, last, further }
     }
 
     /// Every entry with its hash, as an export has them.
@@ -165,5 +169,8 @@ fn live(app: &App, member: &str, other: &str) {
         let transfer = json!({ "from_member_id": member, "to_member_id": other, "points": 7, "direct": direct });
         done(operator.ask("/v1/transfers", &transfer));
     }
+    // More than there is in any one lot, if the points above were not of several.
+    let [active, ..] = app.points(member);
+    done(operator.ask("/v1/donations", &json!({ "member_id": member, "cause_id": cause["id"], "points": active - 1 })));
     ordered(2, "2026-03-10T11:00:00Z");
 }

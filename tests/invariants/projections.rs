@@ -29,11 +29,6 @@ const PROJECTIONS: [Rows; 8] = [
         columns: &[
             "seq = seq + 1000",
             "member = gen_random_uuid()",
-            "occurred_at = occurred_at + interval '1 microsecond'",
-            "currency = 'EUR'",
-            "amount = amount + 0.01",
-            "discount = 1",
-            "channel = 'web'",
             "refunded = 0.01",
             "refunded = NULL",
             "reversed = coalesce(reversed, 0) + 1",

@@ -212,7 +212,7 @@ fn what_goes_out_of_one_journal_must_come_into_another() {
     assert_eq!(changed[received].postings[0].debit, Account::Transit);
     // The receiver's wallet is the same wherever the points came from.
     changed[received].postings[0].debit = Account::Adjustment;
-    let mut change = format!("UPDATE posting SET debit = 'adjustment' WHERE journal = {journal} AND seq = {seq};");
+    let mut change = format!("UPDATE entry SET debit = 'adjustment' WHERE journal = {journal} AND seq = {seq};");
     for (entry, hash) in chained(&changed).into_iter().filter(|(entry, _)| entry.journal == journal) {
         let (seq, hash) = (entry.seq, hex(&hash));
         change += &format!(

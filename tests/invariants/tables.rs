@@ -22,12 +22,29 @@ fn a_change_of_what_is_written_is_named_by_its_entry() {
     ] {
         books.expect_entry(&format!("UPDATE entry SET {column} WHERE {entry}"), earned, hash);
     }
-    for column in ["points = points + 1", "lot = gen_random_uuid()", "credit = 'active', debit = 'pending'"] {
-        books.expect_entry(&format!("UPDATE posting SET {column} WHERE {entry}"), earned, hash);
+    // Of its first posting in its own row, of further ones in theirs.
+    for column in [
+        "points = points + 1",
+        "points = NULL",
+        "lot = gen_random_uuid()",
+        "lot = NULL",
+        "credit = 'active', debit = 'pending'",
+        "credit = NULL",
+    ] {
+        books.expect_entry(&format!("UPDATE entry SET {column} WHERE {entry}"), earned, hash);
     }
-    books.expect_entry(&format!("DELETE FROM posting WHERE {entry}"), earned, hash);
+    let further = books.further;
+    for column in
+        ["points = points + 1", "lot = gen_random_uuid()", "credit = 'active', debit = 'pending'", "n = n + 9"]
+    {
+        let change =
+            format!("UPDATE further_posting SET {column} WHERE journal = {{journal}} AND seq = {further} AND n = 1");
+        books.expect_entry(&change, further, hash);
+    }
+    let delete = format!("DELETE FROM further_posting WHERE journal = {{journal}} AND seq = {further} AND n = 1");
+    books.expect_entry(&delete, further, hash);
     books.expect_entry(
-        "INSERT INTO posting (journal, seq, n, debit, credit, points) VALUES ({journal}, {earned}, 1, 'issuance', 'active', 1)",
+        "INSERT INTO further_posting (journal, seq, n, debit, credit, points) VALUES ({journal}, {earned}, 1, 'issuance', 'active', 1)",
         earned,
         hash,
     );
@@ -38,7 +55,7 @@ fn a_change_of_what_is_written_is_named_by_its_entry() {
     books.expect_entry(&earlier.replace("{entry}", entry), earned, backwards);
     // A stranger's entry in a journal: nobody can have hashed it into the chain.
     let append = "INSERT INTO entry SELECT seq + 1, effective_at, recorded_at, gen_random_uuid(), member, command,
-         program_version, journal, v, kind, actor, payload, hash FROM entry WHERE journal = {journal} AND seq = {last}";
+         program_version, journal, v, kind, actor, payload, hash, points, lot, debit, credit FROM entry WHERE journal = {journal} AND seq = {last}";
     books.expect_entry(append, last + 1, hash);
 }
 
@@ -52,7 +69,7 @@ fn entries_that_are_missing_or_out_of_place_are_named() {
          DELETE FROM entry WHERE journal = {journal} AND seq IN ({earned}, {last});
          UPDATE two SET seq = {earned} + {last} - seq; INSERT INTO entry SELECT * FROM two";
     books.expect_entry(swap, earned, |fault| matches!(fault, Fault::Hash { .. }));
-    let delete_last = "DELETE FROM posting WHERE journal = {journal} AND seq = {last};
+    let delete_last = "DELETE FROM further_posting WHERE journal = {journal} AND seq = {last};
          DELETE FROM entry WHERE journal = {journal} AND seq = {last}";
     books.expect_projection(delete_last, &format!("its head is at {}, its entries end before {last}", last + 1));
     // Who also moves the head back is caught by what the entry did.

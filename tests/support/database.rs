@@ -112,7 +112,7 @@ impl Database {
     // Invariant 1: neither the service nor the owner can change what is written.
     fn check_append_only(&self, service: &mut PgConnection) {
         let mut owner = self.owner();
-        for table in ["entry", "posting", "program_version"] {
+        for table in ["entry", "further_posting", "program_version"] {
             for change in [
                 format!("UPDATE {table} SET journal = journal"),
                 format!("DELETE FROM {table}"),

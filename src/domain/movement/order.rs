@@ -1,15 +1,17 @@
 //! A completed order becomes points.
 
+mod receipt;
+
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+pub use self::receipt::{Earned, OrderReply, Paid};
 use crate::domain::decide::{CLOCK_TOLERANCE, Context, Event, Working};
 use crate::domain::fields::{self, Wrong};
 use crate::domain::ids::{MemberId, RedemptionId};
 use crate::domain::journal::account::{Account, Part};
 use crate::domain::journal::entry::{Kind, Posting, derive_id};
-use crate::domain::member::Balances;
 use crate::domain::member::fact::Fact;
 use crate::domain::money::{self, Currency};
 use crate::domain::movement::redemption::{self, CaptureRequest};
@@ -77,58 +79,14 @@ impl Order {
     }
 }
 
-/// What an order brought: the answer to the checkout, and again whenever the order is sent again.
-#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
-#[schema(as = OrderReceipt)]
-pub struct OrderReply {
-    /// The order.
-    pub order_id: String,
-    /// Who ordered.
-    pub member_id: MemberId,
-    /// The points, and why.
-    pub earned: Earned,
-    /// What was paid with points, where redemptions paid a part.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub paid: Option<Paid>,
-    /// The wallet right after it.
-    pub wallet: Balances,
-}
-
-/// What points paid of an order.
-#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
-pub struct Paid {
-    /// How many.
-    pub points: i64,
-    /// What they are worth, a decimal string in the order's currency.
-    #[serde(with = "rust_decimal::serde::str")]
-    #[schema(value_type = String, example = "5.00")]
-    pub value: Decimal,
-}
-
-/// Points earned by an order.
-#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
-pub struct Earned {
-    /// How many; zero is possible.
-    pub points: i64,
-    /// When they become active.
-    #[serde(with = "time::serde_canonical")]
-    #[schema(value_type = String, format = DateTime)]
-    pub active_at: Timestamp,
-    /// The first instant at which they can no longer be used; null if they never expire.
-    #[serde(with = "time::serde_canonical::option")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub expires_at: Option<Timestamp>,
-    /// Rule by rule.
-    pub calculation: Vec<ShownStep>,
-}
-
 /// An order's effect: what it is answered, and which of the decision's entries is its own.
 pub struct Completed {
     /// The answer.
     pub reply: OrderReply,
     /// The place of its entry among those of the decision.
     pub entry: usize,
+    /// Does the answer follow from the entry? See [`OrderReply::of_entry`].
+    pub follows: bool,
 }
 
 /// Decides a completed order: settle, capture what pays it, earn on the rest by the version in force when it occurred,
@@ -203,7 +161,9 @@ pub fn complete(work: &mut Working<'_>, order: &Order) -> Result<Completed, Reje
         paid,
         wallet: work.member.balances,
     };
-    Ok(Completed { reply, entry })
+    // An entry states a life of points only with points, and the wallet as it was before time did the rest.
+    let follows = earning.points > 0 && entry + 1 == work.entries.len();
+    Ok(Completed { reply, entry, follows })
 }
 
 // Captures the redemptions that pay the order. What was captured before must have been made for this very order, so that
@@ -212,7 +172,7 @@ fn pay(work: &mut Working<'_>, order: &Order, program: &Program) -> Result<Optio
     if order.redemption_ids.is_empty() {
         return Ok(None);
     }
-    let mut paid = Paid { points: 0, value: money::in_minor_units(Decimal::ZERO, order.currency) };
+    let mut paid = Paid { points: 0, value: Decimal::ZERO };
     for id in paying(order) {
         let redemption = work.member.record::<Redemption>(id).ok_or(Refusal::RedemptionNotFound)?;
         let for_this = redemption.order_id.as_ref().map(|id| *id == order.order_id);
@@ -240,7 +200,7 @@ fn pay(work: &mut Working<'_>, order: &Order, program: &Program) -> Result<Optio
     // The share is of what was ordered in the end, whatever amount the redemptions were asked for with, and by the
     // programme of that time: a share that was lowered since strands no order.
     program.redemption.check_share(paid.value, order.amount, order.currency)?;
-    Ok(Some(paid))
+    Ok(Some(Paid { value: money::in_minor_units(paid.value, order.currency), ..paid }))
 }
 
 // The redemptions that pay the order, each once however often it is named.

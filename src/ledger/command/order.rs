@@ -62,6 +62,7 @@ pub fn complete<'a>(
     let seq = batch.keep(work)? + completed.entry as i64;
     batch.known.orders.insert(order.order_id.clone(), by.done(&response));
     let (order, hash) = (order.clone(), by.hash);
-    batch.changes.orders.push(NewOrder { order, seq, hash, response: response.clone() });
+    let stored = (!completed.follows).then(|| response.clone());
+    batch.changes.orders.push(NewOrder { order, seq, hash, response: stored });
     Ok(response)
 }

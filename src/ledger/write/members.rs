@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Bytea, Date, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use uuid::Uuid;
@@ -50,32 +50,25 @@ pub fn enrolled(
     super::check("member_profile", meant, profiles)
 }
 
-/// Writes the members of a journal that differ from what they were `before`, in the order of their ids.
-pub fn write(
+/// Writes what is in the wallets of `changed` members of a journal, but for lots that are new: those come with the entries
+/// that bring them.
+pub fn contents(
     connection: &mut PgConnection,
     journal: JournalId,
     before: &HashMap<MemberId, Member>,
-    state: &State,
+    changed: &[&Member],
 ) -> Result<(), Failure> {
     let mut statuses = PutStatuses { journal, ..PutStatuses::default() };
-    let mut wallets = PutWallets { journal, ..PutWallets::default() };
-    let mut new_lots = PutLots { journal, ..PutLots::default() };
     let mut lots = PutLots { journal, ..PutLots::default() };
     let mut records = PutRecords { journal, ..PutRecords::default() };
-    let members = state.members.values().filter(|member| member.id.journal() == journal);
-    let mut changed: Vec<&Member> = members.filter(|m| before.get(&m.id) != Some(m)).collect();
-    changed.sort_unstable_by_key(|member| member.id);
     for member in changed {
         let old = before.get(&member.id);
-        wallets.push(member);
         if old.is_some_and(|old| old.status != member.status) {
             statuses.push(member);
         }
         for lot in member.lots.values() {
-            match old.and_then(|old| old.lots.get(&lot.id)) {
-                None => new_lots.push(member.id, lot),
-                Some(old) if old != lot => lots.push(member.id, lot),
-                Some(_) => {}
+            if old.and_then(|old| old.lots.get(&lot.id)).is_some_and(|old| old != lot) {
+                lots.push(member.id, lot);
             }
         }
         for (id, record) in &member.records {
@@ -85,8 +78,6 @@ pub fn write(
         }
     }
     run(connection, "member", statuses.ids.len(), statuses)?;
-    run(connection, "wallet", wallets.members.len(), wallets)?;
-    run(connection, "lot", new_lots.ids.len(), InsertLots::from(new_lots))?;
     run(connection, "lot", lots.ids.len(), lots)?;
     run(connection, "record", records.ids.len(), records)
 }
@@ -183,41 +174,6 @@ impl PutStatuses {
 }
 
 statement! {
-    PutWallets {
-        journal: JournalId => SmallInt,
-        members: Vec<Uuid> => Array<SqlUuid>,
-        actives: Vec<i64> => Array<BigInt>,
-        pendings: Vec<i64> => Array<BigInt>,
-        helds: Vec<i64> => Array<BigInt>,
-        debts: Vec<i64> => Array<BigInt>,
-        earned: Vec<i64> => Array<BigInt>,
-        spent: Vec<i64> => Array<BigInt>,
-        claimed: Vec<i64> => Array<BigInt>,
-        dues: Vec<Option<DateTime<Utc>>> => Array<Nullable<Timestamptz>>,
-    } -> (),
-    "INSERT INTO wallet (journal, member, active, pending, held, debt, lifetime_earned, lifetime_spent, claimed,
-         next_due_at)
-     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9, $10)
-     ON CONFLICT (journal, member) DO UPDATE SET active = EXCLUDED.active, pending = EXCLUDED.pending,
-         held = EXCLUDED.held, debt = EXCLUDED.debt, lifetime_earned = EXCLUDED.lifetime_earned,
-         lifetime_spent = EXCLUDED.lifetime_spent, claimed = EXCLUDED.claimed, next_due_at = EXCLUDED.next_due_at"
-}
-
-impl PutWallets {
-    fn push(&mut self, member: &Member) {
-        self.members.push(member.id.uuid());
-        self.actives.push(member.balances.active);
-        self.pendings.push(member.balances.pending);
-        self.helds.push(member.balances.held);
-        self.debts.push(member.balances.debt);
-        self.earned.push(member.lifetime.lifetime_earned);
-        self.spent.push(member.lifetime.lifetime_spent);
-        self.claimed.push(member.claimed);
-        self.dues.push(member.next_due_at());
-    }
-}
-
-statement! {
     PutLots {
         journal: JournalId => SmallInt,
         ids: Vec<Uuid> => Array<SqlUuid>,
@@ -247,32 +203,6 @@ impl PutLots {
         self.expired.push(lot.expired);
         self.active_ats.push(lot.active_at);
         self.expires_ats.push(lot.expires_at);
-    }
-}
-
-statement! {
-    // What is new needs no look at what may be there already: an award writes a new lot and no other.
-    InsertLots {
-        journal: JournalId => SmallInt,
-        ids: Vec<Uuid> => Array<SqlUuid>,
-        members: Vec<Uuid> => Array<SqlUuid>,
-        earned: Vec<i64> => Array<BigInt>,
-        pendings: Vec<i64> => Array<BigInt>,
-        actives: Vec<i64> => Array<BigInt>,
-        helds: Vec<i64> => Array<BigInt>,
-        expired: Vec<i64> => Array<BigInt>,
-        active_ats: Vec<Timestamp> => Array<Timestamptz>,
-        expires_ats: Vec<Option<Timestamp>> => Array<Nullable<Timestamptz>>,
-    } -> (),
-    "INSERT INTO lot (journal, id, member, earned, pending, active, held, expired, active_at, expires_at)
-     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9, $10)"
-}
-
-impl From<PutLots> for InsertLots {
-    fn from(rows: PutLots) -> Self {
-        let PutLots { journal, ids, members, earned, pendings, actives, helds, expired, active_ats, expires_ats } =
-            rows;
-        Self { journal, ids, members, earned, pendings, actives, helds, expired, active_ats, expires_ats }
     }
 }
 

@@ -21,31 +21,6 @@ use crate::domain::time::Timestamp;
 use crate::load::State;
 use crate::postgres::statement::statement;
 
-/// Writes new orders and refunds.
-pub fn orders(connection: &mut PgConnection, journal: JournalId, changes: &Changes) -> Result<(), Failure> {
-    let mut rows = InsertOrders { journal, ..InsertOrders::default() };
-    // Sorted, so that two lanes that meet in the index over all journals meet in the same order.
-    let mut orders: Vec<_> = changes.orders.iter().collect();
-    orders.sort_unstable_by_key(|new| &new.order.order_id);
-    for new in orders {
-        let order = &new.order;
-        rows.seqs.push(new.seq);
-        rows.occurred.push(order.occurred_at);
-        rows.members.push(order.member_id.uuid());
-        rows.order_ids.push(order.order_id.clone());
-        rows.currencies.push(order.currency.to_string());
-        rows.amounts.push(order.amount);
-        rows.discounts.push(order.discount);
-        rows.channels.push(order.channel.clone());
-        let items = order.items.as_ref().map(serde_json::to_string).transpose();
-        rows.items.push(items.map_err(|_| Failure::NotCanonical)?);
-        rows.hashes.push(new.hash.to_vec());
-        rows.responses.push(new.response.clone());
-    }
-    run(connection, "orders", rows.seqs.len(), rows)?;
-    refunds(connection, journal, changes)
-}
-
 /// Writes what became of orders of a journal: of those that were refunded, and of those whose claims changed with what is
 /// held. Both are rare: one statement for each order.
 pub fn refunded(
@@ -84,7 +59,8 @@ pub fn refunded(
     Ok(())
 }
 
-fn refunds(connection: &mut PgConnection, journal: JournalId, changes: &Changes) -> Result<(), Failure> {
+/// Writes new refunds.
+pub fn refunds(connection: &mut PgConnection, journal: JournalId, changes: &Changes) -> Result<(), Failure> {
     let mut rows = InsertRefunds { journal, ..InsertRefunds::default() };
     for new in &changes.refunds {
         rows.seqs.push(new.seq);
@@ -197,26 +173,6 @@ pub fn program(
         counters.taken.push(counter.taken);
     }
     run(connection, "counter", counters.ids.len(), counters)
-}
-
-statement! {
-    InsertOrders {
-        journal: JournalId => SmallInt,
-        seqs: Vec<i64> => Array<BigInt>,
-        occurred: Vec<Timestamp> => Array<Timestamptz>,
-        members: Vec<Uuid> => Array<SqlUuid>,
-        order_ids: Vec<String> => Array<Text>,
-        currencies: Vec<String> => Array<Text>,
-        amounts: Vec<Decimal> => Array<Numeric>,
-        discounts: Vec<Option<Decimal>> => Array<Nullable<Numeric>>,
-        channels: Vec<Option<String>> => Array<Nullable<Text>>,
-        items: Vec<Option<String>> => Array<Nullable<Text>>,
-        hashes: Vec<Vec<u8>> => Array<Bytea>,
-        responses: Vec<String> => Array<Text>,
-    } -> (),
-    "INSERT INTO orders (journal, seq, occurred_at, member, order_id, currency, amount, discount, channel, items,
-         request_hash, response)
-     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 }
 
 statement! {

@@ -109,6 +109,7 @@ tuples!(A B C D E F G);
 tuples!(A B C D E F G H);
 tuples!(A B C D E F G H I);
 tuples!(A B C D E F G H I J K L M);
+tuples!(A B C D E F G H I J K L M N);
 
 /// The type of a bind.
 pub fn bind<T: Types>() -> Type {

@@ -129,5 +129,5 @@ statement! {
 
 statement! {
     CountStrays { journal: JournalId => SmallInt, next_seq: i64 => BigInt } -> BigInt,
-    "SELECT count(*) FROM posting WHERE journal = $1 AND (seq < 1 OR seq >= $2)"
+    "SELECT count(*) FROM further_posting WHERE journal = $1 AND (seq < 1 OR seq >= $2)"
 }

@@ -12,11 +12,11 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::domain::audit::{Donated, Journal};
-use crate::domain::ids::{JournalId, PROGRAM_JOURNAL};
+use crate::domain::ids::{JournalId, MemberId, PROGRAM_JOURNAL};
 use crate::domain::journal::account::Account;
 use crate::domain::journal::canonical;
 use crate::domain::record::counter::Counter;
-use crate::domain::record::order::{OrderRecord, StoredRefunds};
+use crate::domain::record::order::StoredRefunds;
 use crate::domain::record::refund::Reversal;
 use crate::postgres::statement::statement;
 
@@ -68,29 +68,25 @@ pub fn compare(
     Ok(compared.into_iter().collect())
 }
 
-type OrderRow = (
-    (String, i64, Uuid, DateTime<Utc>),
-    (String, Decimal, Option<Decimal>, Option<String>),
-    StoredRefunds,
-    Option<i64>,
-    String,
-);
+type OrderRow = ((String, i64, Uuid), StoredRefunds, Option<i64>, Option<String>);
 
 fn orders(stored: Vec<OrderRow>, rebuilt: &Journal) -> Result<(), String> {
-    let stored = stored.into_iter().map(|((id, seq, member, occurred_at), money, refunds, claimed, response)| {
-        let earned = serde_json::from_str::<Value>(&response).ok().and_then(|reply| reply["earned"]["points"].as_i64());
+    let stored = stored.into_iter().map(|((id, seq, member), refunds, claimed, response)| {
         let (refunded, reversed, returned, reversal) = refunds;
         let (reversed, claimed) = (reversed.unwrap_or_default(), claimed.unwrap_or_default());
         // What cannot be read is nobody's.
         let reversal = reversal.map_or(Some(Reversal::settled(reversed)), |text| serde_json::from_str(&text).ok());
         let sums = (refunded, reversed, returned.unwrap_or_default(), claimed, reversal);
-        (id, ((seq, member, occurred_at), money, sums, earned))
+        let earned = match response {
+            Some(response) => points_answered(&response),
+            // An answer that is not stored follows from the entry, which then earned something.
+            None => points_of(rebuilt, member, &id).filter(|points| *points > 0),
+        };
+        (id, ((seq, member), sums, earned))
     });
     let records = rebuilt.members.values().flat_map(|member| member.orders.values().map(move |order| (member, order)));
     let rebuilt = records.map(|(member, order)| {
-        let OrderRecord { order_id, occurred_at, currency, amount, discount, channel, .. } = order;
-        let seq = rebuilt.orders.get(order_id).map_or(0, |(seq, _)| *seq);
-        let money = (currency.to_string(), *amount, *discount, channel.clone());
+        let seq = rebuilt.orders.get(&order.order_id).map_or(0, |(seq, _)| *seq);
         let reversal = Some(order.reversal.clone());
         let sums = (
             order.was_refunded.then_some(order.refunded),
@@ -99,9 +95,18 @@ fn orders(stored: Vec<OrderRow>, rebuilt: &Journal) -> Result<(), String> {
             order.reversal.looks_to(),
             reversal,
         );
-        (order_id.clone(), ((seq, member.id.uuid(), *occurred_at), money, sums, Some(order.points)))
+        (order.order_id.clone(), ((seq, member.id.uuid()), sums, Some(order.points)))
     });
     same("order", stored, rebuilt)
+}
+
+fn points_answered(response: &str) -> Option<i64> {
+    serde_json::from_str::<Value>(response).ok()?["earned"]["points"].as_i64()
+}
+
+fn points_of(rebuilt: &Journal, member: Uuid, order_id: &str) -> Option<i64> {
+    let member = rebuilt.members.get(&MemberId::try_from(member).ok()?)?;
+    member.orders.get(order_id).map(|order| order.points)
 }
 
 type RefundRow = (String, String, i64, Uuid, Decimal);
@@ -201,14 +206,12 @@ statement! {
 statement! {
     LoadOrders { journal: JournalId => SmallInt }
     -> (
-        (Text, BigInt, SqlUuid, Timestamptz),
-        (Text, Numeric, Nullable<Numeric>, Nullable<Text>),
+        (Text, BigInt, SqlUuid),
         (Nullable<Numeric>, Nullable<BigInt>, Nullable<BigInt>, Nullable<Text>),
         Nullable<BigInt>,
-        Text
+        Nullable<Text>
     ),
-    "SELECT order_id, seq, member, occurred_at, currency, amount, discount, channel, refunded, reversed, returned,
-         reversal, claimed, response
+    "SELECT order_id, seq, member, refunded, reversed, returned, reversal, claimed, response
      FROM orders WHERE journal = $1"
 }
 

@@ -1,0 +1,87 @@
+//! What an order is answered.
+
+use rust_decimal::Decimal;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::domain::ids::MemberId;
+use crate::domain::member::Balances;
+use crate::domain::program::earning::{ShownStep, Step};
+use crate::domain::record::lot::NewLot;
+use crate::domain::time::{self, Timestamp};
+
+/// What an order brought: the answer to the checkout, and again whenever the order is sent again.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[schema(as = OrderReceipt)]
+pub struct OrderReply {
+    /// The order.
+    pub order_id: String,
+    /// Who ordered.
+    pub member_id: MemberId,
+    /// The points, and why.
+    pub earned: Earned,
+    /// What was paid with points, where redemptions paid a part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub paid: Option<Paid>,
+    /// The wallet right after it.
+    pub wallet: Balances,
+}
+
+impl OrderReply {
+    /// The answer again, from the payload of the entry that recorded the order of `member_id`: what is answered is not
+    /// stored a second time. None if it cannot be read, and where it does not follow: of an order that earned nothing the
+    /// entry does not state the life of points, and where time did more to the wallet at once, that is stated by the
+    /// entries after it.
+    pub fn of_entry(order_id: String, member_id: MemberId, payload: &str) -> Option<Self> {
+        let payload: Value = serde_json::from_str(payload).ok()?;
+        let order = payload.get("order")?;
+        let lot = NewLot::all_from(&payload).ok()?.into_iter().next()?;
+        let steps: Vec<Step> = serde_json::from_value(payload.get("calculation")?.clone()).ok()?;
+        let paid =
+            |points: &Value| Some(Paid { points: points.as_i64()?, value: order.get("paid")?.as_str()?.parse().ok()? });
+        Some(Self {
+            order_id,
+            member_id,
+            earned: Earned {
+                points: payload.get("points")?.as_i64()?,
+                active_at: lot.active_at,
+                expires_at: lot.expires_at,
+                calculation: steps.into_iter().map(ShownStep::from).collect(),
+            },
+            paid: match order.get("paid_points") {
+                Some(points) => Some(paid(points)?),
+                None => None,
+            },
+            wallet: serde_json::from_value(payload.get("balance")?.clone()).ok()?,
+        })
+    }
+}
+
+/// What points paid of an order.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct Paid {
+    /// How many.
+    pub points: i64,
+    /// What they are worth, a decimal string in the order's currency.
+    #[serde(with = "rust_decimal::serde::str")]
+    #[schema(value_type = String, example = "5.00")]
+    pub value: Decimal,
+}
+
+/// Points earned by an order.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct Earned {
+    /// How many; zero is possible.
+    pub points: i64,
+    /// When they become active.
+    #[serde(with = "time::serde_canonical")]
+    #[schema(value_type = String, format = DateTime)]
+    pub active_at: Timestamp,
+    /// The first instant at which they can no longer be used; null if they never expire.
+    #[serde(with = "time::serde_canonical::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Timestamp>,
+    /// Rule by rule.
+    pub calculation: Vec<ShownStep>,
+}
