@@ -1,6 +1,7 @@
 //! The heads of journals, by whose locks batches take turns.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -22,8 +23,12 @@ pub struct Head {
     pub hash: Hash,
     /// When the last entry was written.
     pub recorded_at: Timestamp,
-    /// The programme's time once the lock was held.
+    /// The programme's time when it was read, once the lock was held.
     pub clock: DateTime<Utc>,
+    /// How many microseconds of that a sandbox's clock was moved ahead.
+    pub ahead: i64,
+    /// When it was read, by this machine's monotonic clock.
+    pub read_at: Instant,
 }
 
 impl Head {
@@ -31,11 +36,21 @@ impl Head {
     /// anything of its members. Statements after this one see all that the lock's last holder wrote.
     /// None if there is no such journal.
     pub fn lock(connection: &mut PgConnection, journal: JournalId) -> Result<Option<Self>, Failure> {
-        type Row = (i64, Vec<u8>, DateTime<Utc>, DateTime<Utc>);
+        type Row = (i64, Vec<u8>, DateTime<Utc>, DateTime<Utc>, i64);
         let rows: Vec<Row> = LockHead { journal }.load(connection)?;
-        let Some((next_seq, hash, recorded_at, clock)) = rows.into_iter().next() else { return Ok(None) };
+        let Some((next_seq, hash, recorded_at, clock, ahead)) = rows.into_iter().next() else { return Ok(None) };
         let hash = hash.try_into().map_err(|_| Failure::NoJournal(journal))?;
-        Ok(Some(Self { next_seq, hash, recorded_at, clock }))
+        Ok(Some(Self { next_seq, hash, recorded_at, clock, ahead, read_at: Instant::now() }))
+    }
+
+    /// What the programme's clock shows by now, unless it or the database's was moved.
+    pub fn clock_by_now(&self) -> DateTime<Utc> {
+        self.clock + self.read_at.elapsed()
+    }
+
+    /// Does another reading show the head at the same place?
+    pub fn stands_as(&self, other: &Self) -> bool {
+        (self.next_seq, self.hash, self.recorded_at) == (other.next_seq, other.hash, other.recorded_at)
     }
 
     /// The present of the journal, which is number `journal`.
@@ -91,6 +106,11 @@ impl Heads {
         Ok(true)
     }
 
+    /// The head of one of them.
+    pub fn get(&self, journal: JournalId) -> Option<&Head> {
+        self.locked.get(&journal)
+    }
+
     /// The journals whose heads are locked.
     pub fn journals(&self) -> BTreeSet<JournalId> {
         self.locked.keys().copied().collect()
@@ -117,10 +137,10 @@ statement! {
     // The clock is read outside the subquery that locks: in the locking one it would be read before the wait. How far
     // a sandbox's was moved is seen as it was when the wait began, which is after these commands were taken: what is
     // asked once the clock was moved is decided by the time that it was moved to.
-    LockHead { journal: JournalId => SmallInt } -> (BigInt, Bytea, Timestamptz, Timestamptz),
+    LockHead { journal: JournalId => SmallInt } -> (BigInt, Bytea, Timestamptz, Timestamptz, BigInt),
     concat!(
         "WITH head AS MATERIALIZED (
              SELECT next_seq, head_hash, recorded_at FROM journal WHERE id = $1 FOR UPDATE)
-         SELECT next_seq, head_hash, recorded_at, ", programme_time!(), " FROM head"
+         SELECT next_seq, head_hash, recorded_at, ", programme_time!(), ", (SELECT clock_ahead FROM ledger) FROM head"
     )
 }

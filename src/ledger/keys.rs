@@ -27,7 +27,7 @@ pub enum Reach {
 pub fn known(
     connection: &mut PgConnection,
     (journal, reach): (JournalId, Reach),
-    requests: &[Request],
+    requests: &[&Request],
 ) -> Result<Known, Failure> {
     let Wanted { orders, refunds, customers, keys, keys_anywhere } = Wanted::of(requests);
     let mut known = Known::default();
@@ -79,7 +79,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn of(requests: &[Request]) -> Self {
+    fn of(requests: &[&Request]) -> Self {
         let mut wanted = Self::default();
         for request in requests {
             let natural = request.asked().natural_key();

@@ -14,13 +14,13 @@ use uuid::Uuid;
 use super::answer::{Answer, NoAnswer};
 use super::health::Health;
 use super::keys::Reach;
+use super::memory::Memory;
 use super::queue::{Queue, Taken};
 use super::request::Request;
-use super::transaction::{Decided, Transaction};
-use super::{Failure, LedgerConfig};
+use super::transaction::{Decided, Here, Transaction};
+use super::{Failure, LedgerConfig, quiet};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::load::Programs;
-use crate::postgres::clock::Clock;
 use crate::postgres::connect;
 use crate::postgres::errors::Meaning;
 use crate::process::seldom;
@@ -31,6 +31,9 @@ pub const BATCH_LIMIT: usize = 256;
 /// From how many commands in a batch on the next one is waited for, and for how long at most.
 const BUSY: usize = 8;
 const GATHER: Duration = Duration::from_micros(500);
+
+/// For how many batches keys are looked up after one was found to be taken.
+const WARY: u32 = 64;
 
 /// How often a batch is tried when the database stands in the way.
 const MOST_TRIES: u32 = 6;
@@ -52,14 +55,14 @@ type Reply = Result<Answer, NoAnswer>;
 /// The one writer of a journal in this process.
 pub struct Lane {
     url: String,
-    clock: Clock,
     batch_limit: usize,
-    ledger: Uuid,
-    journal: JournalId,
-    programs: Arc<Programs>,
+    here: Here,
     queue: Arc<Queue<Job>>,
     health: Arc<Health>,
     connection: Option<PgConnection>,
+    memory: Memory,
+    /// For so many batches more the head is locked before anything is decided.
+    wary: u32,
     /// The last batch found the database away; the next one does not wait for it as long.
     away: bool,
 }
@@ -73,8 +76,10 @@ impl Lane {
         programs: Arc<Programs>,
         (queue, health): (Arc<Queue<Job>>, Arc<Health>),
     ) -> Self {
-        let (url, clock, batch_limit) = (config.url.clone(), config.clock.clone(), config.batch_limit);
-        Self { url, clock, batch_limit, ledger, journal, programs, queue, health, connection: None, away: false }
+        let (url, batch_limit) = (config.url.clone(), config.batch_limit);
+        let here = Here { ledger, journal, clock: config.clock.clone(), programs };
+        let (connection, memory) = (None, Memory::default());
+        Self { url, batch_limit, here, queue, health, connection, memory, wary: 0, away: false }
     }
 
     /// Serves the queue until it is closed and empty. May be called again after a panic: whoever waited for what was
@@ -83,7 +88,7 @@ impl Lane {
         let health = Arc::clone(&self.health);
         let _running = health.running();
         // What a panic left behind is in the midst of something.
-        self.connection = None;
+        self.disconnect();
         loop {
             let patience = health.is_failing().then_some(PROBE_INTERVAL);
             match self.queue.take(self.batch_limit, patience) {
@@ -94,7 +99,7 @@ impl Lane {
                 Taken::Nothing => {
                     health.took();
                     // A batch of nothing goes the way of all batches; nobody waits for what it says.
-                    let _ = self.commit(&[], false);
+                    let _ = self.commit(&[], Course { quiet: false, unknown: false });
                 }
                 Taken::Closed => return,
             }
@@ -109,7 +114,7 @@ impl Lane {
             let _ = job.reply.send(Err(NoAnswer::Expired));
         }
         let (requests, replies): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.request, job.reply)).unzip();
-        let answers = self.answers(&requests, false);
+        let answers = self.answers(&requests.iter().collect::<Vec<_>>(), Course { quiet: true, unknown: false });
         for (reply, answer) in replies.into_iter().zip(answers) {
             // A caller that has gone away loses nothing: its key answers when it comes back.
             let _ = reply.send(answer);
@@ -123,51 +128,67 @@ impl Lane {
 
     // One answer for each request. A batch that the database finds fault with is decided in halves, so that one
     // command cannot fail its neighbours.
-    //
-    // `unknown` says that a COMMIT of these requests was lost before, so that nobody is told that nothing was done.
-    fn answers(&mut self, requests: &[Request], unknown: bool) -> Vec<Reply> {
+    fn answers(&mut self, requests: &[&Request], course: Course) -> Vec<Reply> {
         if requests.is_empty() {
             return Vec::new();
+        }
+        // Commands that may lock another journal's head come last, so that nobody else waits for it.
+        let reaches = |request: &&&Request| request.asked().may_reach_another();
+        let reaching = requests.iter().filter(reaches).count();
+        if reaching > 0 && reaching < requests.len() {
+            let (last, first): (Vec<usize>, Vec<usize>) =
+                (0..requests.len()).partition(|n| requests[*n].asked().may_reach_another());
+            let mut answers = vec![Err(NoAnswer::Fault); requests.len()];
+            for part in [first, last] {
+                let some: Vec<&Request> = part.iter().map(|n| requests[*n]).collect();
+                part.into_iter().zip(self.answers(&some, course)).for_each(|(n, answer)| answers[n] = answer);
+            }
+            return answers;
         }
         // Erasure removes rows that the state of its batch still holds, so what comes after it loads what is left.
         let erasure = requests.iter().position(|request| request.asked().removes_rows());
         if let Some(erasure) = erasure.filter(|n| n + 1 < requests.len()) {
-            let (first, second) = requests.split_at(erasure + 1);
-            let mut answers = self.answers(first, unknown);
-            answers.extend(self.answers(second, unknown));
-            return answers;
+            return self.in_two(requests.split_at(erasure + 1), course);
         }
-        match self.commit(requests, unknown) {
+        match self.commit(requests, course) {
             Ok(answers) => answers,
             Err(Verdict::Halve { unknown }) => {
-                let (first, second) = requests.split_at(requests.len() / 2);
-                let mut answers = self.answers(first, unknown);
-                answers.extend(self.answers(second, unknown));
-                answers
+                self.in_two(requests.split_at(requests.len() / 2), Course { unknown, ..course })
             }
             Err(Verdict::Answer(no_answer)) => vec![Err(no_answer); requests.len()],
         }
+    }
+
+    fn in_two(&mut self, (first, second): (&[&Request], &[&Request]), course: Course) -> Vec<Reply> {
+        let mut answers = self.answers(first, course);
+        answers.extend(self.answers(second, course));
+        answers
     }
 
     // Tries until the batch is committed or there is nothing left to try.
     //
     // Trying again is also how an unknown outcome is found out: the head's lock waits for the lost backend, and then
     // every command's key shows whether it took effect (invariant 4).
-    fn commit(&mut self, requests: &[Request], mut unknown: bool) -> Result<Vec<Reply>, Verdict> {
+    fn commit(&mut self, requests: &[&Request], course: Course) -> Result<Vec<Reply>, Verdict> {
         let (mut reach, mut others) = (Reach::Journal, BTreeSet::new());
         let mut tries = if self.away { MOST_TRIES - 1 } else { 0 };
+        self.wary = self.wary.saturating_sub(1);
+        let Course { mut quiet, mut unknown } = course;
+        // What may have been done before is looked up behind the lock.
+        quiet &= self.wary == 0 && !self.away && !unknown;
         loop {
             let began = Instant::now();
-            let failure = match self.attempt(requests, reach, &others) {
-                Ok(Decided::Batch(answers)) => {
+            let quietly = std::mem::take(&mut quiet);
+            let failure = match self.attempt(requests, quietly, reach, &others) {
+                Ok(answers) if answers.iter().all(Option::is_none) && !requests.is_empty() => {
+                    // Nothing was done quietly, or a part of what was due was written.
+                    continue;
+                }
+                Ok(answers) => {
                     self.away = false;
                     self.health.committed();
                     count(requests.len(), began.elapsed());
-                    return Ok(answers);
-                }
-                Ok(Decided::Part) => {
-                    self.health.committed();
-                    continue;
+                    return Ok(self.complete(requests, answers));
                 }
                 // Shown by what was found, or by a decision: never twice for the same members.
                 Err(Failure::OtherMembers(found)) => {
@@ -184,9 +205,14 @@ impl Lane {
             tries += 1;
             match meaning {
                 Meaning::ConnectionLost => {
-                    self.connection = None;
+                    self.disconnect();
                     unknown |= matches!(failure, Failure::Commit(_));
                     self.away = tries >= MOST_TRIES;
+                }
+                // Repetitions come in numbers, and each costs a batch that was written in vain.
+                Meaning::Taken(_) if quietly => {
+                    (self.wary, tries) = (WARY, tries - 1);
+                    continue;
                 }
                 Meaning::Taken(_) if reach == Reach::Journal => {
                     reach = Reach::AllJournals;
@@ -194,7 +220,7 @@ impl Lane {
                 }
                 Meaning::Taken(_) | Meaning::BadData if requests.len() > 1 => return Err(Verdict::Halve { unknown }),
                 // The other journals' clocks are not that of this batch: only those who name one are refused with it.
-                Meaning::Unavailable if failure.is_of_another(self.journal) && requests.len() > 1 => {
+                Meaning::Unavailable if failure.is_of_another(self.here.journal) && requests.len() > 1 => {
                     return Err(Verdict::Halve { unknown });
                 }
                 Meaning::BadData => return Err(Verdict::of(NoAnswer::Fault, unknown)),
@@ -219,7 +245,7 @@ impl Lane {
         let kind = if matches!(failure, Failure::Ahead { .. }) { "clock_behind" } else { meaning.name() };
         let Some(left_out) = seldom::due(kind) else { return };
         let error = failure as &dyn std::error::Error;
-        tracing::warn!(journal = self.journal, commands, ?meaning, error, left_out, "a batch failed");
+        tracing::warn!(journal = self.here.journal, commands, ?meaning, error, left_out, "a batch failed");
     }
 
     // Asked after a failure: what an error says of a lost connection differs between places and languages.
@@ -227,41 +253,57 @@ impl Lane {
         self.connection.as_mut().is_some_and(|connection| connection.batch_execute("SELECT 1").is_ok())
     }
 
-    fn attempt(&mut self, requests: &[Request], reach: Reach, others: &BTreeSet<MemberId>) -> Result<Decided, Failure> {
+    fn attempt(
+        &mut self,
+        requests: &[&Request],
+        quietly: bool,
+        reach: Reach,
+        others: &BTreeSet<MemberId>,
+    ) -> Result<Vec<Option<Reply>>, Failure> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => connect::lane(&self.url).map_err(Failure::Connect)?,
         };
-        let transaction = AssertUnwindSafe(|| self.transaction(&mut connection, requests, reach, others));
-        let committed = panic::catch_unwind(transaction).unwrap_or(Err(Failure::Panicked));
+        let attempt = AssertUnwindSafe(|| match quietly {
+            true => {
+                let answers = quiet::decide_and_write(&self.here, &mut connection, requests, &mut self.memory)?;
+                Ok(answers.into_iter().map(|answer| answer.map(Ok)).collect())
+            }
+            false => self.transaction(&mut connection, requests, reach, others),
+        });
+        let committed = panic::catch_unwind(attempt).unwrap_or(Err(Failure::Panicked));
         // After a panic the connection is in the midst of something; it is dropped, and with it the transaction.
-        if !matches!(committed, Err(Failure::Panicked)) {
-            self.connection = Some(connection);
+        match committed {
+            Err(Failure::Panicked) => self.memory.forget(),
+            _ => self.connection = Some(connection),
         }
         committed
     }
 
     fn transaction(
-        &self,
+        &mut self,
         connection: &mut PgConnection,
-        requests: &[Request],
+        requests: &[&Request],
         reach: Reach,
         others: &BTreeSet<MemberId>,
-    ) -> Result<Decided, Failure> {
-        let Self { ledger, journal, ref clock, ref programs, .. } = *self;
-        let transaction = Transaction { ledger, journal, others, reach, clock, programs };
+    ) -> Result<Vec<Option<Reply>>, Failure> {
+        let transaction = Transaction { here: &self.here, others, reach };
         AnsiTransactionManager::begin_transaction(connection)?;
-        match transaction.decide_and_write(connection, requests) {
-            Ok(committed) => {
+        match transaction.decide_and_write(connection, requests, &mut self.memory) {
+            Ok(Decided { answers, head, members }) => {
                 AnsiTransactionManager::commit_transaction(connection).map_err(Failure::Commit)?;
+                self.health.committed();
+                let own = members.into_values().filter(|member| member.id.journal() == self.here.journal);
+                self.memory.keep(head, own);
                 if requests.iter().any(|request| request.asked().publishes())
-                    && let Err(failure) = self.programs.refresh(connection)
+                    && let Err(failure) = self.here.programs.refresh(connection)
                 {
                     // What is committed is committed; the next batch and the watch read it again.
                     let error = &failure as &dyn std::error::Error;
                     tracing::warn!(error, "a published version was not read back at once");
                 }
-                Ok(committed)
+                let answers = answers.map(|answers| answers.into_iter().map(Some).collect());
+                Ok(answers.unwrap_or_else(|| vec![None; requests.len()]))
             }
             Err(failure) => {
                 // Fails only where the connection is lost, and then there is nothing left to roll back.
@@ -270,6 +312,29 @@ impl Lane {
             }
         }
     }
+
+    // What was not done quietly is decided behind the head's lock.
+    fn complete(&mut self, requests: &[&Request], answers: Vec<Option<Reply>>) -> Vec<Reply> {
+        let open = requests.iter().zip(&answers).filter(|(_, answer)| answer.is_none());
+        let open: Vec<&Request> = open.map(|(request, _)| *request).collect();
+        let mut rest = self.answers(&open, Course { quiet: false, unknown: false }).into_iter();
+        let answer = |answer: Option<Reply>| answer.or_else(|| rest.next()).unwrap_or(Err(NoAnswer::Fault));
+        answers.into_iter().map(answer).collect()
+    }
+
+    fn disconnect(&mut self) {
+        self.connection = None;
+        self.memory.forget();
+    }
+}
+
+/// How requests are gone about.
+#[derive(Clone, Copy)]
+struct Course {
+    /// May they be done without locking the head first?
+    quiet: bool,
+    /// Was a COMMIT of them lost before? Then nobody is told that nothing was done.
+    unknown: bool,
 }
 
 enum Verdict {

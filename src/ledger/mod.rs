@@ -14,7 +14,9 @@ mod keys;
 mod lane;
 #[cfg(test)]
 mod machine;
+mod memory;
 mod queue;
+mod quiet;
 mod request;
 pub mod sandbox;
 pub mod setup;

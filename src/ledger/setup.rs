@@ -62,7 +62,7 @@ pub fn seed(connection: &mut PgConnection, program: &Arc<Program>, clock: &Clock
             publication::publish(None, program, now, caused_by).map_err(|_| Failure::NotCanonical)?;
         let entries = BTreeMap::from([(journal, vec![draft])]);
         let changes = Changes { entries, versions: vec![version], ..Changes::default() };
-        let place = Place { ledger, journal, heads: &Heads::of(journal, head), now };
+        let place = Place { ledger, journal, heads: &Heads::of(journal, head), now, estimate: None };
         write::batch(connection, &place, &Before::default(), &State::default(), changes)?;
         Ok(true)
     });

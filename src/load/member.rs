@@ -28,21 +28,22 @@ pub(crate) use member_columns;
 /// claims, and when something next falls due.
 pub type MemberRow = ((Uuid, String, DateTime<Utc>), (i64, i64, i64, i64), (i64, i64, i64), Option<DateTime<Utc>>);
 
-/// Loads the members that the batch needs, and the profiles of those whose it needs.
+/// Loads the rows of the members of a journal that are needed and not there yet, and the profiles of those whose are
+/// needed.
 pub fn load(
     connection: &mut PgConnection,
     journal: JournalId,
     needs: &Needs,
     state: &mut State,
 ) -> Result<(), Unloadable> {
-    let members = of_journal(&needs.members, journal);
-    if members.is_empty() {
-        return Ok(());
-    }
-    let rows: Vec<MemberRow> = LoadMembers { journal, members }.load(connection)?;
-    for row in rows {
-        let member = member(row)?;
-        state.members.insert(member.id, member);
+    let wanted = needs.members.iter().filter(|id| id.journal() == journal && !state.members.contains_key(id));
+    let members: Vec<Uuid> = wanted.map(|id| id.uuid()).collect();
+    if !members.is_empty() {
+        let rows: Vec<MemberRow> = LoadMembers { journal, members }.load(connection)?;
+        for row in rows {
+            let member = member(row)?;
+            state.members.insert(member.id, member);
+        }
     }
     let profiles = of_journal(&needs.profiles, journal);
     if profiles.is_empty() { Ok(()) } else { load_profiles(connection, journal, profiles, state) }

@@ -38,6 +38,15 @@ pub struct Needs {
 }
 
 impl Needs {
+    /// Is nothing needed but the rows of members? Orders that are posted need nothing to be there.
+    pub fn are_plain(&self) -> bool {
+        let Self { members: _, posted: _, profiles, points, pending, all_points, refunded, .. } = self;
+        let Self { records, givers, rewards, redeemers, causes, .. } = self;
+        let of_members = profiles.is_empty() && points.is_empty() && pending.is_empty() && all_points.is_empty();
+        let named = refunded.is_empty() && records.is_empty() && rewards.is_empty() && causes.is_empty();
+        of_members && named && givers.is_empty() && redeemers.is_empty()
+    }
+
     /// Active points that may be taken of a member, besides those that others take.
     pub fn points(&mut self, member: MemberId, points: i64) {
         add(&mut self.points, member, points);

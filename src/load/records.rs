@@ -8,7 +8,6 @@ use super::needs::Needs;
 use super::state::State;
 use super::{Unloadable, of_journal};
 use crate::domain::ids::{JournalId, MemberId};
-use crate::domain::member::Member;
 use crate::domain::record::items::Purchase;
 use crate::domain::record::order::{OrderRecord, StoredRefunds};
 use crate::domain::record::transfer::Transfer;
@@ -141,8 +140,8 @@ fn orders(
 
 /// Loads the orders whose refunds look to what is held, of the members who may have such orders. They are rare.
 pub fn claiming(connection: &mut PgConnection, journal: JournalId, state: &State) -> Result<Named, Unloadable> {
-    let may_have = |member: &&Member| member.claimed > 0 || member.balances.debt > 0 && member.balances.held > 0;
-    let members = state.members.values().filter(|member| member.id.journal() == journal).filter(may_have);
+    let members = state.members.values().filter(|member| member.id.journal() == journal);
+    let members = members.filter(|member| member.may_have_claims());
     let members: Vec<Uuid> = members.map(|member| member.id.uuid()).collect();
     if members.is_empty() {
         return Ok(Named::default());

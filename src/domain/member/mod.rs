@@ -88,6 +88,11 @@ impl Member {
         lots.chain(records).chain(self.due_beyond).min()
     }
 
+    /// May there be orders whose refunds look to what is held?
+    pub fn may_have_claims(&self) -> bool {
+        self.claimed > 0 || self.balances.debt > 0 && self.balances.held > 0
+    }
+
     /// The record of a kind with this id, if there is one.
     pub fn record<T: OfRecord>(&self, id: impl Into<Uuid>) -> Option<&T> {
         self.records.get(&id.into()).and_then(T::of)

@@ -62,6 +62,12 @@ pub trait Asked {
         None
     }
 
+    /// May it come to write to another journal? Such commands have batches of their own, so that those of others wait for
+    /// one head alone.
+    fn may_reach_another(&self) -> bool {
+        self.other_journal().is_some_and(|journal| journal != self.journal())
+    }
+
     /// The key of its own by which it is answered when it is sent again.
     fn natural_key(&self) -> Option<NaturalKey<'_>> {
         None

@@ -88,6 +88,11 @@ impl Asked for AnswerTransfer {
         needs.records.insert((self.0.journal(), self.0.uuid()));
     }
 
+    // Who made the offer to whom is known once it is found.
+    fn may_reach_another(&self) -> bool {
+        self.1 == Reply::Accept
+    }
+
     // Only who accepts is given anything.
     fn needs_further(&self, named: &Named, needs: &mut Needs) {
         let offered = named.record::<Transfer>(self.0).filter(|_| self.1 == Reply::Accept);

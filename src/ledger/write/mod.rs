@@ -10,13 +10,14 @@ mod records;
 
 use std::collections::{BTreeMap, HashMap};
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use uuid::Uuid;
 
 use self::post::Posted;
 use super::Failure;
 use super::batch::Changes;
-use super::head::Heads;
+use super::head::{Head, Heads};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::member::Member;
 use crate::domain::movement::reward::RewardTerms;
@@ -34,6 +35,8 @@ pub struct Place<'a> {
     pub heads: &'a Heads,
     /// When the entries are recorded.
     pub now: Timestamp,
+    /// What the programme's clock was taken to show, where it was not read behind the head's lock.
+    pub estimate: Option<DateTime<Utc>>,
 }
 
 /// What was loaded, before anything was decided.
@@ -63,7 +66,45 @@ impl Before {
     }
 }
 
-/// Writes what a batch changed: `state` against what it was `before`, and `changes`.
+/// Is everything that a batch changed written by one statement, in the journal that it is of?
+pub fn is_one_statement(journal: JournalId, before: &Before, state: &State, changes: &Changes) -> bool {
+    let Changes { entries, orders: _, refunds, enrolled, changed_profiles, erased, donations, causes, notes, .. } =
+        changes;
+    let Changes { keys, versions, .. } = changes;
+    let of_members = enrolled.is_empty() && changed_profiles.is_empty() && erased.is_empty() && notes.is_empty();
+    let of_program = versions.is_empty() && causes.is_empty() && state.rewards.is_empty() && state.counters.is_empty();
+    let only_posts = of_members && of_program && refunds.is_empty() && donations.is_empty() && keys.is_empty();
+    let own = entries.keys().copied().chain(state.members.keys().map(|id| id.journal())).all(|of| of == journal);
+    let posted = |member: &&Member| match before.members.get(&member.id) {
+        Some(old) => {
+            let whole = old.lots.is_empty() && old.records.is_empty() && old.orders.is_empty();
+            whole && old.status == member.status && member.records.is_empty()
+        }
+        None => false,
+    };
+    only_posts && own && state.members.values().all(|member| posted(&member))
+}
+
+/// Writes a batch that [`is_one_statement`], which needs no transaction around it, and says where the head stands
+/// afterwards. Writes nothing, and says none, if the head does not stand where it was seen, or the clock is another than
+/// was estimated.
+pub fn one_statement(
+    connection: &mut PgConnection,
+    place: &Place<'_>,
+    before: &Before,
+    state: &State,
+    changes: Changes,
+) -> Result<Option<Head>, Failure> {
+    let journal = place.journal;
+    let head = place.heads.get(journal).ok_or(Failure::NoJournal(journal))?;
+    let drafts = changes.entries.into_values().next().unwrap_or_default();
+    let changed = before.changed(state, journal);
+    let posted = Posted { drafts, changed, before: &before.members, orders: &changes.orders };
+    post::post(connection, place, (journal, head), posted)
+}
+
+/// Writes what a batch changed: `state` against what it was `before`, and `changes`. Says where the head of the lane's
+/// journal stands afterwards.
 ///
 /// Every statement's count of rows is checked: fewer than were meant means that the batch's picture of the
 /// database was wrong, and the transaction must not commit. (Erasure alone counts nothing: what it removes may never
@@ -74,7 +115,7 @@ pub fn batch(
     before: &Before,
     state: &State,
     mut changes: Changes,
-) -> Result<(), Failure> {
+) -> Result<Option<Head>, Failure> {
     // What commands add is of the lane's journal; only wallets, what is in them and claims on it change in the
     // other ones too.
     members::enrolled(connection, place.journal, state, &changes)?;
@@ -87,18 +128,24 @@ pub fn batch(
     records::refunds(connection, place.journal, &changes)?;
     records::keys(connection, place.journal, place.now, &changes)?;
     records::program(connection, place.now, before, state, &changes)?;
+    let mut stands = None;
     for (journal, head) in place.heads.iter() {
         let drafts = changes.entries.remove(&journal).unwrap_or_default();
         let orders = if journal == place.journal { changes.orders.as_slice() } else { &[] };
         let posted = Posted { drafts, changed: before.changed(state, journal), before: &before.members, orders };
-        post::post(connection, place, (journal, head), posted)?;
+        let moved = post::post(connection, place, (journal, head), posted)?;
+        let moved = moved.ok_or(Failure::Rows { table: "journal", meant: 1, written: 0 })?;
+        if journal == place.journal {
+            stands = Some(moved);
+        }
     }
     // An order may be refunded in the batch that posts it.
     for (journal, _) in place.heads.iter() {
         records::refunded(connection, journal, &before.members, state, &changes)?;
     }
     // Erasure finds a member's orders by their entries, those of this batch included.
-    members::erase(connection, place.journal, &changes)
+    members::erase(connection, place.journal, &changes)?;
+    Ok(stands)
 }
 
 fn check(table: &'static str, meant: usize, written: i64) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! The rows of a journal's entries: in one statement, which is all that an award writes.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -12,10 +13,11 @@ use super::super::batch::NewOrder;
 use super::super::head::Head;
 use super::{Place, check};
 use crate::domain::ids::{JournalId, MemberId};
-use crate::domain::journal::entry::{CANONICAL_VERSION, Draft, Entry};
+use crate::domain::journal::entry::{CANONICAL_VERSION, Draft, Entry, Hash};
 use crate::domain::member::Member;
 use crate::domain::record::lot::Lot;
 use crate::domain::time::Timestamp;
+use crate::postgres::clock::programme_time;
 use crate::postgres::statement::statement;
 
 /// What goes into the tables of a journal with its entries.
@@ -31,7 +33,8 @@ pub struct Posted<'a> {
 }
 
 /// Numbers and chains the entries, writes them with their postings, the lots and orders that they bring and the wallets as
-/// they leave them, and moves the head (invariant 7).
+/// they leave them, and moves the head (invariant 7). Says where the head stands afterwards; none, with nothing written, if
+/// it does not stand where it was seen, or the clock is another than was estimated.
 ///
 /// Errors: a count that is another than was meant; the statement's.
 pub fn post(
@@ -39,19 +42,28 @@ pub fn post(
     place: &Place<'_>,
     (journal, head): (JournalId, &Head),
     posted: Posted<'_>,
-) -> Result<(), Failure> {
-    let rows = Post::of(place, (journal, head), posted)?;
+) -> Result<Option<Head>, Failure> {
+    let (rows, hash) = Post::of(place, (journal, head), posted)?;
     let meant = rows.meant();
     if meant == [0; 5] {
-        return Ok(());
+        return Ok(Some(head.clone()));
     }
-    let (moved, entries, postings, lots, orders, wallets): (i64, i64, i64, i64, i64, i64) =
-        rows.get_result(connection)?;
-    check("journal", 1, moved)?;
+    let next_seq = rows.next_seq;
+    let (moved, written, (clock, ahead)): (i64, Counts, (DateTime<Utc>, i64)) = rows.get_result(connection)?;
+    let read_at = Instant::now();
+    if moved == 0 {
+        return Ok(None);
+    }
+    let (entries, postings, lots, orders, wallets) = written;
     let tables = ["entry", "further_posting", "lot", "orders", "wallet"];
     let written = [entries, postings, lots, orders, wallets];
-    tables.into_iter().zip(meant).zip(written).try_for_each(|((table, meant), written)| check(table, meant, written))
+    for ((table, meant), written) in tables.into_iter().zip(meant).zip(written) {
+        check(table, meant, written)?;
+    }
+    Ok(Some(Head { next_seq, hash, recorded_at: place.now, clock, ahead, read_at }))
 }
+
+type Counts = (i64, i64, i64, i64, i64);
 
 statement! {
     // The head comes first: nothing is inserted unless it stands where it was seen, and nobody else moves it afterwards.
@@ -107,10 +119,15 @@ statement! {
         spent: Vec<i64> => Array<BigInt>,
         claimed: Vec<i64> => Array<BigInt>,
         dues: Vec<Option<DateTime<Utc>>> => Array<Nullable<Timestamptz>>,
-    } -> (BigInt, BigInt, BigInt, BigInt, BigInt, BigInt),
-    "WITH moved AS (
+        seen_recorded_at: Timestamp => Timestamptz,
+        estimate: Option<DateTime<Utc>> => Nullable<Timestamptz>,
+        seen_ahead: i64 => BigInt,
+    } -> (BigInt, (BigInt, BigInt, BigInt, BigInt, BigInt), (Timestamptz, BigInt)),
+    concat!("WITH moved AS (
          UPDATE journal SET next_seq = $6, head_hash = $7, recorded_at = $2
-         WHERE id = $1 AND next_seq = $4 AND head_hash = $5
+         WHERE id = $1 AND next_seq = $4 AND head_hash = $5 AND recorded_at = $52
+             AND ($53 IS NULL OR (SELECT clock_ahead FROM ledger) = $54
+                  AND ", programme_time!(), " BETWEEN $53 - interval '1 second' AND $53 + interval '1 second')
          RETURNING 1
      ), recorded AS (
          INSERT INTO entry (journal, recorded_at, v, seq, effective_at, id, member, command, program_version, kind, actor,
@@ -140,7 +157,8 @@ statement! {
          RETURNING 1
      )
      SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM recorded), (SELECT count(*) FROM posted),
-         (SELECT count(*) FROM lots), (SELECT count(*) FROM ordered), (SELECT count(*) FROM wallets)"
+         (SELECT count(*) FROM lots), (SELECT count(*) FROM ordered), (SELECT count(*) FROM wallets),
+         ", programme_time!(), ", (SELECT clock_ahead FROM ledger)")
 }
 
 impl Post {
@@ -148,10 +166,18 @@ impl Post {
         place: &Place<'_>,
         (journal, head): (JournalId, &Head),
         Posted { drafts, changed, before, orders }: Posted<'_>,
-    ) -> Result<Self, Failure> {
-        let (seen_seq, seen_hash) = (head.next_seq, head.hash.to_vec());
-        let mut rows =
-            Self { journal, recorded_at: place.now, v: CANONICAL_VERSION, seen_seq, seen_hash, ..Self::default() };
+    ) -> Result<(Self, Hash), Failure> {
+        let mut rows = Self {
+            journal,
+            recorded_at: place.now,
+            v: CANONICAL_VERSION,
+            seen_seq: head.next_seq,
+            seen_hash: head.hash.to_vec(),
+            seen_recorded_at: head.recorded_at,
+            estimate: place.estimate,
+            seen_ahead: head.ahead,
+            ..Self::default()
+        };
         let mut hash = head.hash;
         for (seq, draft) in (head.next_seq..).zip(drafts) {
             let entry = Entry::record(draft, (place.ledger, journal, seq), place.now)?;
@@ -171,7 +197,7 @@ impl Post {
         let mut orders: Vec<&NewOrder> = orders.iter().collect();
         orders.sort_unstable_by_key(|new| &new.order.order_id);
         orders.into_iter().try_for_each(|new| rows.order(new))?;
-        Ok(rows)
+        Ok((rows, hash))
     }
 
     // How many rows there are to be of entries, further postings, lots, orders and wallets.
