@@ -48,6 +48,8 @@ pub const CALLS: &[Call] = &[
             | `accrue_http_connections` | connections that are open |\n\
             | `accrue_http_connections_cut_total` | connections that were dropped, by `reason`: `overdue` or \
             `gave_way` |\n\
+            | `accrue_batches_total` | transactions that were committed, by `way`: `quiet` by what a lane remembers, or \
+            `locked` |\n\
             | `accrue_batch_commands` | how many commands went into a transaction |\n\
             | `accrue_batch_seconds` | how long a transaction took |\n\
             | `accrue_queued_commands` | how many commands wait, by `journal` |\n\

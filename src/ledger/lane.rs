@@ -187,7 +187,7 @@ impl Lane {
                 Ok(answers) => {
                     self.away = false;
                     self.health.committed();
-                    count(requests.len(), began.elapsed());
+                    count(requests.len(), quietly, began.elapsed());
                     return Ok(self.complete(requests, answers));
                 }
                 // Shown by what was found, or by a decision: never twice for the same members.
@@ -348,7 +348,8 @@ impl Verdict {
     }
 }
 
-fn count(commands: usize, elapsed: Duration) {
+fn count(commands: usize, quietly: bool, elapsed: Duration) {
+    metrics::counter!("accrue_batches_total", "way" => if quietly { "quiet" } else { "locked" }).increment(1);
     metrics::histogram!("accrue_batch_commands").record(commands as f64);
     metrics::histogram!("accrue_batch_seconds").record(elapsed.as_secs_f64());
 }

@@ -10,6 +10,7 @@ mod keys;
 mod machine;
 mod projections;
 mod rechained;
+mod remembered;
 mod statements;
 mod tables;
 
