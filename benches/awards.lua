@@ -1,5 +1,5 @@
--- Orders: each request is one that nobody posted before, for a random member. Arguments as of stage.lua, and perhaps when the
--- orders occurred, if not now, and `walk` for members one after the other.
+-- Orders: each request is one that nobody posted before, for a random member. Arguments as of stage.lua, and perhaps
+-- when the orders occurred, if not now, and `walk` for members one after the other.
 require "stage"
 name = "awards"
 

@@ -118,7 +118,8 @@ turn_to() {
 }
 
 milliseconds() { echo $(($(date +%s%N) / 1000000)); }
-ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
+# CPU time has ticks of ten milliseconds, so that a short turn may have taken none.
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "%.2f", a / b; else print "unknown" }'; }
 ledger_sql() { "$psql" -XAtq -v ON_ERROR_STOP=1 -d accrue -c "$1"; }
 entries() { ledger_sql 'SELECT sum(next_seq - 1) FROM journal'; }
 
@@ -221,9 +222,9 @@ read_meter() {
     ((others >= 0)) || others=0
 }
 
-# drive LOAD CONNECTIONS ARGUMENTS…: one turn of wrk. Sets $right, how many answers were right, $given, how many of them were
-# transfers, $rate of the right ones, $p50, $p99, and of CPU time for each of them in microseconds $service_per and
-# $postgres_per.
+# drive LOAD CONNECTIONS ARGUMENTS…: one turn of wrk. Sets $right, how many answers were right, $given, how many of
+# them were transfers, $rate of the right ones, $p50, $p99, and of CPU time for each of them in microseconds $service_per
+# and $postgres_per.
 drive() {
     local other errors took script=$1 connections=$2
     shift 2
@@ -267,8 +268,8 @@ grew() {
 }
 
 turn=0
-# awards CONNECTIONS [MEMBERS [ORDER]]: one turn of orders, of members at random from the file, or with the order `walk` of
-# one after the other. Sets what `drive` does.
+# awards CONNECTIONS [MEMBERS [ORDER]]: one turn of orders, of members at random from the file, or with the order `walk`
+# of one after the other. Sets what `drive` does.
 awards() {
     local before after
     turn=$((turn + 1))
