@@ -19,7 +19,7 @@ const MAY_USE: [(&str, &[&str]); 9] = [
 
 /// The rooms of the rules from the bottom up; those on one floor do not know each other.
 const FLOORS: [&[&str]; 9] = [
-    &["ids", "money", "time"],
+    &["digest", "ids", "money", "time"],
     &["fields", "sandbox"],
     &["external_id", "journal", "quantity"],
     &["refusal"],

@@ -8,6 +8,7 @@
 
 pub mod audit;
 pub mod decide;
+pub mod digest;
 pub mod external_id;
 pub mod fields;
 pub mod ids;

@@ -4,11 +4,11 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::code::HttpCode;
 use super::headers::IDEMPOTENCY_REPLAYED;
 use super::problem::Problem;
+use crate::domain::digest::sha256;
 use crate::domain::journal::entry::hex;
 use crate::ledger::{Answer, Outcome};
 
@@ -48,7 +48,7 @@ pub fn json(body: &impl Serialize) -> Result<HttpResponse, Problem> {
 pub fn polled(request: &HttpRequest, content: &impl Serialize, body: &impl Serialize) -> Result<HttpResponse, Problem> {
     let content =
         serde_json::to_vec(content).map_err(|_| Problem::new(HttpCode::Internal, "the answer cannot be written"))?;
-    let etag = format!("W/\"{}\"", hex(&Sha256::digest(content)[..16]));
+    let etag = format!("W/\"{}\"", hex(&sha256(&[&content])[..16]));
     let known = matches_etag(request, &etag);
     let mut response = if known { HttpResponse::NotModified().finish() } else { json(body)? };
     let value =

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use anyhow::Result;
 use chrono::NaiveDate;
 use diesel::PgConnection;
-use sha2::{Digest, Sha256};
 
 use super::customers::Customers;
 use super::records::Columns;
 use super::{ACTOR, Calendar, Import, Step};
+use crate::domain::digest::sha256;
 use crate::domain::external_id;
 use crate::domain::fields::{self, Fields};
 use crate::domain::journal::entry::MAX_POINTS;
@@ -46,7 +46,7 @@ impl<'a> Balances<'a> {
         let Row { external_id, points, active_on, expires_on, .. } = row;
         let said = serde_json::json!([external_id, points, active_on, expires_on]).to_string();
         let mut content = Content::default();
-        content.copy_from_slice(&Sha256::digest(said)[..16]);
+        content.copy_from_slice(&sha256(&[said.as_bytes()])[..16]);
         let number = self.same.entry(content).or_default();
         *number += 1;
         format!("balance:{:032x}:{number}", u128::from_be_bytes(content))

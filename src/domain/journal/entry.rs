@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::domain::digest::{self, sha256};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::journal::account::Account;
 use crate::domain::journal::canonical::{self, NotCanonical};
@@ -19,7 +19,7 @@ pub const CANONICAL_VERSION: i16 = 1;
 pub const MAX_POINTS: i64 = canonical::MAX_INTEGER;
 
 /// A SHA-256 digest. The one before a journal's first entry is all zeros.
-pub type Hash = [u8; 32];
+pub type Hash = digest::Sha256;
 
 /// A line of an entry: `points` leave the account `debit` and arrive in `credit`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,7 +131,7 @@ impl Entry {
 
     /// `SHA-256(previous ‖ canonical bytes)` (invariant 7).
     pub fn hash(&self, previous: &Hash) -> Hash {
-        Sha256::new_with_prefix(previous).chain_update(self.canonical()).finalize().into()
+        sha256(&[previous, self.canonical().as_bytes()])
     }
 
     // The keys stand in the order that RFC 8785 asks for: that of their code units.
@@ -187,11 +187,7 @@ impl Entry {
 ///
 /// It begins with the 48 bits of time (milliseconds) of `at`, which keeps neighbours in time together in indexes.
 pub fn derive_id(at: Timestamp, cause: &[u8], parts: &[&[u8]]) -> Uuid {
-    let mut digest = Sha256::new_with_prefix(cause);
-    for part in parts {
-        digest.update(part);
-    }
-    let digest = digest.finalize();
+    let digest = sha256(&[&[cause], parts].concat());
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest[..16]);
     bytes[..6].copy_from_slice(&at.timestamp_millis().to_be_bytes()[2..]);

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sha2::{Digest, Sha256};
-
 use super::Caller;
+use crate::domain::digest::{self, sha256};
 
 /// How many tokens are remembered at most.
 pub(super) const CAPACITY: usize = 10_000;
@@ -16,11 +15,11 @@ const SHARD_CAPACITY: usize = CAPACITY / SHARDS;
 
 /// The SHA-256 of a token. The cache never holds a token, so a memory dump of it opens no door.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct TokenDigest([u8; 32]);
+pub(super) struct TokenDigest(digest::Sha256);
 
 impl TokenDigest {
     pub(super) fn of(token: &[u8]) -> TokenDigest {
-        TokenDigest(Sha256::digest(token).into())
+        TokenDigest(sha256(&[token]))
     }
 
     fn shard(&self) -> usize {

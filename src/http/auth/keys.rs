@@ -9,9 +9,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use jsonwebtoken::{Algorithm, DecodingKey, crypto};
-use sha2::{Digest, Sha256};
 
 use super::AuthRefusal;
+use crate::domain::digest::{self, sha256};
 
 /// A key with the one algorithm that it verifies.
 #[derive(Clone)]
@@ -20,7 +20,7 @@ pub(super) struct VerifyingKey {
     algorithm: Algorithm,
     decoding: DecodingKey,
     /// Tells whether two keys are the same, as `DecodingKey` cannot be compared.
-    fingerprint: [u8; 32],
+    fingerprint: digest::Sha256,
 }
 
 impl VerifyingKey {
@@ -55,12 +55,9 @@ impl VerifyingKey {
     }
 
     fn new(kid: Option<String>, algorithm: Algorithm, decoding: DecodingKey, material: &[&[u8]]) -> VerifyingKey {
-        let mut hash = Sha256::new();
-        for part in material {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        VerifyingKey { kid, algorithm, decoding, fingerprint: hash.finalize().into() }
+        let lengths = material.iter().map(|part| (part.len() as u64).to_be_bytes());
+        let parts: Vec<_> = lengths.zip(material).flat_map(|(length, part)| [&length, *part].concat()).collect();
+        VerifyingKey { kid, algorithm, decoding, fingerprint: sha256(&[&parts]) }
     }
 }
 

@@ -13,7 +13,6 @@ mod settle;
 mod transfer;
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 pub use self::enrolment::{ChangeProfile, Enrol, EnrolWith, First};
 pub use self::membership::ChangeMembership;
@@ -24,6 +23,7 @@ pub use self::settle::Settle;
 pub use self::transfer::AnswerTransfer;
 use super::answer::{NaturalKey, Outcome};
 use super::batch::{Batch, By};
+use crate::domain::digest::{self, sha256};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::journal::canonical;
 use crate::domain::movement::adjustment::Adjustment;
@@ -165,7 +165,7 @@ commands! {
 }
 
 /// SHA-256 of the canonical form of what is asked: the same for the same request, however it was spelt.
-pub fn hash(asked: &dyn Asked) -> [u8; 32] {
+pub fn hash(asked: &dyn Asked) -> digest::Sha256 {
     let content = asked.content().ok().and_then(|content| canonical::to_string(&content).ok());
-    Sha256::digest(content.expect("commands hold strings, integers and decimals in strings")).into()
+    sha256(&[content.expect("commands hold strings, integers and decimals in strings").as_bytes()])
 }

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
-use sha2::{Digest, Sha256};
 
 use super::error::ClusterError;
 use super::existing::{majors, postgres_files};
 use super::user::{ServerUser, is_root};
+use crate::domain::digest::sha256;
 use crate::domain::journal::entry::hex;
 
 /// How long to wait for the lock. A service that was killed while it started a program leaves a copy of itself
@@ -47,7 +47,7 @@ pub fn resolve_data_dir(wanted: &Path) -> Result<PathBuf, ClusterError> {
     let can_enter = |path: &Path| user.can_enter(path).map_err(ClusterError::io("look at", path));
 
     let has_cluster = !majors(&wanted)?.majors.is_empty();
-    let relocated = Path::new(RELOCATED).join(&hex(&Sha256::digest(wanted.as_os_str().as_encoded_bytes()))[..16]);
+    let relocated = Path::new(RELOCATED).join(&hex(&sha256(&[wanted.as_os_str().as_encoded_bytes()]))[..16]);
     let was_relocated = !has_cluster && !majors(&relocated)?.majors.is_empty();
     if !was_relocated && can_enter(&wanted)? {
         return Ok(wanted);
@@ -249,7 +249,7 @@ fn socket_folder(data_dir: &Path) -> PathBuf {
     if is_plain && bytes.len() <= MAX_SOCKET_FOLDER {
         return inside;
     }
-    let name = hex(&Sha256::digest(data_dir.as_os_str().as_encoded_bytes()));
+    let name = hex(&sha256(&[data_dir.as_os_str().as_encoded_bytes()]));
     Path::new("/tmp").join(format!("accrue-{}", &name[..16]))
 }
 
