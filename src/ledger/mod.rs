@@ -24,7 +24,6 @@ mod transaction;
 mod write;
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -47,6 +46,7 @@ use self::queue::{Full, Queue};
 pub use self::request::Request;
 use self::sandbox::ClockError;
 pub use self::sandbox::Mode;
+use crate::domain::digest::sha256;
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::sandbox::ClockMove;
 use crate::load::{self, Programs};
@@ -153,12 +153,12 @@ impl Ledger {
     }
 
     /// A new id for a member: in a journal chosen by the external id, so that the same customer enrolled twice at
-    /// once comes to one lane.
+    /// once comes to one lane, whichever instance and version of this program takes it: by the first eight bytes of its
+    /// SHA-256.
     pub fn new_member_id(&self, external_id: &str) -> MemberId {
-        let mut hasher = DefaultHasher::new();
-        external_id.hash(&mut hasher);
+        let [a, b, c, d, e, f, g, h, ..] = sha256(&[external_id.as_bytes()]);
         let lanes = self.shared.lanes();
-        let place = hasher.finish() % (lanes.open.len().max(1) as u64);
+        let place = u64::from_be_bytes([a, b, c, d, e, f, g, h]) % (lanes.open.len().max(1) as u64);
         let journal = usize::try_from(place).ok().and_then(|place| lanes.open.get(place)).copied();
         MemberId::new(journal.unwrap_or(1), Uuid::now_v7())
     }

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Bytea, Date, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{
+    Array, BigInt, Bool, Bytea, Date, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
+};
 use uuid::Uuid;
 
 use super::super::Failure;
@@ -150,8 +152,9 @@ statement! {
         member: Uuid => SqlUuid,
         birthday: Option<NaiveDate> => Nullable<Date>,
         tags: Vec<String> => Array<Text>,
-    } -> (),
-    "UPDATE member_profile SET birthday = $3, tags = $4 WHERE journal = $1 AND member = $2"
+    } -> Integer,
+    "UPDATE member_profile SET birthday = $3, tags = $4 WHERE journal = $1 AND member = $2
+     RETURNING 1"
 }
 
 statement! {
@@ -160,9 +163,10 @@ statement! {
         ids: Vec<Uuid> => Array<SqlUuid>,
         statuses: Vec<String> => Array<Text>,
         joined: Vec<Timestamp> => Array<Timestamptz>,
-    } -> (),
+    } -> Integer,
     "INSERT INTO member (journal, id, status, joined_at) SELECT $1, * FROM UNNEST($2, $3, $4)
-     ON CONFLICT (journal, id) DO UPDATE SET status = EXCLUDED.status"
+     ON CONFLICT (journal, id) DO UPDATE SET status = EXCLUDED.status
+     RETURNING 1"
 }
 
 impl PutStatuses {
@@ -185,11 +189,12 @@ statement! {
         expired: Vec<i64> => Array<BigInt>,
         active_ats: Vec<Timestamp> => Array<Timestamptz>,
         expires_ats: Vec<Option<Timestamp>> => Array<Nullable<Timestamptz>>,
-    } -> (),
+    } -> Integer,
     "INSERT INTO lot (journal, id, member, earned, pending, active, held, expired, active_at, expires_at)
      SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9, $10)
      ON CONFLICT (journal, id) DO UPDATE SET pending = EXCLUDED.pending, active = EXCLUDED.active,
-         held = EXCLUDED.held, expired = EXCLUDED.expired"
+         held = EXCLUDED.held, expired = EXCLUDED.expired
+     RETURNING 1"
 }
 
 impl PutLots {
@@ -218,11 +223,12 @@ statement! {
         kinds: Vec<String> => Array<Text>,
         statuses: Vec<String> => Array<Text>,
         states: Vec<String> => Array<Text>,
-    } -> (),
+    } -> Integer,
     "INSERT INTO record (journal, created_at, due_at, id, member, about, counts, kind, status, state)
      SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9, $10)
      ON CONFLICT (journal, id) DO UPDATE SET due_at = EXCLUDED.due_at, counts = EXCLUDED.counts,
-         status = EXCLUDED.status, state = EXCLUDED.state"
+         status = EXCLUDED.status, state = EXCLUDED.state
+     RETURNING 1"
 }
 
 impl PutRecords {

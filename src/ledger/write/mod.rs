@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::query_dsl::methods::LoadQuery;
 use uuid::Uuid;
 
 use self::post::Posted;
@@ -153,15 +154,15 @@ fn check(table: &'static str, meant: usize, written: i64) -> Result<(), Failure>
     if written == meant { Ok(()) } else { Err(Failure::Rows { table, meant, written }) }
 }
 
+// Rows say themselves that they were written: what a command's tag counts differs where rows are routed to other servers.
 fn run<S>(connection: &mut PgConnection, table: &'static str, meant: usize, statement: S) -> Result<(), Failure>
 where
-    S: diesel::query_builder::QueryFragment<diesel::pg::Pg>
-        + diesel::query_builder::QueryId
-        + RunQueryDsl<PgConnection>,
+    S: LoadQuery<'static, PgConnection, i32> + RunQueryDsl<PgConnection>,
 {
     if meant == 0 {
         return Ok(());
     }
-    let written = statement.execute(connection)?;
+    let written: Vec<i32> = statement.load(connection)?;
+    let written = written.len();
     if written == meant { Ok(()) } else { Err(Failure::Rows { table, meant, written }) }
 }

@@ -185,11 +185,12 @@ statement! {
         claimed: i64 => BigInt,
         reversal: String => Text,
         refunded_items: Option<String> => Nullable<Text>,
-    } -> (),
+    } -> Integer,
     // Items that came back stay: of an order whose claims alone changed they were not loaded.
     "UPDATE orders SET refunded = $3, reversed = $4, returned = $5, claimed = $6, reversal = $7,
          refunded_items = COALESCE($8, refunded_items)
-     WHERE journal = $1 AND order_id = $2"
+     WHERE journal = $1 AND order_id = $2
+     RETURNING 1"
 }
 
 statement! {
@@ -203,9 +204,10 @@ statement! {
         items: Vec<Option<String>> => Array<Nullable<Text>>,
         hashes: Vec<Vec<u8>> => Array<Bytea>,
         responses: Vec<String> => Array<Text>,
-    } -> (),
+    } -> Integer,
     "INSERT INTO refund (journal, seq, member, order_id, refund_id, amount, items, request_hash, response)
-     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9)"
+     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9)
+     RETURNING 1"
 }
 
 statement! {
@@ -217,9 +219,10 @@ statement! {
         ids: Vec<Uuid> => Array<SqlUuid>,
         members: Vec<Uuid> => Array<SqlUuid>,
         causes: Vec<Uuid> => Array<SqlUuid>,
-    } -> (),
+    } -> Integer,
     "INSERT INTO donation (journal, donated_at, seq, points, id, member, cause)
-     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7)"
+     SELECT $1, * FROM UNNEST($2, $3, $4, $5, $6, $7)
+     RETURNING 1"
 }
 
 statement! {
@@ -228,10 +231,11 @@ statement! {
         causes: Vec<Uuid> => Array<SqlUuid>,
         points: Vec<i64> => Array<BigInt>,
         donations: Vec<i64> => Array<BigInt>,
-    } -> (),
+    } -> Integer,
     "INSERT INTO cause_total (journal, cause, points, donations) SELECT $1, * FROM UNNEST($2, $3, $4)
      ON CONFLICT (journal, cause) DO UPDATE SET points = cause_total.points + EXCLUDED.points,
-         donations = cause_total.donations + EXCLUDED.donations"
+         donations = cause_total.donations + EXCLUDED.donations
+     RETURNING 1"
 }
 
 statement! {
@@ -241,8 +245,9 @@ statement! {
         members: Vec<Uuid> => Array<SqlUuid>,
         other_members: Vec<Option<Uuid>> => Array<Nullable<SqlUuid>>,
         bodies: Vec<String> => Array<Text>,
-    } -> (),
-    "INSERT INTO note (journal, about, member, other_member, body) SELECT $1, * FROM UNNEST($2, $3, $4, $5)"
+    } -> Integer,
+    "INSERT INTO note (journal, about, member, other_member, body) SELECT $1, * FROM UNNEST($2, $3, $4, $5)
+     RETURNING 1"
 }
 
 statement! {
@@ -256,9 +261,10 @@ statement! {
         refused: Vec<bool> => Array<Bool>,
         outcomes: Vec<String> => Array<Text>,
         members: Vec<Option<Uuid>> => Array<Nullable<SqlUuid>>,
-    } -> (),
+    } -> Integer,
     "INSERT INTO idempotency (journal, recorded_at, caller, operation, key, request_hash, refused, outcome, member)
-     SELECT $1, $2, * FROM UNNEST($3, $4, $5, $6, $7, $8, $9)"
+     SELECT $1, $2, * FROM UNNEST($3, $4, $5, $6, $7, $8, $9)
+     RETURNING 1"
 }
 
 statement! {
@@ -268,21 +274,24 @@ statement! {
         effective_at: Timestamp => Timestamptz,
         published_at: Timestamp => Timestamptz,
         document: String => Text,
-    } -> (),
+    } -> Integer,
     "INSERT INTO program_version (journal, version, effective_at, published_at, document)
-     VALUES ($1, $2, $3, $4, $5)"
+     VALUES ($1, $2, $3, $4, $5)
+     RETURNING 1"
 }
 
 statement! {
-    InsertCause { journal: JournalId => SmallInt, id: Uuid => SqlUuid, terms: String => Text } -> (),
-    "INSERT INTO cause (journal, id, terms) VALUES ($1, $2, $3)"
+    InsertCause { journal: JournalId => SmallInt, id: Uuid => SqlUuid, terms: String => Text } -> Integer,
+    "INSERT INTO cause (journal, id, terms) VALUES ($1, $2, $3)
+     RETURNING 1"
 }
 
 statement! {
     PutRewards { journal: JournalId => SmallInt, ids: Vec<Uuid> => Array<SqlUuid>, terms: Vec<String> => Array<Text> }
-    -> (),
+    -> Integer,
     "INSERT INTO reward (journal, id, terms) SELECT $1, * FROM UNNEST($2, $3)
-     ON CONFLICT (journal, id) DO UPDATE SET terms = EXCLUDED.terms"
+     ON CONFLICT (journal, id) DO UPDATE SET terms = EXCLUDED.terms
+     RETURNING 1"
 }
 
 statement! {
@@ -291,7 +300,8 @@ statement! {
         ids: Vec<Uuid> => Array<SqlUuid>,
         most: Vec<Option<i64>> => Array<Nullable<BigInt>>,
         taken: Vec<i64> => Array<BigInt>,
-    } -> (),
+    } -> Integer,
     "INSERT INTO counter (journal, id, most, taken) SELECT $1, * FROM UNNEST($2, $3, $4)
-     ON CONFLICT (journal, id) DO UPDATE SET most = EXCLUDED.most, taken = EXCLUDED.taken"
+     ON CONFLICT (journal, id) DO UPDATE SET most = EXCLUDED.most, taken = EXCLUDED.taken
+     RETURNING 1"
 }
