@@ -9,7 +9,6 @@ mod parameter;
 mod shape;
 
 use actix_web::Route;
-use actix_web::http::Method;
 
 pub use self::parameter::Parameter;
 pub use self::shape::{Answer, Example, Shape, Takes};
@@ -86,15 +85,6 @@ impl Call {
     /// The parameters of its query.
     pub fn parameters(&self) -> impl Iterator<Item = &'static Parameter> {
         self.query.iter().copied().flatten()
-    }
-
-    /// Its route.
-    pub fn route(&self) -> Route {
-        (self.handler)().method(match self.verb {
-            Verb::Get => Method::GET,
-            Verb::Patch => Method::PATCH,
-            Verb::Post => Method::POST,
-        })
     }
 }
 
