@@ -7,6 +7,9 @@ use actix_web::http::header::{
 /// Marks an answer that was given before.
 pub const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
 
+/// How many seconds what was read was behind the ledger, a moment ago.
+pub const REPLICA_LAG: HeaderName = HeaderName::from_static("accrue-replica-lag");
+
 /// The media type of problem documents.
 pub const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 

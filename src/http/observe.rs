@@ -11,14 +11,17 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage};
+use actix_web::{Error, HttpMessage, web};
 use metrics::{Counter, Histogram};
 use uuid::Uuid;
 
+use super::call::Call;
 use super::code::Code;
 use super::connections::{self, Answer};
+use super::service::Service;
 use super::spans::Handled;
 use super::{headers, table};
+use crate::ledger::Mode;
 use crate::process::seldom;
 
 /// The methods that are told apart. One that nobody has heard of must not become a series of its own.
@@ -26,14 +29,14 @@ const METHODS: [&str; 6] = ["GET", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"];
 
 /// Observes the requests of a worker.
 pub struct Observer {
-    sandbox: bool,
+    service: web::Data<Service>,
     meters: Meters,
 }
 
 impl Observer {
-    /// An observer of a service, or of a sandbox, which has addresses of its own.
-    pub fn new(sandbox: bool) -> Rc<Self> {
-        Rc::new(Self { sandbox, meters: Meters::default() })
+    /// An observer of the requests to `service`.
+    pub fn new(service: web::Data<Service>) -> Rc<Self> {
+        Rc::new(Self { service, meters: Meters::default() })
     }
 
     /// Observes a request while `next` answers it, which finds its [`table::Address`] in its extensions.
@@ -53,12 +56,14 @@ impl Observer {
         // The router reads the path decoded, and so does the table.
         let path = request.match_info().as_str();
         let added = headers::of(path);
-        let address = table::address(path).filter(|address| self.sandbox || !address.is_of_sandbox());
+        let sandbox = self.service.ledger.mode() == Mode::Sandbox;
+        let address = table::address(path).filter(|address| sandbox || !address.is_of_sandbox());
         let route = address.map_or("none", table::Address::pattern);
         if let Some(address) = address {
             request.extensions_mut().insert(address);
         }
         let method = METHODS.into_iter().find(|known| *known == request.method().as_str()).unwrap_or("other");
+        let reads = address.and_then(|address| address.call(method)).is_some_and(Call::reads);
         let handled = Handled::new(id, asked, route);
         let answered = handled.log(async {
             let response = next.call(request).await?;
@@ -71,12 +76,20 @@ impl Observer {
         if let Ok(id) = HeaderValue::from_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer())) {
             headers.insert(HeaderName::from_static("x-request-id"), id);
         }
+        if reads && let Some(lag) = self.lag() {
+            headers.insert(headers::REPLICA_LAG, lag);
+        }
         for (name, value) in added {
             headers.insert(name.clone(), value.clone());
         }
         self.meters.count((method, route, status.as_u16()));
         self.meters.time(route, began);
         Ok(response.map_body(|_, body| Answer::new(body, answering)))
+    }
+
+    fn lag(&self) -> Option<HeaderValue> {
+        let lag = self.service.reader.lag()?.last()?;
+        HeaderValue::try_from(format!("{:.3}", lag.as_secs_f64())).ok()
     }
 }
 

@@ -13,6 +13,7 @@ use super::code::HttpCode;
 use super::problem::Problem;
 use super::service::Service;
 use super::table::{self, Address};
+use crate::ledger::NoAnswer;
 
 /// The handlers of a worker.
 pub struct Routes {
@@ -52,6 +53,9 @@ impl Routes {
         let found = call.and_then(|call| Some((call, self.handlers.get(call.name)?)));
         let (call, handler) = found.ok_or_else(|| Problem::method_not_allowed(address.allow()))?;
         access::check(&self.service, call, request)?;
+        if call.writes() && self.service.ledger.is_read_only() {
+            return Err(NoAnswer::ReadOnly.into());
+        }
         if let Some(places) = &handler.places {
             places.capture_match_info(request);
         }

@@ -19,7 +19,6 @@ use super::operations::DocumentText;
 use super::routes::Routes;
 use super::service::Service;
 use super::{connections, document};
-use crate::ledger::Mode;
 
 /// How long open requests may take when the server stops.
 const DRAIN: u64 = 30;
@@ -97,7 +96,7 @@ fn app(
     >,
 > {
     let docs = Config::from("/openapi.yaml").validator_url("none");
-    let observer = Observer::new(service.ledger.mode() == Mode::Sandbox);
+    let observer = Observer::new(service.clone());
     let routed = service.clone();
     App::new()
         .app_data(service)

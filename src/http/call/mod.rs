@@ -69,6 +69,16 @@ impl Call {
         self.verb.name()
     }
 
+    /// Does it change anything?
+    pub fn writes(&self) -> bool {
+        self.verb != Verb::Get
+    }
+
+    /// Does it answer what the ledger holds, so that it matters how far behind a standby is?
+    pub fn reads(&self) -> bool {
+        !self.writes() && self.need != Need::Nothing
+    }
+
     /// What the call belongs to: `orders`, `members`, …; `operations` outside of `/v1`.
     pub fn tag(&self) -> &'static str {
         match self.path.strip_prefix("/v1/") {
