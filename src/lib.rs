@@ -95,6 +95,8 @@
 //! * A timeout, or a database that stays away: 503, nothing done. A full queue: 503, at once.
 //! * A journal whose last entry lies more than a minute ahead of the clock, because that jumped or someone changed it: 503,
 //!   nothing done, and the service is not ready. Reads show the present, by the clock ([`postgres::clock::Clock::present`]).
+//! * A standby that is behind ([`ledger::Ledger::open_to_read`]): reads show what it has, and say by how many seconds
+//!   it is behind ([`read::Lag`]). What would write is refused: 503, nothing done.
 //! * An identity provider that is away, also at start: the service is not ready, tokens that its keys might verify get 503,
 //!   and it is asked again. What other keys verify passes.
 //! * A lane's thread panics: it begins anew. Whoever waits for what it had taken is told `outcome_unknown`; what is

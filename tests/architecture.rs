@@ -32,7 +32,7 @@ const FLOORS: [&[&str]; 9] = [
 
 /// The same of the HTTP interface.
 const HTTP_FLOORS: [&[&str]; 13] = [
-    &["code", "exports", "headers", "strict_json"],
+    &["code", "exports", "headers", "spans", "strict_json"],
     &["auth"],
     &["problem"],
     &["answer", "caller", "limits", "unparsed"],
@@ -54,7 +54,7 @@ const HTTP_FLOORS: [&[&str]; 13] = [
     ],
     &["table"],
     &["access"],
-    &["document"],
+    &["document", "observe", "routes"],
     &["server"],
 ];
 

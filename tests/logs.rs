@@ -125,6 +125,35 @@ fn refusals_of_one_kind_are_logged_seldom_and_counted() {
     assert_eq!(service.terminate(), Some(0));
 }
 
+#[test]
+fn every_line_about_a_request_tells_its_id_and_route_and_how_it_was_answered() {
+    let place = Place::new();
+    let program = place.file("program.toml", PROGRAM);
+    let service = Running::serve_with(&place, &program, &["--log-format", "json"]);
+    let operator = place.run(&["token", "--as", "operator"]).expect(0).out.trim().to_owned();
+    let operator = Client::new(service.base.clone(), Some(operator));
+    place.owner().unwrap().batch_execute("ALTER TABLE reward RENAME TO reward_that_went").unwrap();
+    let id = uuid::Uuid::now_v7();
+    let failed = operator.get(&format!("/v1/rewards/{id}"));
+    failed.assert_problem(500, "internal");
+    let asked = failed.headers["x-request-id"].clone();
+    let lines = || -> Vec<serde_json::Value> {
+        let said = service.said();
+        let lines = said.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        lines.filter(|line| line["span"]["request_id"] == asked).collect()
+    };
+    wait_for("both lines", || lines().len() == 2);
+    // The handler's own line comes before there is an answer.
+    let lines = lines();
+    for (line, message) in lines.iter().zip(["a query failed", "answered with a server error"]) {
+        assert_eq!(line["fields"]["message"], message, "{line}");
+        assert_eq!((&line["span"]["name"], &line["span"]["method"]), (&json!("request"), &json!("GET")), "{line}");
+        assert_eq!(line["span"]["route"], "/v1/rewards/{reward_id}", "{line}");
+        assert!(!line.to_string().contains(&id.to_string()), "an address stands in a log line: {line}");
+    }
+    assert_eq!(lines[1]["span"]["status"], 500);
+}
+
 /// A client that posts orders of one member.
 struct Shop {
     client: Client,

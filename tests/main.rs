@@ -33,6 +33,7 @@ mod redemptions;
 mod refunds;
 mod rewards;
 mod sandbox;
+mod standby;
 mod support;
 mod sweeper;
 mod transfers;

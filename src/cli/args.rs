@@ -98,6 +98,10 @@ pub struct ServeArgs {
     /// over the API.
     #[arg(long, env = "ACCRUE_PROGRAM", value_name = "FILE")]
     pub program: Option<PathBuf>,
+    /// Serve reads alone, from the database that --database-url names, which may be a hot standby. Everything that would
+    /// write is answered with 503, and nothing is migrated, seeded or swept.
+    #[arg(long, env = "ACCRUE_READ_ONLY", value_parser = BoolishValueParser::new(), conflicts_with = "program")]
+    pub read_only: bool,
 }
 
 /// `demo`

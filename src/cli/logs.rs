@@ -7,8 +7,11 @@ use std::panic::{self, PanicHookInfo};
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::args::{LogArgs, LogFormat};
+use crate::http::spans::RequestSpans;
 use crate::process::{log, seldom};
 
 /// How long the end of a command waits for standard error to take what is queued.
@@ -27,8 +30,8 @@ pub fn start(args: &LogArgs) {
         .log_internal_errors(false)
         .with_writer(log::stderr);
     match args.log_format {
-        LogFormat::Text => logs.with_target(false).init(),
-        LogFormat::Json => logs.json().init(),
+        LogFormat::Text => logs.with_target(false).finish().with(RequestSpans).init(),
+        LogFormat::Json => logs.json().finish().with(RequestSpans).init(),
     }
     panic::set_hook(Box::new(log_panic));
     if wrong {

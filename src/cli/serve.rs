@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -34,6 +34,9 @@ pub fn run(database_args: &DatabaseArgs, args: &ServeArgs) -> Result<()> {
         auth::refuse_in_production(&keys)?;
     }
     let listener = listen(&args.listen)?;
+    if args.read_only && database_args.database_url.is_none() {
+        bail!("--read-only serves the database that --database-url names; give one");
+    }
     let database = Database::for_service(database_args, args.mode.mode())?;
     database.seed_file(args.program.as_deref())?;
     if database.is_private() && args.keys.is_empty() {
@@ -43,7 +46,10 @@ pub fn run(database_args: &DatabaseArgs, args: &ServeArgs) -> Result<()> {
     if args.mode.mode() == Mode::Sandbox {
         tracing::warn!("this is a sandbox: its clock can be moved over the API");
     }
-    let ledger = open(&database.url, &args.listen)?;
+    let ledger = match args.read_only {
+        true => Arc::new(Ledger::open_to_read(LedgerConfig::new(&database.url))?),
+        false => open(&database.url, &args.listen)?,
+    };
     run_until_stopped(ledger, &database.url, keys, (listener, &args.listen), async |address| {
         tracing::info!("listening on http://{address}, documentation at http://{address}/docs/");
     })
@@ -60,8 +66,8 @@ pub fn open(url: &str, args: &ListenArgs) -> Result<Arc<Ledger>> {
     Ok(Arc::new(Ledger::open(LedgerConfig { queue_capacity, ..LedgerConfig::new(url) })?))
 }
 
-/// Serves and sweeps until SIGTERM or SIGINT, then takes nothing more in, finishes what is under way, and stops the
-/// lanes. Once it listens, `greet` is called with the address.
+/// Serves, and sweeps unless the ledger is only read, until SIGTERM or SIGINT; then takes nothing more in, finishes what
+/// is under way, and stops the lanes. Once it listens, `greet` is called with the address.
 pub fn run_until_stopped(
     ledger: Arc<Ledger>,
     url: &str,
@@ -70,15 +76,20 @@ pub fn run_until_stopped(
     greet: impl AsyncFnOnce(SocketAddr),
 ) -> Result<()> {
     let authenticator = Arc::new(Authenticator::new(keys)?);
-    let reader = Reader::new(url, Clock::database(), Arc::clone(ledger.programs()), args.readers);
+    let mut reader = Reader::new(url, Clock::database(), Arc::clone(ledger.programs()), args.readers);
+    let mut sweeper = None;
+    if ledger.is_read_only() {
+        reader = reader.of_standby().context("the standby cannot be watched")?;
+    } else {
+        let started = Sweeper::start(Arc::clone(&ledger), url.to_owned(), Clock::database(), args.sweep_interval);
+        sweeper = Some(started.context("the sweeper cannot be started")?);
+    }
     let metrics = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("seconds".into()), &SECONDS)?
         .set_buckets_for_metric(Matcher::Suffix("commands".into()), &COMMANDS)?
         .install_recorder()
         .context("metrics cannot be recorded")?;
     let upkeep = metrics.clone();
-    let sweeper = Sweeper::start(Arc::clone(&ledger), url.to_owned(), Clock::database(), args.sweep_interval)
-        .context("the sweeper cannot be started")?;
     let service =
         Service::new(Arc::clone(&ledger), reader, authenticator, metrics, url.to_owned(), allowed(&args.limits));
     let cores = thread::available_parallelism().map_or(2, usize::from);

@@ -1,10 +1,8 @@
 //! Who may call what: the check of every request against the table of calls.
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::HttpMessage;
+use actix_web::dev::ServiceRequest;
 use actix_web::http::header;
-use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, HttpRequest, ResponseError, web};
 
 use super::auth::{Caller, Subject};
 use super::call::{Call, Need};
@@ -34,28 +32,13 @@ pub fn all_scopes() -> Vec<&'static str> {
     scopes
 }
 
-/// The address as its handler names it; none if there is no such address. The router reads the path decoded, and so
-/// does this.
-pub fn pattern(request: &HttpRequest) -> Option<String> {
-    request.resource_map().match_pattern(request.match_info().as_str())
-}
-
-/// Checks every request against the table before its handler sees it.
-pub async fn check(
-    service: web::Data<Service>,
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let pattern = pattern(request.request());
-    let call = pattern.as_deref().and_then(|path| table::find(request.method().as_str(), path));
-    // What is not in the table has no handler but those of the documentation, which needs nothing.
-    if let Some(call) = call.filter(|call| call.need != Need::Nothing) {
-        match authorise(&service, call, &request) {
-            Ok(authorised) => request.extensions_mut().insert(authorised),
-            Err(problem) => return Ok(request.into_response(problem.error_response()).map_into_right_body()),
-        };
+/// Checks a request for `call` before its handler sees it, which finds the caller in the request's extensions.
+pub fn check(service: &Service, call: &Call, request: &ServiceRequest) -> Result<(), Problem> {
+    if call.need != Need::Nothing {
+        let authorised = authorise(service, call, request)?;
+        request.extensions_mut().insert(authorised);
     }
-    Ok(next.call(request).await?.map_into_left_body())
+    Ok(())
 }
 
 fn authorise(service: &Service, call: &Call, request: &ServiceRequest) -> Result<Authorised, Problem> {

@@ -161,6 +161,7 @@ http_codes! {
     ExpiredInQueue = 503 "Waited too long",
     DatabaseUnavailable = 503 "The database cannot be reached",
     ClockBehind = 503 "The clock is behind the ledger",
+    ReadOnly = 503 "This service only reads",
     TokenKeysUnavailable = 503 "The keys that verify tokens are not there yet",
     OutcomeUnknown = 503 "It is not known whether this was done",
 }

@@ -21,11 +21,9 @@ use std::time::Duration;
 use actix_http::error::DispatchError;
 use actix_http::{Extensions, Protocol};
 use actix_service::{ServiceFactory, apply_fn_factory};
-use actix_web::Error;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
+use actix_web::dev::{Service, ServiceRequest};
 use actix_web::http::header;
-use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 use tokio::io::{self, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -249,14 +247,9 @@ pub fn introduce(stream: &Stream, data: &mut Extensions) {
     data.insert(Rc::clone(&stream.watch));
 }
 
-/// Tells the connection of a request that it is being answered, until the last of the answer is written.
-pub async fn answer(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let answering = request.conn_data::<Rc<Watch>>().map(|watch| Answering::begin(watch, &request));
-    let response = next.call(request).await?;
-    Ok(response.map_body(|_, body| Answer { body: body.boxed(), _answering: answering }))
+/// Tells the connection of a request that it is being answered. Put what this gives into the [`Answer`].
+pub fn answering(request: &ServiceRequest) -> Option<Answering> {
+    request.conn_data::<Rc<Watch>>().map(|watch| Answering::begin(watch, request))
 }
 
 /// A connection that is being served.
@@ -352,7 +345,7 @@ impl AsyncWrite for Stream {
 }
 
 /// A request that is being answered, until it is dropped.
-struct Answering(Rc<Watch>);
+pub struct Answering(Rc<Watch>);
 
 impl Answering {
     fn begin(watch: &Rc<Watch>, request: &ServiceRequest) -> Self {
@@ -380,10 +373,17 @@ impl Drop for Answering {
     }
 }
 
-/// The body of an answer.
-struct Answer {
+/// The body of an answer. Its connection is answering until the last of it is written.
+pub struct Answer {
     body: BoxBody,
     _answering: Option<Answering>,
+}
+
+impl Answer {
+    /// The body `body` of an answer to the request that `answering` is of.
+    pub fn new(body: BoxBody, answering: Option<Answering>) -> Self {
+        Self { body, _answering: answering }
+    }
 }
 
 impl MessageBody for Answer {

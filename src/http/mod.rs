@@ -3,7 +3,7 @@
 //! Imports go one way, and a test holds it:
 //!
 //! ```text
-//! server ─▶ access, document ─▶ table ─▶ resources ─▶ service, input, answer ─▶ call, problem ─▶ code
+//! server ─▶ observe, routes ─▶ access, document ─▶ table ─▶ resources ─▶ service, input, answer ─▶ call, problem ─▶ code
 //! ```
 //!
 //! A resource has its calls in a constant `CALLS`, beside their handlers. The [`table`] is all of them together: routes,
@@ -29,6 +29,7 @@ mod limits;
 mod lots;
 mod members;
 mod memberships;
+mod observe;
 mod operations;
 mod orders;
 mod page;
@@ -37,9 +38,11 @@ mod programs;
 mod redemptions;
 mod refunds;
 mod rewards;
+mod routes;
 mod sandbox;
 mod server;
 mod service;
+pub mod spans;
 mod statements;
 mod strict_json;
 pub mod table;

@@ -8,6 +8,7 @@ use super::call::{Answer, Call, Verb};
 use super::problem::Problem;
 use super::service::Service;
 use crate::process::log;
+use crate::read::Lag;
 
 /// The calls.
 pub const CALLS: &[Call] = &[
@@ -79,16 +80,24 @@ pub struct DocumentText(pub String);
 pub struct Health {
     /// Is it well?
     ok: bool,
+    /// How many seconds the standby was behind a moment ago that a service with `--read-only` reads; not there while
+    /// that is not known, and of any other service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    replica_lag_seconds: Option<f64>,
 }
 
 async fn get_liveness() -> Result<HttpResponse, Problem> {
-    json(&Health { ok: true })
+    json(&Health { ok: true, replica_lag_seconds: None })
 }
 
 async fn get_readiness(service: web::Data<Service>) -> HttpResponse {
-    match service.authenticator.is_ready() && service.ledger.is_well() && service.reader.ready().await {
-        true => HttpResponse::Ok().json(Health { ok: true }),
-        false => HttpResponse::ServiceUnavailable().json(Health { ok: false }),
+    let ok = service.authenticator.is_ready() && service.ledger.is_well() && service.reader.ready().await;
+    let lag = service.reader.lag().and_then(Lag::last);
+    let health = Health { ok, replica_lag_seconds: lag.map(|lag| lag.as_secs_f64()) };
+    match ok {
+        true => HttpResponse::Ok().json(health),
+        false => HttpResponse::ServiceUnavailable().json(health),
     }
 }
 

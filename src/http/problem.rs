@@ -152,6 +152,7 @@ impl From<NoAnswer> for Problem {
             NoAnswer::Busy => HttpCode::Busy,
             NoAnswer::Expired => HttpCode::ExpiredInQueue,
             NoAnswer::Unavailable => HttpCode::DatabaseUnavailable,
+            NoAnswer::ReadOnly => HttpCode::ReadOnly,
             NoAnswer::ClockBehind => HttpCode::ClockBehind,
             NoAnswer::OutcomeUnknown => HttpCode::OutcomeUnknown,
             NoAnswer::Fault => HttpCode::Internal,
@@ -213,7 +214,7 @@ impl ResponseError for Problem {
             401 => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
             }
-            503 => {
+            503 if self.0.code != HttpCode::ReadOnly.into() => {
                 response.insert_header((header::RETRY_AFTER, "1"));
             }
             _ => {}

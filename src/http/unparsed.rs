@@ -36,7 +36,7 @@ pub fn substitute(written: &[u8]) -> Option<Substitute> {
 fn text(problem: &Problem) -> Vec<u8> {
     let (status, body) = (problem.status_code(), problem.text());
     let mut text = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n", body.len()).into_bytes();
-    for (name, value) in headers::API.into_iter().chain([(CONTENT_TYPE, headers::PROBLEM)]) {
+    for (name, value) in headers::API.iter().chain([&(CONTENT_TYPE, headers::PROBLEM)]) {
         text.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
     }
     text.extend(b"\r\n");

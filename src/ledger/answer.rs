@@ -104,6 +104,9 @@ pub enum NoAnswer {
     /// The database cannot be reached or does not answer in time. Nothing was done.
     #[error("the database cannot be reached")]
     Unavailable,
+    /// The ledger was opened to be read. Nothing was done.
+    #[error("this service only reads; send it to one that writes")]
+    ReadOnly,
     /// The journal's last entry lies more than a minute ahead of the database's clock. Nothing was done: it would count
     /// from a time that has not come.
     #[error("the ledger's last entry lies ahead of the database's clock; nothing is decided until they agree")]

@@ -30,6 +30,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use diesel::PgConnection;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -94,6 +95,7 @@ struct Shared {
     mode: Mode,
     programs: Arc<Programs>,
     lanes: RwLock<Lanes>,
+    reads_only: bool,
 }
 
 #[derive(Default)]
@@ -114,6 +116,16 @@ impl Ledger {
     /// Opens the ledger: checks that the schema is this program's, that neither the role nor a gap in the triggers can
     /// change history, and that there is a programme, then starts the lanes.
     pub fn open(config: LedgerConfig) -> Result<Self, OpenError> {
+        Self::open_with(config, false)
+    }
+
+    /// Opens the ledger to read it, on a standby too: the same checks, and no lanes. What it is asked to decide gets
+    /// [`NoAnswer::ReadOnly`].
+    pub fn open_to_read(config: LedgerConfig) -> Result<Self, OpenError> {
+        Self::open_with(config, true)
+    }
+
+    fn open_with(config: LedgerConfig, reads_only: bool) -> Result<Self, OpenError> {
         let mut connection = connect::plain(&config.url).map_err(OpenError::Unreachable)?;
         setup::check_schema(&mut connection)?;
         setup::check_guard(&mut connection)?;
@@ -122,10 +134,10 @@ impl Ledger {
         let book = load::program_book(&mut connection).map_err(Failure::from).map_err(OpenError::Failed)?;
         let book = book.ok_or(OpenError::NoProgram)?;
         let programs = Arc::new(Programs::new(book));
-        let shared = Arc::new(Shared { config, id, mode, programs, lanes: RwLock::default() });
+        let shared = Arc::new(Shared { config, id, mode, programs, lanes: RwLock::default(), reads_only });
         // From here on what is started is stopped with it.
         let mut ledger = Self { shared: Arc::clone(&shared), watch: None };
-        shared.start_lanes(setup::journals(&mut connection)?).map_err(OpenError::Thread)?;
+        shared.start_lanes(&mut connection)?;
         let (stop, stopped) = mpsc::channel();
         let watch = threads::start("watch", move || shared.watch(&stopped)).map_err(OpenError::Thread)?;
         ledger.watch = Some((stop, watch));
@@ -135,6 +147,11 @@ impl Ledger {
     /// The ledger's id.
     pub fn id(&self) -> Uuid {
         self.shared.id
+    }
+
+    /// Was it opened to be read alone?
+    pub fn is_read_only(&self) -> bool {
+        self.shared.reads_only
     }
 
     /// What the database is for.
@@ -170,6 +187,9 @@ impl Ledger {
         request: Request,
         priority: Priority,
     ) -> Result<oneshot::Receiver<Result<Answer, NoAnswer>>, NoAnswer> {
+        if self.is_read_only() {
+            return Err(NoAnswer::ReadOnly);
+        }
         let (reply, answer) = oneshot::channel();
         let queue = self.shared.queue(request.asked().journal());
         let Some(queue) = queue else {
@@ -246,7 +266,12 @@ impl Shared {
         self.lanes.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn start_lanes(&self, journals: Vec<setup::JournalRow>) -> io::Result<()> {
+    // Starts the lanes of journals that have none yet.
+    fn start_lanes(&self, connection: &mut PgConnection) -> Result<(), OpenError> {
+        if self.reads_only {
+            return Ok(());
+        }
+        let journals = setup::journals(connection)?;
         let mut lanes = self.lanes.write().unwrap_or_else(PoisonError::into_inner);
         lanes.open = journals.iter().filter(|journal| journal.open).map(|journal| journal.id).collect();
         for setup::JournalRow { id: journal, .. } in journals {
@@ -257,7 +282,8 @@ impl Shared {
             let end = End { queue: Arc::clone(&queue), health: Arc::clone(&health) };
             let programs = Arc::clone(&self.programs);
             let mut lane = Lane::new(&self.config, self.id, journal, programs, (queue, health));
-            lanes.threads.push(threads::start(format!("lane-{journal}"), move || lane.run())?);
+            let thread = threads::start(format!("lane-{journal}"), move || lane.run());
+            lanes.threads.push(thread.map_err(OpenError::Thread)?);
             lanes.ends.insert(journal, end);
         }
         Ok(())
@@ -269,7 +295,7 @@ impl Shared {
             let looked = || -> Result<(), OpenError> {
                 let mut connection = connect::plain(&self.config.url).map_err(OpenError::Unreachable)?;
                 self.programs.refresh(&mut connection).map_err(Failure::from).map_err(OpenError::Failed)?;
-                self.start_lanes(setup::journals(&mut connection)?).map_err(OpenError::Thread)
+                self.start_lanes(&mut connection)
             };
             if let Err(error) = looked() {
                 let error = &error as &dyn std::error::Error;

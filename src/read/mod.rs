@@ -10,6 +10,7 @@ pub mod entries;
 pub mod export;
 pub mod export_file;
 pub mod future;
+mod lag;
 pub mod lots;
 pub mod members;
 mod not_verified;
@@ -22,12 +23,14 @@ pub mod route;
 pub mod transfers;
 pub mod verify;
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use diesel::PgConnection;
 use tokio::sync::{Mutex, Semaphore};
 
+pub use self::lag::Lag;
 use self::route::Primary;
 use crate::domain::ids::JournalId;
 use crate::domain::program::ProgramBook;
@@ -74,6 +77,7 @@ pub struct Reader {
     waiting: Arc<Semaphore>,
     url: Arc<str>,
     readiness: Arc<Mutex<Option<(bool, Instant)>>>,
+    lag: Option<Arc<Lag>>,
 }
 
 impl Reader {
@@ -82,7 +86,21 @@ impl Reader {
         let permits = usize::try_from(size).unwrap_or(1);
         let waiting = Arc::new(Semaphore::new(permits * WAITING_PER_READER));
         let (running, readiness) = (Arc::new(Semaphore::new(permits)), Arc::default());
-        Self { pool: connect::readers(url, size), clock, programs, running, waiting, url: url.into(), readiness }
+        let (pool, url) = (connect::readers(url, size), url.into());
+        Self { pool, clock, programs, running, waiting, url, readiness, lag: None }
+    }
+
+    /// The same of a database that may be a standby; how far it is behind is known from now on.
+    ///
+    /// Errors: the system starts no more threads.
+    pub fn of_standby(self) -> io::Result<Self> {
+        let lag = Some(Arc::new(Lag::watch(self.url.as_ref().to_owned())?));
+        Ok(Self { lag, ..self })
+    }
+
+    /// How far the standby is behind that is read; none of a database that is written.
+    pub fn lag(&self) -> Option<&Lag> {
+        self.lag.as_deref()
     }
 
     /// Runs a query for an answer, on a thread that may block. Says at once when too many wait already.
@@ -185,7 +203,8 @@ impl ReadError {
             ReadError::Unavailable => true,
             ReadError::Database(error) => {
                 let meaning = errors::meaning(error, Duration::ZERO, connect::LOCK_TIMEOUT);
-                matches!(meaning, Meaning::ConnectionLost | Meaning::Unavailable)
+                // A standby cancels what it cannot show any more while it replays.
+                matches!(meaning, Meaning::ConnectionLost | Meaning::Unavailable | Meaning::TryAgain)
             }
             ReadError::Busy | ReadError::Corrupt(_) | ReadError::CorruptEntry { .. } => false,
         }

@@ -66,6 +66,9 @@ impl Call {
             // The calls of a member's token are counted whether it may make them or not.
             codes.extend(TOKEN.iter().chain(&[HttpCode::ScopeMissing, HttpCode::TooManyCalls]).chain(&READ));
         }
+        if self.writes() {
+            codes.push(HttpCode::ReadOnly);
+        }
         if self.takes.is_some() {
             codes.extend(BODY);
         }

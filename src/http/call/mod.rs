@@ -9,7 +9,6 @@ mod parameter;
 mod shape;
 
 use actix_web::Route;
-use actix_web::http::Method;
 
 pub use self::parameter::Parameter;
 pub use self::shape::{Answer, Example, Shape, Takes};
@@ -70,6 +69,16 @@ impl Call {
         self.verb.name()
     }
 
+    /// Does it change anything?
+    pub fn writes(&self) -> bool {
+        self.verb != Verb::Get
+    }
+
+    /// Does it answer what the ledger holds, so that it matters how far behind a standby is?
+    pub fn reads(&self) -> bool {
+        !self.writes() && self.need != Need::Nothing
+    }
+
     /// What the call belongs to: `orders`, `members`, …; `operations` outside of `/v1`.
     pub fn tag(&self) -> &'static str {
         match self.path.strip_prefix("/v1/") {
@@ -86,15 +95,6 @@ impl Call {
     /// The parameters of its query.
     pub fn parameters(&self) -> impl Iterator<Item = &'static Parameter> {
         self.query.iter().copied().flatten()
-    }
-
-    /// Its route.
-    pub fn route(&self) -> Route {
-        (self.handler)().method(match self.verb {
-            Verb::Get => Method::GET,
-            Verb::Patch => Method::PATCH,
-            Verb::Post => Method::POST,
-        })
     }
 }
 

@@ -70,6 +70,12 @@ spends for that member alone: it reads its profile, wallet, entries, lots, redem
 the rewards and causes; it redeems, donates, gives and answers offers, and voids the holds that it made itself for no \
 order. Whatever is another member's looks like what is not there.
 
+## Standbys
+
+A service may read a standby of the database and write nothing. It answers every call that reads, and says in \
+`Accrue-Replica-Lag` by how many seconds the standby was behind, a moment ago. Whatever would change something gets 503 \
+`read_only`: send it to a service that writes.
+
 ## Limits
 
 A member's token may make 600 calls in a minute, and name 10 receivers by `to_external_id` in an hour, since \

@@ -72,6 +72,9 @@ fn success(call: &Call, about: &str) -> Response {
     if call.key != Key::None {
         response = response.header("Idempotency-Replayed", replayed());
     }
+    if call.reads() {
+        response = response.header("Accrue-Replica-Lag", replica_lag());
+    }
     response.build()
 }
 
@@ -102,6 +105,10 @@ fn problems(call: &Call) -> BTreeMap<u16, Response> {
 
 fn etag_header() -> Header {
     header("Send it as `If-None-Match` to be told when nothing changed")
+}
+
+fn replica_lag() -> Header {
+    header("From a service that reads a standby: by how many seconds that was behind, a moment ago, such as `0.250`")
 }
 
 fn replayed() -> Header {
