@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod cluster;
 pub mod connect;
+pub mod copy;
 pub mod errors;
 pub mod guard;
 pub mod migrate;
