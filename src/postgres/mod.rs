@@ -1,4 +1,4 @@
-//! The database: a private cluster, connections, migrations, the clock, what errors mean.
+//! The database: a private cluster, connections, migrations, bulk reading, the clock, what errors mean.
 
 pub mod clock;
 pub mod cluster;

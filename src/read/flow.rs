@@ -141,6 +141,19 @@ impl<'a> Told<'a> {
         })
     }
 
+    /// Appends what [`Self::read`] reads.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        put(out, Some(&self.seq.to_be_bytes()));
+        put(out, Some(&self.program_version.to_be_bytes()));
+        put(out, self.member.as_ref().map(|id| &id.as_bytes()[..]));
+        put(out, Some(self.kind.as_bytes()));
+        put(out, Some(self.payload.as_bytes()));
+        match &self.first {
+            Some(first) => first.write(out),
+            None => (0..4).for_each(|_| put(out, None)),
+        }
+    }
+
     /// The postings, in order: the one in the entry's row, and the further ones.
     pub fn postings(&self, journal: JournalId, further: &[PostingRow<'_>]) -> Result<Vec<Posting>, ReadError> {
         let fault = "a posting names an unknown account";
@@ -155,12 +168,26 @@ impl<'a> Told<'a> {
 }
 
 impl<'a> PostingRow<'a> {
+    /// Appends what [`Self::read`] reads.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        put(out, Some(&self.points.to_be_bytes()));
+        put(out, self.lot.as_ref().map(|id| &id.as_bytes()[..]));
+        put(out, Some(self.debit.as_bytes()));
+        put(out, Some(self.credit.as_bytes()));
+    }
+
     /// Reads a posting; none where the columns are empty.
     pub fn read(row: &mut Row<'a>) -> Result<Option<Self>, Malformed> {
         let (points, lot, debit, credit) = (row.maybe()?, row.maybe()?, row.maybe()?, row.maybe()?);
         let (Some(points), Some(debit), Some(credit)) = (points, debit, credit) else { return Ok(None) };
         Ok(Some(Self { points, lot, debit, credit }))
     }
+}
+
+// Appends a column of a row in binary form. None is longer than what the server sends at once, 1 GB.
+fn put(out: &mut Vec<u8>, column: Option<&[u8]>) {
+    out.extend_from_slice(&column.map_or(-1, |bytes| bytes.len() as i32).to_be_bytes());
+    out.extend_from_slice(column.unwrap_or_default());
 }
 
 // Rows behind each other, each behind its length.

@@ -6,6 +6,7 @@
 //!
 //! The order of `serde_json`'s maps is not relied upon: it changes with a feature that any dependency may enable.
 
+mod json;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 use serde_json::{Map, Number, Value};
+
+pub use self::json::Json;
 
 /// The largest integer, 2⁵³ − 1, that every JSON reader holds exactly. Its negative is the smallest.
 pub const MAX_INTEGER: i64 = (1 << 53) - 1;
