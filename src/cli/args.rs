@@ -279,7 +279,9 @@ pub struct ExportArgs {
 /// `verify`
 #[derive(ClapArgs)]
 pub struct VerifyArgs {
-    /// An export, NDJSON or CSV, to check by its own bytes; `-` for standard input. Else the database is checked.
+    /// An export, NDJSON or CSV, to check by its own bytes; `-` for standard input. Else the database is checked, over a
+    /// connection for each core; what does not fit into memory meanwhile goes to a file in `TMPDIR`, some 600 MB for a
+    /// million entries.
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
 }

@@ -12,7 +12,7 @@ use super::database::{self, Database};
 use super::logs;
 use crate::postgres::clock::Clock;
 use crate::postgres::connect;
-use crate::read::verify::{self, NotVerified, Verified};
+use crate::read::verify::{self, Means, NotVerified, Verified};
 
 /// Checks and says what was found. Exit 0: right. 1: wrong. 2: could not be checked.
 pub fn run(database: &DatabaseArgs, args: &VerifyArgs) -> ExitCode {
@@ -46,7 +46,9 @@ fn check(database_args: &DatabaseArgs, args: &VerifyArgs) -> Result<Result<Verif
         None => {
             let database = Database::existing(database_args)?;
             let mut connection = connect::auditor(&database.url).map_err(database::unreachable)?;
-            verify::database(&mut connection, |entries| bar.set_position(entries)).and_then(|verified| {
+            let open = || connect::auditor(&database.url);
+            let means = Means { open: Some(&open), ..Means::default() };
+            verify::database_by(&mut connection, &means, |entries| bar.set_position(entries)).and_then(|verified| {
                 verify::present(&mut connection, &Clock::database())?;
                 Ok(verified)
             })

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::journal::account::Account;
-use crate::domain::journal::canonical;
+use crate::domain::journal::canonical::Json;
 use crate::domain::journal::entry::{CANONICAL_VERSION, Entry, Hash, Kind, Posting, hex};
 use crate::domain::journal::misfit::Misfit;
 use crate::domain::member::fact::Fact;
@@ -23,18 +23,43 @@ use crate::domain::time::{self, Timestamp};
 #[derive(Debug, Default)]
 pub struct Auditor {
     ledger: Option<Uuid>,
+    chains: BTreeMap<JournalId, Chain>,
     journals: BTreeMap<JournalId, Journal>,
 }
 
-/// What the entries of a journal so far amount to.
-#[derive(Debug)]
-pub struct Journal {
+/// How far the chain of a journal was followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chain {
     /// The number that the next entry must have.
     pub next_seq: i64,
     /// The hash of the last entry.
     pub head_hash: Hash,
     /// When the last entry was recorded.
     pub recorded_at: Option<Timestamp>,
+}
+
+/// What replay needs of an entry.
+#[derive(Debug, Clone, Copy)]
+pub struct Said<'a> {
+    /// See [`Entry::journal`].
+    pub journal: JournalId,
+    /// See [`Entry::seq`].
+    pub seq: i64,
+    /// See [`Entry::member`].
+    pub member: Option<Uuid>,
+    /// See [`Entry::kind`].
+    pub kind: &'a str,
+    /// See [`Entry::program_version`].
+    pub program_version: i32,
+    /// See [`Entry::payload`].
+    pub payload: &'a str,
+    /// See [`Entry::postings`].
+    pub postings: &'a [Posting],
+}
+
+/// What the entries of a journal so far amount to, or those of some of its members.
+#[derive(Debug, Default)]
+pub struct Journal {
     /// The members, rebuilt (invariant 3), with all their lots.
     pub members: HashMap<MemberId, Member>,
     /// Balances of the programme's accounts, credits less debits.
@@ -151,53 +176,48 @@ impl Auditor {
         self.ledger
     }
 
+    /// How far the chains were followed.
+    pub fn chains(&self) -> &BTreeMap<JournalId, Chain> {
+        &self.chains
+    }
+
     /// The journals so far.
     pub fn journals(&self) -> &BTreeMap<JournalId, Journal> {
         &self.journals
     }
 
-    /// Takes a journal out, to make room when it is finished.
-    pub fn take(&mut self, journal: JournalId) -> Journal {
-        self.journals.remove(&journal).unwrap_or_default()
-    }
-
     fn look_at(&mut self, entry: &Entry, hash: &Hash) -> Result<(), Fault> {
-        if entry.v != CANONICAL_VERSION {
-            return Err(Fault::Version(entry.v));
-        }
+        readable(entry)?;
         if *self.ledger.get_or_insert(entry.ledger) != entry.ledger {
             return Err(Fault::Ledger);
         }
-        let journal = self.journals.entry(entry.journal).or_default();
-        journal.link(entry, hash)?;
-        let payload: Value = serde_json::from_str(&entry.payload).map_err(|_| Fault::NotCanonical)?;
-        if canonical::to_string(&payload).as_ref() != Ok(&entry.payload) {
-            return Err(Fault::NotCanonical);
-        }
-        journal.apply(entry, &payload)
+        self.chains.entry(entry.journal).or_default().link(entry, hash)?;
+        self.journals.entry(entry.journal).or_default().apply(&Said {
+            journal: entry.journal,
+            seq: entry.seq,
+            member: entry.member,
+            kind: &entry.kind,
+            program_version: entry.program_version,
+            payload: &entry.payload,
+            postings: &entry.postings,
+        })
     }
 }
 
-impl Default for Journal {
+/// Checks that this program reads entries of that form.
+pub fn readable(entry: &Entry) -> Result<(), Fault> {
+    if entry.v == CANONICAL_VERSION { Ok(()) } else { Err(Fault::Version(entry.v)) }
+}
+
+impl Default for Chain {
     fn default() -> Self {
-        Self {
-            next_seq: 1,
-            head_hash: [0; 32],
-            recorded_at: None,
-            members: HashMap::new(),
-            accounts: BTreeMap::new(),
-            orders: HashMap::new(),
-            refunds: HashMap::new(),
-            donations: Vec::new(),
-            rewards: BTreeMap::new(),
-            causes: BTreeMap::new(),
-            versions: Vec::new(),
-        }
+        Self { next_seq: 1, head_hash: [0; 32], recorded_at: None }
     }
 }
 
-impl Journal {
-    fn link(&mut self, entry: &Entry, hash: &Hash) -> Result<(), Fault> {
+impl Chain {
+    /// Checks that the entry follows, and goes on to it (invariant 7).
+    pub fn link(&mut self, entry: &Entry, hash: &Hash) -> Result<(), Fault> {
         if entry.seq != self.next_seq {
             return Err(Fault::Gap { found: entry.seq, expected: self.next_seq });
         }
@@ -213,16 +233,24 @@ impl Journal {
         self.recorded_at = Some(entry.recorded_at);
         Ok(())
     }
+}
 
-    fn apply(&mut self, entry: &Entry, payload: &Value) -> Result<(), Fault> {
+impl Journal {
+    /// Checks what the next entry says, and takes it up.
+    pub fn apply(&mut self, entry: &Said<'_>) -> Result<(), Fault> {
+        let payload = &Json::read(entry.payload).ok_or(Fault::NotCanonical)?;
         let sided = |p: &Posting| p.points > 0 && p.debit != p.credit;
         if let Some(n) = entry.postings.iter().position(|posting| !sided(posting)) {
             return Err(Fault::Unbalanced(n));
         }
-        for posting in &entry.postings {
+        for posting in entry.postings {
             for (account, points) in [(&posting.debit, -posting.points), (&posting.credit, posting.points)] {
                 if !matches!(account, Account::Member(_)) {
-                    *self.accounts.entry(account.to_string()).or_default() += i128::from(points);
+                    let name = account.name();
+                    match self.accounts.get_mut(name.as_ref()) {
+                        Some(sum) => *sum += i128::from(points),
+                        None => drop(self.accounts.insert(name.into_owned(), points.into())),
+                    }
                 }
             }
         }
@@ -232,29 +260,34 @@ impl Journal {
         };
         let id = MemberId::try_from(id).ok().filter(|id| id.journal() == entry.journal).ok_or(Fault::Member)?;
         if entry.kind == Kind::MemberEnrolled.name() {
-            let joined_at = payload["joined_at"].as_str().and_then(|text| time::parse(text).ok());
+            let joined_at = payload.get("joined_at").and_then(Json::as_str).and_then(|text| time::parse(text).ok());
             let joined = Member::new(id, joined_at.ok_or(Fault::NotCanonical)?);
             if self.members.insert(id, joined).is_some() {
                 return Err(Fault::Member);
             }
         }
         let lots = NewLot::all_from(payload)?;
-        let fact = Fact::of(&entry.kind, entry.program_version, payload, &lots)?;
+        let fact = Fact::of(entry.kind, entry.program_version, payload, &lots)?;
         self.note(entry.seq, id, &fact)?;
         if entry.kind == Kind::PointsDonated.name() {
             self.donations.push(donated(entry.seq, id, payload).ok_or(Fault::Payload)?);
         }
         let member = self.members.get_mut(&id).ok_or(Fault::Member)?;
-        member.apply(&fact, &entry.postings, &lots)?;
-        let stated: Option<Balances> = serde_json::from_value(payload["balance"].clone()).ok();
+        member.apply(&fact, entry.postings, &lots)?;
+        let stated: Option<Balances> = payload.get("balance").and_then(Json::to);
         if stated != Some(member.balances) { Err(Fault::Balance) } else { Ok(()) }
     }
 
     // What belongs to no member.
-    fn program(&mut self, entry: &Entry, payload: &Value) -> Result<(), Fault> {
+    fn program(&mut self, entry: &Said<'_>, payload: &Json<'_>) -> Result<(), Fault> {
         if entry.kind == Kind::ProgramPublished.name() {
-            let effective_at = payload["effective_at"].as_str().and_then(|text| time::parse(text).ok());
-            let version = (entry.program_version, effective_at.ok_or(Fault::Payload)?, payload["document"].clone());
+            let effective_at =
+                payload.get("effective_at").and_then(Json::as_str).and_then(|text| time::parse(text).ok());
+            let version = (
+                entry.program_version,
+                effective_at.ok_or(Fault::Payload)?,
+                payload.get("document").and_then(Json::to).unwrap_or_default(),
+            );
             self.versions.push(version);
         }
         if let Some(reward) = payload.get("reward") {
@@ -282,7 +315,7 @@ impl Journal {
     }
 }
 
-fn donated(seq: i64, member: MemberId, payload: &Value) -> Option<Donated> {
+fn donated(seq: i64, member: MemberId, payload: &Json<'_>) -> Option<Donated> {
     let donation = payload.get("donation")?;
     let cause = donation.get("cause_id")?.as_str()?.parse().ok()?;
     Some(Donated { seq, member, cause, points: donation.get("points")?.as_i64()? })

@@ -3,13 +3,13 @@
 use diesel::PgConnection;
 use uuid::Uuid;
 
-use super::{ReadError, entries};
+use super::{ReadError, entries, flow};
 use crate::domain::ids::JournalId;
 use crate::domain::journal::entry::{Entry, Hash, hex};
 use crate::domain::time;
 
 /// How many entries are read at a time.
-const PAGE: i64 = 1_000;
+const PAGE: i64 = 4_000;
 
 /// The form of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Deserialize, utoipa::ToSchema)]
@@ -62,7 +62,7 @@ pub struct Export {
     format: Format,
     /// Journals still to come, the next one last: number, next sequence number at the beginning.
     journals: Vec<(JournalId, i64)>,
-    after_seq: i64,
+    next_seq: i64,
     headed: bool,
 }
 
@@ -73,7 +73,7 @@ impl Export {
         let heads = entries::heads(connection)?.into_iter().rev();
         let wanted = heads.filter(|(journal, ..)| only.is_none_or(|only| only == *journal));
         let journals = wanted.map(|(journal, next_seq, ..)| (journal, next_seq)).collect();
-        Ok(Self { ledger, format, journals, after_seq: 0, headed: false })
+        Ok(Self { ledger, format, journals, next_seq: 1, headed: false })
     }
 
     /// The next part of the text; none at the end.
@@ -85,28 +85,38 @@ impl Export {
         }
         self.headed = true;
         while let Some((journal, end)) = self.journals.last().copied() {
-            let page = entries::page(connection, self.ledger, journal, (self.after_seq, end), PAGE)?;
-            match page.last() {
-                Some((last, _)) => self.after_seq = last.seq,
+            let page = (self.next_seq, end.min(self.next_seq.saturating_add(PAGE)));
+            let (mut line, before) = (String::new(), out.len());
+            if page.0 < page.1 {
+                flow::each(connection, journal, page, |row, further| {
+                    let (entry, hash) = row.entry(self.ledger, further)?;
+                    self.write(&mut out, &mut line, &entry, &hash)
+                })?;
+            }
+            if out.len() > before {
+                self.next_seq = page.1;
+                break;
+            }
+            // A journal has no gaps, unless someone made one.
+            match flow::first_from(connection, journal, page.1)?.filter(|next| *next < end) {
+                Some(next) => self.next_seq = next,
                 None => {
                     self.journals.pop();
-                    self.after_seq = 0;
-                    continue;
+                    self.next_seq = 1;
                 }
             }
-            for (entry, hash) in &page {
-                self.write(&mut out, entry, hash)?;
-            }
-            break;
         }
         Ok((!out.is_empty()).then_some(out))
     }
 
-    fn write(&self, out: &mut Vec<u8>, entry: &Entry, hash: &Hash) -> Result<(), ReadError> {
+    // `line` is room to work in.
+    fn write(&self, out: &mut Vec<u8>, line: &mut String, entry: &Entry, hash: &Hash) -> Result<(), ReadError> {
         match self.format {
             Format::Ndjson => {
-                out.extend(entry.export_line(hash).bytes());
-                out.push(b'\n');
+                line.clear();
+                entry.write(line, Some(hash));
+                line.push('\n');
+                out.extend_from_slice(line.as_bytes());
             }
             Format::Csv => {
                 let rows = csv_rows(entry, hash);

@@ -9,6 +9,7 @@ pub mod due;
 pub mod entries;
 pub mod export;
 pub mod export_file;
+mod flow;
 pub mod future;
 mod lag;
 pub mod lots;
@@ -37,6 +38,7 @@ use crate::domain::program::ProgramBook;
 use crate::load::{Programs, Unloadable};
 use crate::postgres::clock::Clock;
 use crate::postgres::connect::{self, ReadPool};
+use crate::postgres::copy::Malformed;
 use crate::postgres::errors::{self, Meaning};
 
 /// How many requests wait for a reader, for each reader there is.
@@ -184,6 +186,12 @@ pub enum ReadError {
         /// Why.
         fault: &'static str,
     },
+}
+
+impl From<Malformed> for ReadError {
+    fn from(malformed: Malformed) -> Self {
+        ReadError::Database(malformed.into())
+    }
 }
 
 impl From<Unloadable> for ReadError {

@@ -4,6 +4,7 @@ use super::ReadError;
 use crate::domain::audit::Wrong;
 use crate::domain::ids::JournalId;
 use crate::domain::journal::export::Unreadable;
+use crate::postgres::copy::Malformed;
 use crate::postgres::guard::Gaps;
 
 /// Why a ledger is not verified.
@@ -68,5 +69,17 @@ impl From<ReadError> for NotVerified {
 impl From<diesel::result::Error> for NotVerified {
     fn from(error: diesel::result::Error) -> Self {
         NotVerified::Unreadable(Box::new(error))
+    }
+}
+
+impl From<std::io::Error> for NotVerified {
+    fn from(error: std::io::Error) -> Self {
+        NotVerified::Unreadable(Box::new(error))
+    }
+}
+
+impl From<Malformed> for NotVerified {
+    fn from(malformed: Malformed) -> Self {
+        NotVerified::Unreadable(Box::new(malformed))
     }
 }

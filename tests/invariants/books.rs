@@ -5,7 +5,7 @@ use accrue::domain::ids::MemberId;
 use accrue::domain::journal::entry::{Entry, Hash};
 use accrue::postgres::connect;
 use accrue::read::entries;
-use accrue::read::verify::{self, NotVerified, Verified};
+use accrue::read::verify::{self, Means, NotVerified, Verified};
 use diesel::connection::SimpleConnection;
 use serde_json::json;
 
@@ -80,9 +80,18 @@ impl Books {
         all
     }
 
+    // By one connection, and again by three, with the entries in ranges of one or three, the members in parts of their
+    // own and all that was read in a file: the same must be said.
     fn verify(&self) -> Result<Verified, NotVerified> {
-        let mut connection = connect::auditor(&self.database.service_url()).expect("the database answers");
-        verify::database(&mut connection, |_| {})
+        let open = || connect::auditor(&self.database.service_url());
+        let mut connection = open().expect("the database answers");
+        let alone = verify::database(&mut connection, |_| {});
+        for range in [1, 3] {
+            let means = Means { open: Some(&open), threads: 3, range, part: 1, memory: 0 };
+            let together = verify::database_by(&mut connection, &means, |_| {});
+            assert_eq!(format!("{together:?}"), format!("{alone:?}"), "in ranges of {range}");
+        }
+        alone
     }
 
     /// What verification says after `change`. The tables are as before when this returns.

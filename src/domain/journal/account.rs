@@ -1,5 +1,6 @@
 //! The accounts that postings move points between.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -37,21 +38,27 @@ pub enum Part {
     Debt,
 }
 
-impl fmt::Display for Account {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self {
+impl Account {
+    /// Its name, as postings have it.
+    pub fn name(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Account::Issuance => "issuance",
             Account::Redemption => "redemption",
             Account::Breakage => "breakage",
             Account::Adjustment => "adjustment",
-            Account::Donation(cause) => return write!(f, "donation:{cause}"),
+            Account::Donation(cause) => return Cow::Owned(format!("donation:{cause}")),
             Account::Transit => "transit",
             Account::Member(Part::Pending) => "pending",
             Account::Member(Part::Active) => "active",
             Account::Member(Part::Held) => "held",
             Account::Member(Part::Debt) => "debt",
-        };
-        f.write_str(name)
+        })
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name())
     }
 }
 

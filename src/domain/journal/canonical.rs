@@ -6,6 +6,7 @@
 //!
 //! The order of `serde_json`'s maps is not relied upon: it changes with a feature that any dependency may enable.
 
+mod json;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 use serde_json::{Map, Number, Value};
+
+pub use self::json::Json;
 
 /// The largest integer, 2⁵³ − 1, that every JSON reader holds exactly. Its negative is the smallest.
 pub const MAX_INTEGER: i64 = (1 << 53) - 1;
@@ -140,13 +143,33 @@ fn write_integer(out: &mut String, number: &Number) -> Result<(), NotCanonical> 
     let out_of_range = || NotCanonical::IntegerOutOfRange { number: number.clone() };
     match number.as_i64() {
         Some(integer) if integer.unsigned_abs() <= MAX_INTEGER.unsigned_abs() => {
-            write!(out, "{integer}").expect("a String takes all that is written to it");
+            push_integer(out, integer);
             Ok(())
         }
         Some(_) => Err(out_of_range()),
         None if number.is_u64() => Err(out_of_range()),
         None => Err(NotCanonical::NotAnInteger { number: number.clone() }),
     }
+}
+
+/// Appends `integer` in decimal digits.
+pub fn push_integer(out: &mut String, integer: i64) {
+    let mut digits = [0; 20];
+    let mut first = digits.len();
+    let mut left = integer.unsigned_abs();
+    loop {
+        first -= 1;
+        // A digit is below ten, so the cast keeps it whole.
+        digits[first] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    if integer < 0 {
+        out.push('-');
+    }
+    out.extend(digits[first..].iter().map(|digit| char::from(*digit)));
 }
 
 /// Appends `text` as a JSON string, escaped as RFC 8785 says.

@@ -1,7 +1,5 @@
 //! Entries and postings: the facts of a journal, and the bytes that are hashed.
 
-use std::fmt::Write as _;
-
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -121,12 +119,16 @@ impl Entry {
 
     /// The canonical bytes: RFC 8785 JSON of the entry, without its hash.
     pub fn canonical(&self) -> String {
-        self.write(None)
+        let mut out = self.room();
+        self.write(&mut out, None);
+        out
     }
 
     /// The entry's line in the NDJSON export, without the line's end: the canonical JSON with `hash` in its place.
     pub fn export_line(&self, hash: &Hash) -> String {
-        self.write(Some(hash))
+        let mut out = self.room();
+        self.write(&mut out, Some(hash));
+        out
     }
 
     /// `SHA-256(previous ‖ canonical bytes)` (invariant 7).
@@ -134,52 +136,55 @@ impl Entry {
         sha256(&[previous, self.canonical().as_bytes()])
     }
 
-    // The keys stand in the order that RFC 8785 asks for: that of their code units.
-    fn write(&self, hash: Option<&Hash>) -> String {
-        let mut out = String::with_capacity(640 + self.payload.len() + 128 * self.postings.len());
+    fn room(&self) -> String {
+        String::with_capacity(640 + self.payload.len() + 128 * self.postings.len())
+    }
+
+    /// Appends the canonical JSON to `out`, with `hash` in its place if it is given. The keys stand in the order that
+    /// RFC 8785 asks for: that of their code units.
+    pub fn write(&self, out: &mut String, hash: Option<&Hash>) {
         out.push_str("{\"actor\":");
-        canonical::write_string(&mut out, &self.actor);
+        canonical::write_string(out, &self.actor);
         out.push_str(",\"command\":");
-        write_uuid(&mut out, self.command);
+        write_uuid(out, self.command);
         out.push_str(",\"effective_at\":\"");
-        out.push_str(&time::canonical(self.effective_at));
+        time::write_canonical(out, self.effective_at);
         out.push('"');
         if let Some(hash) = hash {
             out.push_str(",\"hash\":\"");
-            write_hex(&mut out, hash);
+            write_hex(out, hash);
             out.push('"');
         }
         out.push_str(",\"id\":");
-        write_uuid(&mut out, Some(self.id));
-        write_key(&mut out, "journal", self.journal.into());
+        write_uuid(out, Some(self.id));
+        write_key(out, "journal", self.journal.into());
         out.push_str(",\"kind\":");
-        canonical::write_string(&mut out, &self.kind);
+        canonical::write_string(out, &self.kind);
         out.push_str(",\"ledger\":");
-        write_uuid(&mut out, Some(self.ledger));
+        write_uuid(out, Some(self.ledger));
         out.push_str(",\"member\":");
-        write_uuid(&mut out, self.member);
+        write_uuid(out, self.member);
         out.push_str(",\"payload\":");
         out.push_str(&self.payload);
         out.push_str(",\"postings\":[");
         for (n, posting) in self.postings.iter().enumerate() {
             out.push_str(if n == 0 { "{\"credit\":" } else { ",{\"credit\":" });
-            canonical::write_string(&mut out, &posting.credit.to_string());
+            canonical::write_string(out, &posting.credit.name());
             out.push_str(",\"debit\":");
-            canonical::write_string(&mut out, &posting.debit.to_string());
+            canonical::write_string(out, &posting.debit.name());
             out.push_str(",\"lot\":");
-            write_uuid(&mut out, posting.lot);
-            write_key(&mut out, "points", posting.points);
+            write_uuid(out, posting.lot);
+            write_key(out, "points", posting.points);
             out.push('}');
         }
         out.push(']');
-        write_key(&mut out, "program_version", self.program_version.into());
+        write_key(out, "program_version", self.program_version.into());
         out.push_str(",\"recorded_at\":\"");
-        out.push_str(&time::canonical(self.recorded_at));
+        time::write_canonical(out, self.recorded_at);
         out.push('"');
-        write_key(&mut out, "seq", self.seq);
-        write_key(&mut out, "v", self.v.into());
+        write_key(out, "seq", self.seq);
+        write_key(out, "v", self.v.into());
         out.push('}');
-        out
     }
 }
 
@@ -210,7 +215,10 @@ fn write_hex(out: &mut String, bytes: &[u8]) {
 }
 
 fn write_key(out: &mut String, key: &str, number: i64) {
-    write!(out, ",\"{key}\":{number}").expect("writing to a String cannot fail");
+    out.push_str(",\"");
+    out.push_str(key);
+    out.push_str("\":");
+    canonical::push_integer(out, number);
 }
 
 fn write_uuid(out: &mut String, id: Option<Uuid>) {

@@ -1,9 +1,9 @@
 //! What an entry changes besides points. It stands in the payload in full, as it is after the entry, so that a member
 //! is rebuilt from its entries alone (invariant 3).
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::domain::journal::canonical::Json;
 use crate::domain::journal::entry::Kind;
 use crate::domain::journal::misfit::Misfit;
 use crate::domain::member::status::Status;
@@ -31,7 +31,7 @@ impl Fact {
     /// The fact that an entry of `kind` with this payload states.
     ///
     /// Errors: the payload states something that cannot be read.
-    pub fn of(kind: &str, version: i32, payload: &Value, lots: &[NewLot]) -> Result<Self, Misfit> {
+    pub fn of(kind: &str, version: i32, payload: &Json<'_>, lots: &[NewLot]) -> Result<Self, Misfit> {
         if let Some(status) = kind.parse().ok().and_then(status_after) {
             return Ok(Fact::Status(status));
         }
@@ -41,11 +41,11 @@ impl Fact {
         }
         for name in Record::NAMES {
             if let Some(state) = payload.get(name) {
-                return Record::read(name, state).map(Fact::Record).map_err(|_| Misfit::Fact(name));
+                return Record::stored(name, state.text()).map(Fact::Record).map_err(|_| Misfit::Fact(name));
             }
         }
         match payload.get("refund") {
-            Some(refund) => Refunded::deserialize(refund).map(Fact::Refund).map_err(|_| Misfit::Fact("refund")),
+            Some(refund) => refund.to().map(Fact::Refund).ok_or(Misfit::Fact("refund")),
             None => Ok(Fact::Nothing),
         }
     }

@@ -2,13 +2,14 @@
 //! balance over all journals.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::domain::decide::points::take;
 use crate::domain::decide::{Context, Event, Working};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::journal::account::Account;
+use crate::domain::journal::canonical::Json;
 use crate::domain::journal::entry::{Draft, Kind, derive_id};
 use crate::domain::member::Balances;
 use crate::domain::member::fact::Fact;
@@ -130,9 +131,9 @@ pub fn define(terms: &CauseTerms, context: &Context<'_>) -> Result<(Cause, Draft
 }
 
 /// What an entry of journal 0 states of a cause.
-pub fn read(cause: &Value) -> Option<(Uuid, CauseTerms)> {
+pub fn read(cause: &Json<'_>) -> Option<(Uuid, CauseTerms)> {
     let id = cause.get("id")?.as_str()?.parse().ok()?;
-    Some((id, serde_json::from_value(cause.get("terms")?.clone()).ok()?))
+    Some((id, cause.get("terms")?.to()?))
 }
 
 /// Decides a donation; returns the place of its entry among those of the decision.

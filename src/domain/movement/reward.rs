@@ -3,10 +3,11 @@
 //! Its stock is a [`Counter`] under the reward's id.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::domain::decide::Context;
+use crate::domain::journal::canonical::Json;
 use crate::domain::journal::entry::{Draft, Kind, MAX_POINTS, derive_id};
 use crate::domain::member::Member;
 use crate::domain::record::counter::Counter;
@@ -200,13 +201,13 @@ impl Reward {
 }
 
 /// What an entry of journal 0 states of a reward: its id, its terms, and how many there ever were.
-pub fn read(reward: &Value) -> Option<(Uuid, RewardTerms, Option<i64>)> {
+pub fn read(reward: &Json<'_>) -> Option<(Uuid, RewardTerms, Option<i64>)> {
     let id = reward.get("id")?.as_str()?.parse().ok()?;
     let supplied = match reward.get("supplied")? {
-        Value::Null => None,
+        supplied if supplied.is_null() => None,
         supplied => Some(supplied.as_i64()?),
     };
-    Some((id, serde_json::from_value(reward.get("terms")?.clone()).ok()?, supplied))
+    Some((id, reward.get("terms")?.to()?, supplied))
 }
 
 /// Decides a new reward; the command's id is its own.

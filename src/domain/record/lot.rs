@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::domain::journal::account::{Account, Part};
+use crate::domain::journal::canonical::Json;
 use crate::domain::journal::entry::Posting;
 use crate::domain::journal::misfit::Misfit;
 use crate::domain::time::{self, Timestamp};
@@ -82,19 +83,19 @@ impl NewLot {
     /// The lots that an entry's payload carries; none if it has no key `lots`.
     ///
     /// Errors: the key holds something else than lots.
-    pub fn all_from(payload: &Value) -> Result<Vec<Self>, Misfit> {
+    pub fn all_from(payload: &Json<'_>) -> Result<Vec<Self>, Misfit> {
         let Some(lots) = payload.get("lots") else { return Ok(Vec::new()) };
         let lots = lots.as_array().ok_or(Misfit::Lots)?;
         lots.iter().map(|lot| Self::from_json(lot).ok_or(Misfit::Lots)).collect()
     }
 
-    fn from_json(lot: &Value) -> Option<Self> {
+    fn from_json(lot: &Json<'_>) -> Option<Self> {
         let instant = |key: &str| time::parse(lot.get(key)?.as_str()?).ok();
         Some(Self {
             id: lot.get("id")?.as_str()?.parse().ok()?,
             active_at: instant("active_at")?,
             expires_at: match lot.get("expires_at")? {
-                Value::Null => None,
+                end if end.is_null() => None,
                 _ => Some(instant("expires_at")?),
             },
         })

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::domain::ids::RedemptionId;
+use crate::domain::journal::canonical::Json;
 use crate::domain::money::{self, Currency};
 use crate::domain::record::lot::NewLot;
 use crate::domain::record::refund::{Refunded, Reversal};
@@ -83,7 +84,7 @@ impl OrderRecord {
     /// The order that an entry by programme version `program_version` states in its payload, with what is stored of its
     /// refunds; none if that cannot be read.
     pub fn stored(payload: &str, program_version: i32, refunds: StoredRefunds) -> Option<Self> {
-        let payload: Value = serde_json::from_str(payload).ok()?;
+        let payload = Json::read(payload)?;
         let lots = NewLot::all_from(&payload).ok()?;
         let order = Self::read(payload.get("order")?, &payload, program_version, &lots)?;
         let (refunded, reversed, returned, reversal) = refunds;
@@ -103,7 +104,7 @@ impl OrderRecord {
 
     /// The order that an entry by programme version `program_version` states under `order`, with the rest of its
     /// payload and its lots.
-    pub fn read(order: &Value, payload: &Value, program_version: i32, lots: &[NewLot]) -> Option<Self> {
+    pub fn read(order: &Json<'_>, payload: &Json<'_>, program_version: i32, lots: &[NewLot]) -> Option<Self> {
         let text = |key: &str| order.get(key)?.as_str();
         let money = |key: &str| text(key).map(|text| text.parse().ok());
         Some(Self {
@@ -114,12 +115,12 @@ impl OrderRecord {
             discount: money("discount").map_or(Some(None), |discount| discount.map(Some))?,
             channel: text("channel").map(ToOwned::to_owned),
             paid: money("paid").unwrap_or(Some(Decimal::ZERO))?,
-            paid_points: order.get("paid_points").map_or(Some(0), Value::as_i64)?,
+            paid_points: order.get("paid_points").map_or(Some(0), Json::as_i64)?,
             redemptions: match order.get("redemptions") {
-                Some(redemptions) => serde_json::from_value(redemptions.clone()).ok()?,
+                Some(redemptions) => redemptions.to()?,
                 None => Vec::new(),
             },
-            points: payload.get("points").map_or(Some(0), Value::as_i64)?,
+            points: payload.get("points").map_or(Some(0), Json::as_i64)?,
             lot: lots.first().map(|lot| lot.id),
             program_version,
             was_refunded: false,

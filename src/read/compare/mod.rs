@@ -1,42 +1,28 @@
-//! The tables of a journal against what its entries say.
+//! The tables against what the entries say, to the last column (invariant 3).
 
+mod left;
 mod records;
-
-use std::collections::HashMap;
+mod stored;
+mod total;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Bool, Integer, SmallInt, Text, Timestamptz};
 use serde_json::Value;
-use uuid::Uuid;
 
 pub use self::records::{Sums, sums};
-use super::not_verified::NotVerified;
+pub use self::stored::{Stored, TABLES};
+pub use self::total::Total;
 use crate::domain::audit::Journal;
 use crate::domain::ids::JournalId;
 use crate::domain::journal::entry::Kind;
-use crate::domain::record::lot::Lot;
-use crate::load::{self, MemberColumns, MemberRow, member_columns};
+use crate::load::{self, MemberRow};
 use crate::postgres::statement::statement;
 
-/// Compares what a journal's tables hold to the last column (invariant 3), and looks for rows that belong to no entry.
-pub fn projections(connection: &mut PgConnection, journal: JournalId, rebuilt: &Journal) -> Result<(), NotVerified> {
-    let fault = |fault: String| NotVerified::Projection { journal, fault };
-    let (members, lots) = (LoadMembers { journal }.load(connection)?, stored_lots(connection, journal)?);
-    compare_members(members, lots, rebuilt).map_err(fault)?;
-    records::compare(connection, journal, rebuilt)?.map_err(fault)?;
-    compare_versions(stored_versions(connection, journal)?, rebuilt).map_err(fault)?;
-    match strays(connection, journal, rebuilt.next_seq)? {
-        0 => Ok(()),
-        n => Err(fault(format!("{n} postings belong to no entry"))),
-    }
-}
-
-fn compare_members(stored: Vec<MemberRow>, mut lots: HashMap<Uuid, Vec<Lot>>, rebuilt: &Journal) -> Result<(), String> {
-    if stored.len() != rebuilt.members.len() {
-        return Err(format!("{} members are stored, {} were enrolled", stored.len(), rebuilt.members.len()));
-    }
-    for row in stored {
+// Members with their wallets and lots.
+fn members(rows: Vec<MemberRow>, stored: &mut Stored, rebuilt: &Journal) -> Result<(), String> {
+    let lots = &mut stored.lots;
+    for row in rows {
         let id = row.0.0;
         let stored = load::member(row).map_err(|_| format!("member {id} is stored in a way that cannot be read"))?;
         let member = rebuilt.members.get(&stored.id);
@@ -63,13 +49,18 @@ fn compare_members(stored: Vec<MemberRow>, mut lots: HashMap<Uuid, Vec<Lot>>, re
             return Err(format!("the lots of member {id} are not those that its entries give"));
         }
     }
-    match lots.keys().next() {
+    Ok(())
+}
+
+// Lots of nobody, once those of the members are taken out.
+fn lots_of_nobody(stored: &Stored) -> Result<(), String> {
+    match stored.lots.keys().min() {
         Some(id) => Err(format!("lots are stored for {id}, which is no member")),
         None => Ok(()),
     }
 }
 
-fn compare_versions(stored: Vec<VersionRow>, rebuilt: &Journal) -> Result<(), String> {
+fn compare_versions(stored: Vec<VersionRow>, rebuilt: &Total) -> Result<(), String> {
     if stored.len() != rebuilt.versions.len() {
         return Err(format!("{} programme versions are stored, {} published", stored.len(), rebuilt.versions.len()));
     }
@@ -80,17 +71,6 @@ fn compare_versions(stored: Vec<VersionRow>, rebuilt: &Journal) -> Result<(), St
         }
     }
     Ok(())
-}
-
-type LotRow = (Uuid, Uuid, (i64, i64, i64, i64, i64), DateTime<Utc>, Option<DateTime<Utc>>);
-
-fn stored_lots(connection: &mut PgConnection, journal: JournalId) -> QueryResult<HashMap<Uuid, Vec<Lot>>> {
-    let rows: Vec<LotRow> = LoadLots { journal }.load(connection)?;
-    let mut lots: HashMap<Uuid, Vec<Lot>> = HashMap::new();
-    for (member, id, (earned, pending, active, held, expired), active_at, expires_at) in rows {
-        lots.entry(member).or_default().push(Lot { id, earned, pending, active, held, expired, active_at, expires_at });
-    }
-    Ok(lots)
 }
 
 type VersionRow = (i32, DateTime<Utc>, String, bool);
@@ -111,20 +91,6 @@ statement! {
      FROM program_version AS v
      LEFT JOIN entry AS e ON e.journal = $1 AND e.kind = $2 AND e.program_version = v.version
      WHERE v.journal = $1 ORDER BY v.version"
-}
-
-statement! {
-    LoadMembers { journal: JournalId => SmallInt } -> MemberColumns,
-    concat!(
-        "SELECT ", member_columns!(), "
-         FROM member AS m JOIN wallet AS w ON w.journal = m.journal AND w.member = m.id WHERE m.journal = $1"
-    )
-}
-
-statement! {
-    LoadLots { journal: JournalId => SmallInt }
-    -> (SqlUuid, SqlUuid, (BigInt, BigInt, BigInt, BigInt, BigInt), Timestamptz, Nullable<Timestamptz>),
-    "SELECT member, id, earned, pending, active, held, expired, active_at, expires_at FROM lot WHERE journal = $1"
 }
 
 statement! {

@@ -2,9 +2,9 @@
 
 use rust_decimal::Decimal;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::domain::ids::MemberId;
+use crate::domain::journal::canonical::Json;
 use crate::domain::member::Balances;
 use crate::domain::program::earning::{ShownStep, Step};
 use crate::domain::record::lot::NewLot;
@@ -34,12 +34,13 @@ impl OrderReply {
     /// entry does not state the life of points, and where time did more to the wallet at once, that is stated by the
     /// entries after it.
     pub fn of_entry(order_id: String, member_id: MemberId, payload: &str) -> Option<Self> {
-        let payload: Value = serde_json::from_str(payload).ok()?;
+        let payload = Json::read(payload)?;
         let order = payload.get("order")?;
         let lot = NewLot::all_from(&payload).ok()?.into_iter().next()?;
-        let steps: Vec<Step> = serde_json::from_value(payload.get("calculation")?.clone()).ok()?;
-        let paid =
-            |points: &Value| Some(Paid { points: points.as_i64()?, value: order.get("paid")?.as_str()?.parse().ok()? });
+        let steps: Vec<Step> = payload.get("calculation")?.to()?;
+        let paid = |points: &Json<'_>| {
+            Some(Paid { points: points.as_i64()?, value: order.get("paid")?.as_str()?.parse().ok()? })
+        };
         Some(Self {
             order_id,
             member_id,
@@ -53,7 +54,7 @@ impl OrderReply {
                 Some(points) => Some(paid(points)?),
                 None => None,
             },
-            wallet: serde_json::from_value(payload.get("balance")?.clone()).ok()?,
+            wallet: payload.get("balance")?.to()?,
         })
     }
 }
