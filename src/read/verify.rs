@@ -18,7 +18,7 @@
 //!   meet. It does not rest on an index of the database.
 //! * Rewards, causes and versions belong to no member, and are in one part.
 //! * A row that names another member than its entry does is not met by that entry in its part. Both are then left over,
-//!   and meet by their key at the end ([`compare`]).
+//!   and meet by their key at the end (`read::compare`).
 //!
 //! Many faults may be found, in any order; the one that is named is the first by journal, entry and check.
 
