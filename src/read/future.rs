@@ -19,7 +19,8 @@ pub fn heads(connection: &mut PgConnection, clock: &Clock) -> QueryResult<Vec<(J
 }
 
 /// The first entry of each journal that lies further ahead of the clock than [`TOLERANCE`], with its time: journal,
-/// number, time.
+/// number, time. No entry is dated after its journal, so that of the other journals none is looked at; whether that is so,
+/// verification finds out.
 pub fn entries(connection: &mut PgConnection, clock: &Clock) -> QueryResult<Vec<(JournalId, i64, Timestamp)>> {
     let latest = clock.look(connection)?.now + TOLERANCE;
     LoadFirstAfter { latest }.load(connection)
@@ -35,5 +36,5 @@ statement! {
     "SELECT j.id, e.seq, e.recorded_at FROM journal j
      CROSS JOIN LATERAL (
          SELECT seq, recorded_at FROM entry WHERE journal = j.id AND recorded_at > $1 ORDER BY seq LIMIT 1) AS e
-     ORDER BY j.id"
+     WHERE j.recorded_at > $1 ORDER BY j.id"
 }

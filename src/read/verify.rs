@@ -194,8 +194,9 @@ fn rebuild(means: &Means<'_>, parts: usize, spools: &[Spool], first: &First) -> 
     thread::scope(|scope| {
         let rebuild = || {
             let (mut totals, mut keys) = (Totals::default(), Spool::new(parts, means.memory / 4 / threads));
+            let mut room = Vec::new();
             while let Some(part) = part() {
-                replay::replay(spools, part, first, &mut totals, &mut keys)?;
+                replay::replay((spools, part), &mut room, first, &mut totals, &mut keys)?;
             }
             Ok((totals, keys))
         };

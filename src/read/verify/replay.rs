@@ -45,19 +45,19 @@ struct Slice<'a> {
     stored: Stored,
 }
 
-/// Replays a part, adds it to `totals`, and puts the keys of its orders and refunds aside.
+/// Replays a part, adds it to `totals`, and puts the keys of its orders and refunds aside. `room` is to work in.
 pub fn replay(
-    spools: &[Spool],
-    part: usize,
+    (spools, part): (&[Spool], usize),
+    room: &mut Vec<u8>,
     first: &First,
     totals: &mut Totals,
     keys: &mut Spool,
 ) -> Result<(), NotVerified> {
-    let mut all = Vec::new();
+    room.clear();
     for spool in spools {
-        spool.read(part, &mut all)?;
+        spool.read(part, room)?;
     }
-    for (journal, slice) in slices(&all).map_err(ReadError::from)? {
+    for (journal, slice) in slices(room).map_err(ReadError::from)? {
         let mut rebuilt = Journal::default();
         let right = apply(&mut rebuilt, journal, slice.entries, first)?;
         put_keys(keys, journal, &rebuilt)?;
