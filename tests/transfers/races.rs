@@ -40,7 +40,8 @@ fn one_offer_is_answered_once_by_whoever_is_first() {
     }
     let (given, received) = (wallet(app, &ana), wallet(app, &ben));
     assert_eq!((given[0] + received[0], given[2], received[2]), (500, 0, 0));
-    pair.end();
+    // Who accepts may need a head that comes before its own.
+    pair.end_with(5 * 4);
 }
 
 #[test]
