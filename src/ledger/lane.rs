@@ -132,18 +132,11 @@ impl Lane {
         if requests.is_empty() {
             return Vec::new();
         }
-        // Commands that may lock another journal's head come last, so that nobody else waits for it.
-        let reaches = |request: &&&Request| request.asked().may_reach_another();
-        let reaching = requests.iter().filter(reaches).count();
-        if reaching > 0 && reaching < requests.len() {
-            let (last, first): (Vec<usize>, Vec<usize>) =
-                (0..requests.len()).partition(|n| requests[*n].asked().may_reach_another());
-            let mut answers = vec![Err(NoAnswer::Fault); requests.len()];
-            for part in [first, last] {
-                let some: Vec<&Request> = part.iter().map(|n| requests[*n]).collect();
-                part.into_iter().zip(self.answers(&some, course)).for_each(|(n, answer)| answers[n] = answer);
-            }
-            return answers;
+        // Commands that may lock another journal's head have batches of their own, so that no more than they wait for it.
+        // What was asked first is decided first.
+        let reaches = requests[0].asked().may_reach_another();
+        if let Some(other) = requests.iter().position(|request| request.asked().may_reach_another() != reaches) {
+            return self.in_two(requests.split_at(other), course);
         }
         // Erasure removes rows that the state of its batch still holds, so what comes after it loads what is left.
         let erasure = requests.iter().position(|request| request.asked().removes_rows());

@@ -14,7 +14,7 @@
 //! the lock. Only what is done is answered here: what would be refused may have been done before, and is decided behind the
 //! lock, after the rest.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use diesel::PgConnection;
@@ -84,7 +84,9 @@ pub fn decide_and_write(
         let answers: Vec<_> = requests.iter().map(|request| batch.decide(request).ok().filter(done)).collect();
         let Batch { state, changes, missing, .. } = batch;
         let is_one = missing.is_empty() && write::is_one_statement(here.journal, &before, &state, &changes);
-        if !is_one || answers.iter().all(Option::is_none) {
+        let refused = answers.iter().filter(|answer| answer.is_none()).count();
+        // What is refused is decided after the rest, which must not be what it is asked under.
+        if !is_one || refused == requests.len() || refused > 0 && have_one_id(requests) {
             break;
         }
         let heads = Heads::of(here.journal, head);
@@ -105,6 +107,15 @@ fn is_plain(request: &Request) -> bool {
     let asked = request.asked();
     let by_order = matches!(asked.natural_key(), Some(NaturalKey::Order(_))) && asked.other_key().is_none();
     by_order && request.key.is_none() && asked.other_journal().is_none()
+}
+
+// Do two of them post an order under one id?
+fn have_one_id(requests: &[&Request]) -> bool {
+    let mut ids = HashSet::new();
+    requests.iter().any(|request| match request.asked().natural_key() {
+        Some(NaturalKey::Order(id)) => !ids.insert(id),
+        _ => false,
+    })
 }
 
 // Does a decision need nothing of the member but its row? Nothing is due, and no refund looks to what is held.

@@ -1,8 +1,9 @@
 //! Invariant 10: the same requests give the same rows, however they are cut into batches.
 
 use accrue::domain::movement::enrolment::ProfileChange;
+use accrue::domain::movement::membership::Change;
 use accrue::domain::movement::transfer::TransferRequest;
-use accrue::ledger::{ChangeProfile, Command, Outcome, Request};
+use accrue::ledger::{ChangeMembership, ChangeProfile, Command, Outcome, Request};
 use accrue::postgres::clock::Clock;
 use uuid::Uuid;
 
@@ -146,6 +147,41 @@ fn the_same_request_decided_twice_gives_the_same_entry() {
 }
 
 #[test]
+fn what_is_asked_first_is_decided_first_whatever_journals_it_reaches() {
+    let app = App::at("2026-03-10T12:00:00Z");
+    let (ana, ben) = (member(1, 1), member(2, 2));
+    for (id, name) in [(ana, "ana"), (ben, "ben")] {
+        decide(&app.ledger, request("client:checkout", None, enrol(id, name)));
+    }
+    let at = "2026-02-01T12:00:00Z";
+    let (from_member_id, to_member_id, points) = (ana, ben, 20);
+    let gift = TransferRequest { from_member_id, to_member_id, points, message: None, direct: true };
+    let commands: [Command; 5] = [
+        order(ana, "A-1", at, "20"),
+        gift.clone().into(),
+        ChangeMembership(ana, Change::Suspend).into(),
+        gift.into(),
+        order(ana, "A-2", at, "5"),
+    ];
+    let ask = |(n, command)| request("client:operator", Some(&format!("k-{n}")), command);
+    let answers = in_one_batch(&app, (0..).zip(commands).map(ask).collect());
+    let codes: Vec<&str> = answers.iter().map(code).collect();
+    assert_eq!(codes, ["done", "done", "done", "member_suspended", "member_suspended"]);
+}
+
+#[test]
+fn an_order_that_is_refused_has_its_own_reason_whatever_is_posted_under_its_id_next() {
+    let app = App::at("2026-03-10T12:00:00Z");
+    let ana = member(1, 1);
+    decide(&app.ledger, request("client:checkout", None, enrol(ana, "ana")));
+    let orders = [("A-1", "2026-03-11T12:00:00Z"), ("A-2", "2026-03-10T11:00:00Z"), ("A-1", "2026-03-10T11:00:00Z")];
+    let orders = orders.map(|(id, at)| request("client:checkout", None, order(ana, id, at, "5")));
+    let answers = in_one_batch(&app, orders.into());
+    let codes: Vec<&str> = answers.iter().map(code).collect();
+    assert_eq!(codes, ["occurred_in_future", "done", "done"]);
+}
+
+#[test]
 fn a_transfer_between_journals_has_a_transaction_of_its_own_and_what_is_beside_it_another() {
     let app = App::at("2026-03-10T12:00:00Z");
     let (ana, ben, cleo) = (member(1, 1), member(2, 2), member(1, 3));
@@ -163,6 +199,6 @@ fn a_transfer_between_journals_has_a_transaction_of_its_own_and_what_is_beside_i
     let transactions = "SELECT count(DISTINCT xmin::text) FROM entry WHERE actor = 'client:operator'";
     let transactions = sql::number(&mut app.owner(), transactions);
     let database = app.stop();
-    assert_eq!((transactions, database.undone()), (2, 0), "transactions, and those that were undone");
+    assert_eq!((transactions, database.undone()), (3, 0), "transactions, and those that were undone");
     database.audit();
 }

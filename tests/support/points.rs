@@ -12,12 +12,13 @@ pub fn fund(app: &App, member: &str, order_id: &str, occurred_at: &str, points: 
     assert_eq!((answer.status, &answer.body["earned"]["points"]), (201, &json!(points)), "{answer:?}");
 }
 
-/// Two members whose entries stand in two journals.
+/// Two members whose entries stand in two journals, the first's in the lower one.
 pub fn two_journals(app: &App) -> (String, String) {
     let journal = |id: &str| id.parse::<MemberId>().expect("a member's id").journal();
     let first = app.enrol("two-0");
     let other = (1..100).map(|n| app.enrol(&format!("two-{n}"))).find(|id| journal(id) != journal(&first));
-    (first, other.expect("members are spread over the journals"))
+    let other = other.expect("members are spread over the journals");
+    if journal(&first) < journal(&other) { (first, other) } else { (other, first) }
 }
 
 /// A member's id in journal 1 that nobody has.
