@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bytea, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bytea, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::members::{self, Settled};
-use super::{ReadError, View};
+use super::{ReadError, View, flow};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::journal::account::Account;
 use crate::domain::journal::entry::{Draft, Entry, Hash, Kind, Posting, hex};
@@ -163,12 +163,21 @@ pub fn page(
     (after_seq, end): (i64, i64),
     limit: i64,
 ) -> Result<Vec<(Entry, Hash)>, ReadError> {
-    let rows: Vec<EntryRow> = LoadPage { journal, after_seq, end, limit }.load(connection)?;
-    let (Some(first), Some(last)) = (rows.first().map(|row| row.seq), rows.last().map(|row| row.seq)) else {
-        return Ok(Vec::new());
-    };
-    let mut further = by_entry(journal, LoadFurtherRange { journal, first, last }.load(connection)?)?;
-    rows.into_iter().map(|row| entry(ledger, further.remove(&row.seq).unwrap_or_default(), row)).collect()
+    let (mut page, mut from) = (Vec::new(), after_seq.saturating_add(1));
+    loop {
+        let left = limit - page.len() as i64;
+        let until = end.min(from.saturating_add(left));
+        flow::each(connection, journal, (from, until), |row, further| {
+            page.push(row.entry(ledger, further)?);
+            Ok::<(), ReadError>(())
+        })?;
+        // A journal has no gaps, unless someone made one.
+        let is_full = page.len() as i64 >= limit;
+        match flow::first_from(connection, journal, until)?.filter(|next| !is_full && *next < end) {
+            Some(next) => from = next,
+            None => return Ok(page),
+        }
+    }
 }
 
 fn lines(
@@ -190,24 +199,6 @@ fn lines(
             line(journal, postings((journal, seq), first, further.remove(&seq).unwrap_or_default())?, row)
         })
         .collect()
-}
-
-#[derive(Queryable)]
-struct EntryRow {
-    seq: i64,
-    effective_at: DateTime<Utc>,
-    recorded_at: DateTime<Utc>,
-    id: Uuid,
-    member: Option<Uuid>,
-    command: Option<Uuid>,
-    program_version: i32,
-    journal: JournalId,
-    v: i16,
-    kind: String,
-    actor: String,
-    payload: String,
-    hash: Vec<u8>,
-    first: FirstPosting,
 }
 
 // The posting in an entry's row: points, lot, debit, credit.
@@ -244,28 +235,6 @@ fn by_entry(journal: JournalId, rows: Vec<PostingRow>) -> Result<HashMap<i64, Ve
         postings.entry(seq).or_default().push(posting((journal, seq), points, lot, (debit, credit))?);
     }
     Ok(postings)
-}
-
-fn entry(ledger: Uuid, further: Vec<Posting>, row: EntryRow) -> Result<(Entry, Hash), ReadError> {
-    let (journal, seq, fault) = (row.journal, row.seq, "its hash is not SHA-256");
-    let hash = row.hash.try_into().map_err(|_| ReadError::CorruptEntry { journal, seq, fault })?;
-    let entry = Entry {
-        v: row.v,
-        ledger,
-        journal: row.journal,
-        seq: row.seq,
-        id: row.id,
-        kind: row.kind,
-        member: row.member,
-        actor: row.actor,
-        command: row.command,
-        program_version: row.program_version,
-        effective_at: row.effective_at,
-        recorded_at: row.recorded_at,
-        payload: row.payload,
-        postings: postings((journal, seq), row.first, further)?,
-    };
-    Ok((entry, hash))
 }
 
 type LineRow = (i64, Uuid, String, DateTime<Utc>, DateTime<Utc>, String);
@@ -318,24 +287,6 @@ statement! {
 statement! {
     LoadHeads {} -> (SmallInt, BigInt, Bytea, Timestamptz),
     "SELECT id, next_seq, head_hash, recorded_at FROM journal ORDER BY id"
-}
-
-statement! {
-    LoadPage { journal: JournalId => SmallInt, after_seq: i64 => BigInt, end: i64 => BigInt, limit: i64 => BigInt }
-    -> (
-        BigInt, Timestamptz, Timestamptz, SqlUuid, Nullable<SqlUuid>, Nullable<SqlUuid>, Integer, SmallInt, SmallInt, Text,
-        Text, Text, Bytea, FirstPostingColumns
-    ),
-    "SELECT seq, effective_at, recorded_at, id, member, command, program_version, journal, v, kind, actor, payload, hash,
-         points, lot, debit, credit
-     FROM entry WHERE journal = $1 AND seq > $2 AND seq < $3 ORDER BY journal, seq LIMIT $4"
-}
-
-statement! {
-    LoadFurtherRange { journal: JournalId => SmallInt, first: i64 => BigInt, last: i64 => BigInt }
-    -> (BigInt, BigInt, Nullable<SqlUuid>, Text, Text),
-    "SELECT seq, points, lot, debit, credit FROM further_posting
-     WHERE journal = $1 AND seq BETWEEN $2 AND $3 ORDER BY journal, seq, n"
 }
 
 statement! {
