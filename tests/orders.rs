@@ -9,7 +9,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Client, NOON, balances, nobody};
+use crate::support::{App, Client, NOON, balances, nobody, two_journals};
 
 // The balances at this instant, and nothing else of the wallet.
 fn wallet(client: &Client, member: &str) -> Value {
@@ -29,15 +29,6 @@ fn history(client: &Client, member: &str) -> Vec<(String, i64, String)> {
     let lines = statement.body["entries"].as_array().expect("a statement").iter().rev();
     let text = |line: &Value, key: &str| line[key].as_str().unwrap().to_owned();
     lines.map(|line| (text(line, "kind"), line["points"].as_i64().unwrap(), text(line, "effective_at"))).collect()
-}
-
-// Two members whose entries stand in two journals.
-fn members_of_two_journals(app: &App) -> (String, String) {
-    let checkout = app.checkout();
-    let first = app.enrol("two-0");
-    let journal = |id: &str| checkout.get(&format!("/v1/members/{id}")).body["journal"].clone();
-    let other = (1..100).map(|n| app.enrol(&format!("two-{n}"))).find(|id| journal(id) != journal(&first));
-    (first, other.expect("members are spread over the journals"))
 }
 
 #[test]
@@ -121,7 +112,7 @@ fn the_same_order_in_other_words_is_the_same_order() {
 #[test]
 fn the_same_order_id_with_other_content_is_refused() {
     let app = App::at(NOON);
-    let (checkout, (member, elsewhere)) = (app.checkout(), members_of_two_journals(&app));
+    let (checkout, (member, elsewhere)) = (app.checkout(), two_journals(&app));
     let neighbour = (0..).map(|n| app.enrol(&format!("neighbour-{n}"))).find(|id| id[14..18] == member[14..18]);
     let order = app.order(&member, "A-1", "2026-03-10T11:00:00Z", "29.33");
     let first = checkout.post("/v1/orders", &order);
@@ -198,7 +189,7 @@ fn fifty_connections_posting_the_same_order_at_once_earn_once() {
 #[test]
 fn an_order_id_is_taken_once_when_two_journals_race_for_it() {
     let app = App::at(NOON);
-    let (one, other) = members_of_two_journals(&app);
+    let (one, other) = two_journals(&app);
     for round in 0..5 {
         let ready = Barrier::new(20);
         let order_id = format!("A-{round}");

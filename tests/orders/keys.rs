@@ -114,7 +114,7 @@ fn a_key_with_another_payload_is_refused() {
 #[test]
 fn a_key_with_another_payload_is_refused_in_another_journal_too() {
     let app = App::at(NOON);
-    let (checkout, (member, elsewhere)) = (app.checkout(), super::members_of_two_journals(&app));
+    let (checkout, (member, elsewhere)) = (app.checkout(), two_journals(&app));
     let order = app.order(&member, "A-1", "2026-03-10T11:00:00Z", "29.33");
     assert_eq!(checkout.post_keyed("/v1/orders", "k-1", &order).status, 201);
     let before = app.rows();
