@@ -32,8 +32,9 @@
 //! needed, the transaction is begun anew with both. A *counter* (a reward's stock) belongs to no
 //! member: its row is the second and last class of locks, taken behind the heads in the order of ids, by batches that
 //! touch it. Nothing else needs a lock of its own. While a batch commits, the next one gathers in the queue: the
-//! batch is as large as the load asks for. A busy lane gives those it has just answered half a millisecond to ask again;
-//! with few callers nobody waits.
+//! batch is as large as the load asks for. A busy lane gives those it has just answered half a millisecond to ask again,
+//! and lets commands over two journals gather, while orders that have nothing to do with them pass; with few callers nobody
+//! waits.
 //!
 //! # A movement of points
 //!

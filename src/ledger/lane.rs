@@ -18,6 +18,7 @@ use super::memory::Memory;
 use super::queue::{Queue, Taken};
 use super::request::Request;
 use super::transaction::{Decided, Here, Transaction};
+use super::waiting::Waiting;
 use super::{Failure, LedgerConfig, quiet};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::load::Programs;
@@ -58,6 +59,7 @@ pub struct Lane {
     batch_limit: usize,
     here: Here,
     queue: Arc<Queue<Job>>,
+    waiting: Waiting,
     health: Arc<Health>,
     connection: Option<PgConnection>,
     memory: Memory,
@@ -78,8 +80,8 @@ impl Lane {
     ) -> Self {
         let (url, batch_limit) = (config.url.clone(), config.batch_limit);
         let here = Here { ledger, journal, clock: config.clock.clone(), programs };
-        let (connection, memory) = (None, Memory::default());
-        Self { url, batch_limit, here, queue, health, connection, memory, wary: 0, away: false }
+        let (waiting, connection, memory) = (Waiting::new(config.patience), None, Memory::default());
+        Self { url, batch_limit, here, queue, waiting, health, connection, memory, wary: 0, away: false }
     }
 
     /// Serves the queue until it is closed and empty. May be called again after a panic: whoever waited for what was
@@ -89,6 +91,7 @@ impl Lane {
         let _running = health.running();
         // What a panic left behind is in the midst of something.
         self.disconnect();
+        self.waiting.take();
         loop {
             let patience = health.is_failing().then_some(PROBE_INTERVAL);
             match self.queue.take(self.batch_limit, patience) {
@@ -108,6 +111,22 @@ impl Lane {
     }
 
     fn serve(&mut self, jobs: Vec<Job>) {
+        let jobs = self.waiting.admit(jobs);
+        let decided = jobs.len();
+        self.decide(jobs);
+        // Under load, those who were just answered are about to ask again, and a batch costs about a millisecond
+        // whatever is in it: a moment's wait for them makes fewer and fuller batches. With few callers nobody waits.
+        if decided >= BUSY {
+            self.queue.gather(self.batch_limit.min(2 * decided), GATHER);
+        }
+        // Where nothing is there to pass them, nobody waits either.
+        if self.waiting.is_ripe() || self.queue.len() == 0 {
+            let jobs = self.waiting.take();
+            self.decide(jobs);
+        }
+    }
+
+    fn decide(&mut self, jobs: Vec<Job>) {
         let now = Instant::now();
         let (late, jobs): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.request.deadline <= now);
         for job in late {
@@ -119,11 +138,6 @@ impl Lane {
             // A caller that has gone away loses nothing: its key answers when it comes back.
             let _ = reply.send(answer);
         }
-        // Under load, those who were just answered are about to ask again, and a batch costs about a millisecond
-        // whatever is in it: a moment's wait for them makes fewer and fuller batches. With few callers nobody waits.
-        if requests.len() >= BUSY {
-            self.queue.gather(self.batch_limit.min(2 * requests.len()), GATHER);
-        }
     }
 
     // One answer for each request. A batch that the database finds fault with is decided in halves, so that one
@@ -131,12 +145,6 @@ impl Lane {
     fn answers(&mut self, requests: &[&Request], course: Course) -> Vec<Reply> {
         if requests.is_empty() {
             return Vec::new();
-        }
-        // Commands that may lock another journal's head have batches of their own, so that no more than they wait for it.
-        // What was asked first is decided first.
-        let reaches = requests[0].asked().may_reach_another();
-        if let Some(other) = requests.iter().position(|request| request.asked().may_reach_another() != reaches) {
-            return self.in_two(requests.split_at(other), course);
         }
         // Erasure removes rows that the state of its batch still holds, so what comes after it loads what is left.
         let erasure = requests.iter().position(|request| request.asked().removes_rows());

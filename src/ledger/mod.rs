@@ -21,6 +21,7 @@ mod request;
 pub mod sandbox;
 pub mod setup;
 mod transaction;
+mod waiting;
 mod write;
 
 use std::collections::BTreeMap;
@@ -73,13 +74,16 @@ pub struct LedgerConfig {
     pub queue_capacity: usize,
     /// How many commands go into one transaction, at most.
     pub batch_limit: usize,
+    /// How long commands that may write to another journal wait for others like them, at most, while orders pass them.
+    /// For no time at all nothing passes them.
+    pub patience: Duration,
 }
 
 impl LedgerConfig {
     /// The usual limits on the database at `url`.
     pub fn new(url: impl Into<String>) -> Self {
-        let (clock, batch_limit) = (Clock::database(), lane::BATCH_LIMIT);
-        Self { url: url.into(), clock, queue_capacity: QUEUE_CAPACITY, batch_limit }
+        let (clock, batch_limit, patience) = (Clock::database(), lane::BATCH_LIMIT, waiting::PATIENCE);
+        Self { url: url.into(), clock, queue_capacity: QUEUE_CAPACITY, batch_limit, patience }
     }
 }
 

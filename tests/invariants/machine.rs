@@ -2,6 +2,7 @@
 //! at a time and in batches of any size.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use accrue::domain::ids::MemberId;
 use accrue::domain::time::Timestamp;
@@ -21,7 +22,7 @@ use crate::support::{App, Database, instant, sql};
 #[test]
 fn what_the_tables_hold_is_what_the_rules_say() {
     try_worlds(14, worlds(Pace::Steady, 60), |world| {
-        let app = open(&world, 256);
+        let app = open(&world, 256, Duration::ZERO);
         let mut owner = app.owner();
         for (n, planned) in plan(&world).into_iter().enumerate() {
             let asked = format!("request {n}, {} at {}", planned.request.asked().operation(), planned.now);
@@ -43,8 +44,8 @@ fn what_the_tables_hold_is_what_the_rules_say() {
 #[test]
 fn batches_of_many_are_batches_of_one() {
     try_worlds(6, worlds(Pace::Bursts, 80), |world| {
-        let (many, many_answers) = play(&world, 256);
-        let (one, one_answers) = play(&world, 1);
+        let (many, many_answers) = play(&world, 256, Duration::ZERO);
+        let (one, one_answers) = play(&world, 1, Duration::ZERO);
         for (n, ((many, one), planned)) in many_answers.iter().zip(&one_answers).zip(plan(&world)).enumerate() {
             let asked = format!("request {n}, {} at {}", planned.request.asked().operation(), planned.now);
             prop_assert_eq!(many, one, "{}", asked);
@@ -59,6 +60,21 @@ fn batches_of_many_are_batches_of_one() {
     });
 }
 
+#[test]
+fn what_passes_is_answered_as_if_it_had_not() {
+    try_worlds(6, worlds(Pace::Bursts, 80), |world| {
+        let (passed, answers) = play(&world, 16, Duration::from_secs(60));
+        for (n, (answer, planned)) in answers.iter().zip(plan(&world)).enumerate() {
+            let asked = format!("request {n}, {} at {}", planned.request.asked().operation(), planned.now);
+            prop_assert_eq!(expected(answer), planned.expected, "{}", asked);
+        }
+        let (in_order, in_order_answers) = play(&world, 1, Duration::ZERO);
+        prop_assert_eq!(answers, in_order_answers);
+        prop_assert_eq!(written(&mut passed.owner()), written(&mut in_order.owner()));
+        Ok(())
+    });
+}
+
 // Each world has a database of its own, so they are few.
 fn try_worlds(usual: u32, worlds: impl Strategy<Value = World>, test: impl Fn(World) -> Result<(), TestCaseError>) {
     let config = Config { cases: cases(usual), max_shrink_iters: 100, source_file: Some(file!()), ..Config::default() };
@@ -66,9 +82,11 @@ fn try_worlds(usual: u32, worlds: impl Strategy<Value = World>, test: impl Fn(Wo
 }
 
 // A service at the beginning of a world, whose programmes were published in good time.
-fn open(world: &World, batch_limit: usize) -> App {
+fn open(world: &World, batch_limit: usize, patience: Duration) -> App {
     let before = instant("2000-06-01T00:00:00Z");
-    let app = App::on(Database::new(), Clock::stopped_at(before), |config| config.batch_limit = batch_limit);
+    let app = App::on(Database::new(), Clock::stopped_at(before), |config| {
+        (config.batch_limit, config.patience) = (batch_limit, patience);
+    });
     for (n, (rules, at)) in (1..).zip(world.rules.iter().zip(["2000-06-02T00:00:00Z", CHANGE])) {
         let mut publish = request("client:operator", None, Publish(rules.program(), instant(at)));
         publish.id = Uuid::from_u128(0x019b_0000_0000_7000_8000_0000_0000_0000 + n);
@@ -79,8 +97,8 @@ fn open(world: &World, batch_limit: usize) -> App {
 }
 
 // What one lane is asked at one instant goes into its queue at once.
-fn play(world: &World, batch_limit: usize) -> (Database, Answers) {
-    let app = open(world, batch_limit);
+fn play(world: &World, batch_limit: usize, patience: Duration) -> (Database, Answers) {
+    let app = open(world, batch_limit, patience);
     let mut answers = Answers::new();
     for planned in plan(world).chunk_by(|one, other| place(one) == place(other)) {
         let now = planned.first().map(|planned| planned.now);

@@ -62,8 +62,8 @@ pub trait Asked {
         None
     }
 
-    /// May it come to write to another journal? Such commands have batches of their own, so that those of others wait for
-    /// one head alone.
+    /// May it come to write to another journal? Such commands gather in batches of their own, so that those of others wait
+    /// for one head alone.
     fn may_reach_another(&self) -> bool {
         self.other_journal().is_some_and(|journal| journal != self.journal())
     }
