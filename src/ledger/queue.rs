@@ -13,8 +13,9 @@ pub enum Priority {
     Background,
 }
 
-/// What part of a batch is background work while there are requests, at least and at most: an eighth.
-const BACKGROUND_SHARE: usize = 8;
+/// What part of a batch is background work while there are requests, at least and at most: a sixteenth of the largest. A
+/// batch of callers is seldom as large as that, and they wait for all of it.
+const BACKGROUND_SHARE: usize = 16;
 
 /// A queue with one end for many senders and one for the lane.
 #[derive(Debug)]
@@ -164,11 +165,11 @@ mod tests {
         (0..20).for_each(|n| queue.push_background(-n).unwrap());
         (1..=20).for_each(|n| queue.push(n).unwrap());
         let batch = taken(&queue, 16);
-        assert_eq!(batch.iter().filter(|n| **n > 0).count(), 14);
-        assert_eq!(batch.iter().filter(|n| **n <= 0).count(), 2);
+        assert_eq!(batch.iter().filter(|n| **n > 0).count(), 15);
+        assert_eq!(batch.iter().filter(|n| **n <= 0).count(), 1);
         assert_eq!(batch[0], 1);
-        assert_eq!(taken(&queue, 16).len(), 8, "six requests and no more than two others");
-        assert_eq!(taken(&queue, 15), (4..19).map(|n| -n).collect::<Vec<_>>(), "alone it fills a batch");
+        assert_eq!(taken(&queue, 16).len(), 6, "five requests and no more than one other");
+        assert_eq!(taken(&queue, 15), (2..17).map(|n| -n).collect::<Vec<_>>(), "alone it fills a batch");
     }
 
     #[test]
