@@ -35,7 +35,6 @@ const TAIL_LINES: usize = 20;
 const SETTINGS: &[&str] = &[
     "listen_addresses=",
     "max_connections=100",
-    "shared_buffers=256MB",
     "max_wal_size=2GB",
     "checkpoint_timeout=15min",
     "jit=off",
@@ -70,10 +69,23 @@ pub(super) fn settings(
         Durability::None => FLEETING,
     };
     let mut settings: Vec<String> = SETTINGS.iter().chain(durability).map(|&text| text.into()).collect();
+    settings.push(format!("shared_buffers={}MB", shared_buffers()));
     settings.push(format!("port={SOCKET_PORT}"));
     settings.push(format!("unix_socket_directories={}", layout.sockets.display()));
     settings.push(wal_compression(layout, binaries, user)?.into());
     Ok(settings)
+}
+
+/// How many megabytes of pages Postgres keeps: an eighth of the machine's memory, from 128 to 1024. A ledger of some million
+/// entries has its indexes and its wallets in it. Memory is taken as pages come, so that a small ledger takes little.
+fn shared_buffers() -> u64 {
+    const LEAST: u64 = 128;
+    const MOST: u64 = 1024;
+    // Only Linux has the file; elsewhere the least does.
+    let known = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = known.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kilobytes: u64 = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or_default();
+    (kilobytes / 1024 / 8).clamp(LEAST, MOST)
 }
 
 /// LZ4 if Postgres was built with it. Postgres is asked, because a value it does not know keeps it from
