@@ -272,7 +272,8 @@ fn keep_apart(known: &mut Known, changes: &Changes, journal: JournalId) {
 fn answered(NewOrder { order, seq, response, .. }: &NewOrder, changes: &Changes) -> String {
     let follows = || {
         let entry = &changes.entries[&order.member_id.journal()][*seq as usize - 1];
-        let reply = OrderReply::of_entry(order.order_id.clone(), order.member_id, &entry.payload.to_string());
+        let payload = entry.payload.clone().into_text().unwrap();
+        let reply = OrderReply::of_entry(order.order_id.clone(), order.member_id, &payload);
         body(&reply.expect("the entry states what is not stored"))
     };
     response.clone().unwrap_or_else(follows)

@@ -13,6 +13,7 @@ use super::members::{self, Settled};
 use super::{ReadError, View, flow};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::journal::account::Account;
+use crate::domain::journal::canonical::Json;
 use crate::domain::journal::entry::{Draft, Entry, Hash, Kind, Posting, hex};
 use crate::domain::member::Balances;
 use crate::domain::time::{self, Timestamp};
@@ -54,12 +55,14 @@ pub struct DueLine {
 
 impl DueLine {
     /// The line of an entry that settling would write.
-    pub fn of(draft: &Draft) -> Self {
+    pub fn of(draft: Draft) -> Self {
+        let payload = draft.payload.into_text().unwrap_or_default();
+        let balance = Json::read(&payload).and_then(|payload| payload.get("balance")?.to());
         Self {
             kind: draft.kind.name().to_owned(),
             effective_at: draft.effective_at,
             points: draft.postings.iter().map(gain).sum(),
-            balance_after: serde_json::from_value(draft.payload["balance"].clone()).unwrap_or_default(),
+            balance_after: balance.unwrap_or_default(),
         }
     }
 }
@@ -148,7 +151,7 @@ pub fn statement(
     // One snapshot, so that what is due and what is written fit together.
     view.snapshot(|view| {
         let Some(Settled { entries, .. }) = members::settle(view, member)? else { return Ok(None) };
-        let mut due: Vec<DueLine> = entries.iter().rev().map(DueLine::of).collect();
+        let mut due: Vec<DueLine> = entries.into_iter().rev().map(DueLine::of).collect();
         due.retain(|line| before.is_none() && filter.takes(&line.kind, line.effective_at));
         Ok(Some(StatementPage { due, entries: lines(view.connection, member, filter, before, limit)? }))
     })

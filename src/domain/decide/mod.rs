@@ -10,12 +10,13 @@ use std::collections::BTreeMap;
 use std::iter;
 
 use chrono::TimeDelta;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::domain::ids::MemberId;
 use crate::domain::journal::entry::{Draft, Kind, Posting, derive_id};
 use crate::domain::journal::misfit::Misfit;
+use crate::domain::journal::payload::Payload;
 use crate::domain::member::fact::Fact;
 use crate::domain::member::{Member, Status};
 use crate::domain::program::{Program, ProgramBook};
@@ -63,7 +64,7 @@ pub struct Event {
     /// What it changes besides points.
     pub fact: Fact,
     /// What else its payload says.
-    pub payload: Map<String, Value>,
+    pub payload: Payload,
     /// Its lines.
     pub postings: Vec<Posting>,
     /// The lots that it brings into being.
@@ -73,7 +74,7 @@ pub struct Event {
 impl Event {
     /// Something that happens now and changes `fact`.
     pub fn new(kind: Kind, fact: Fact) -> Self {
-        let (payload, postings, lots) = (Map::new(), Vec::new(), Vec::new());
+        let (payload, postings, lots) = (Payload::default(), Vec::new(), Vec::new());
         Self { kind, effective_at: None, program_version: None, fact, payload, postings, lots }
     }
 
@@ -83,8 +84,8 @@ impl Event {
     }
 
     /// With something more in the payload.
-    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
-        self.payload.insert(key.to_owned(), value.into());
+    pub fn with<T: Serialize + ?Sized>(mut self, key: &'static str, value: &T) -> Self {
+        self.payload.put(key, value);
         self
     }
 }
@@ -157,9 +158,9 @@ impl<'a> Working<'a> {
         }
         fact.state(&mut payload);
         if !lots.is_empty() {
-            payload.insert("lots".to_owned(), lots.iter().map(NewLot::to_json).collect());
+            payload.put("lots", &lots);
         }
-        payload.insert("balance".to_owned(), json!(self.member.balances));
+        payload.put("balance", &self.member.balances);
         let program_version = program_version.unwrap_or_else(|| self.context.programs.at(effective_at).version);
         self.entries.push(Draft {
             id,
@@ -169,7 +170,7 @@ impl<'a> Working<'a> {
             command,
             program_version,
             effective_at,
-            payload: Value::Object(payload),
+            payload,
             postings,
         });
         Ok(self.entries.len() - 1)

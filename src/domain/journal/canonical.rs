@@ -9,13 +9,15 @@
 mod json;
 #[cfg(test)]
 mod tests;
+mod writer;
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 use serde::Serialize;
-use serde_json::{Map, Number, Value};
+use serde_json::Number;
 
 pub use self::json::Json;
+pub(super) use self::writer::Writer;
 
 /// The largest integer, 2⁵³ − 1, that every JSON reader holds exactly. Its negative is the smallest.
 pub const MAX_INTEGER: i64 = (1 << 53) - 1;
@@ -23,33 +25,15 @@ pub const MAX_INTEGER: i64 = (1 << 53) - 1;
 /// The deepest nesting of arrays and objects written: as deep as `serde_json` reads.
 pub const MAX_DEPTH: usize = 127;
 
-/// The canonical text of `value`.
-///
-/// # Errors
-///
-/// [`NotCanonical`] where the value leaves the subset.
-pub fn to_string(value: &Value) -> Result<String, NotCanonical> {
-    let mut out = String::with_capacity(256);
-    write(&mut out, value)?;
-    Ok(out)
-}
-
-/// The canonical text of what `state` is in JSON.
+/// The canonical text of what `value` is in JSON, by the forms that `serde_json` gives.
 ///
 /// # Errors
 ///
 /// [`NotCanonical`] where that leaves the subset, or there is no JSON.
-pub fn text_of(state: &impl Serialize) -> Result<String, NotCanonical> {
-    to_string(&serde_json::to_value(state).map_err(|_| NotCanonical::NoJson)?)
-}
-
-/// Appends the canonical text of `value` to `out`. After an error, `out` ends in a part of the text.
-///
-/// # Errors
-///
-/// [`NotCanonical`] where the value leaves the subset.
-pub fn write(out: &mut String, value: &Value) -> Result<(), NotCanonical> {
-    write_value(out, value, MAX_DEPTH)
+pub fn to_string<T: Serialize + ?Sized>(value: &T) -> Result<String, NotCanonical> {
+    let mut writer = Writer::default();
+    value.serialize(&mut writer)?;
+    Ok(writer.into_text())
 }
 
 /// Why a value has no canonical text here.
@@ -64,6 +48,12 @@ pub enum NotCanonical {
         /// The key.
         key: String,
     },
+    /// An object has a key more than once: readers disagree about which of the values counts.
+    #[error("the key {key:?} stands twice in an object")]
+    KeyTwice {
+        /// The key.
+        key: String,
+    },
     /// A number has a fraction or an exponent, or is negative zero.
     #[error("the number {number} is not an integer")]
     NotAnInteger {
@@ -73,8 +63,8 @@ pub enum NotCanonical {
     /// An integer is beyond ±[`MAX_INTEGER`].
     #[error("the integer {number} is beyond ±(2^53 - 1)")]
     IntegerOutOfRange {
-        /// The integer.
-        number: Number,
+        /// The integer, in decimal digits: it may have more of them than any number of JSON here.
+        number: String,
     },
     /// A string or a key contains U+0000.
     #[error("a string contains U+0000")]
@@ -84,71 +74,9 @@ pub enum NotCanonical {
     TooDeep,
 }
 
-fn write_value(out: &mut String, value: &Value, depth_left: usize) -> Result<(), NotCanonical> {
-    match value {
-        Value::Null => out.push_str("null"),
-        Value::Bool(true) => out.push_str("true"),
-        Value::Bool(false) => out.push_str("false"),
-        Value::Number(number) => write_integer(out, number)?,
-        Value::String(text) if text.contains('\0') => return Err(NotCanonical::NulInString),
-        Value::String(text) => write_string(out, text),
-        Value::Array(items) => {
-            let depth_left = depth_left.checked_sub(1).ok_or(NotCanonical::TooDeep)?;
-            write_array(out, items, depth_left)?;
-        }
-        Value::Object(members) => {
-            let depth_left = depth_left.checked_sub(1).ok_or(NotCanonical::TooDeep)?;
-            write_object(out, members, depth_left)?;
-        }
-    }
-    Ok(())
-}
-
-fn write_array(out: &mut String, items: &[Value], depth_left: usize) -> Result<(), NotCanonical> {
-    out.push('[');
-    for (index, item) in items.iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        write_value(out, item, depth_left)?;
-    }
-    out.push(']');
-    Ok(())
-}
-
-fn write_object(out: &mut String, members: &Map<String, Value>, depth_left: usize) -> Result<(), NotCanonical> {
-    if let Some(key) = members.keys().find(|key| !key.is_ascii()) {
-        return Err(NotCanonical::KeyNotAscii { key: key.clone() });
-    }
-    let mut members: Vec<(&String, &Value)> = members.iter().collect();
-    // RFC 8785 sorts by UTF-16 code units, which for ASCII is the order of the bytes.
-    members.sort_unstable_by_key(|(key, _)| *key);
-    out.push('{');
-    for (index, (key, value)) in members.into_iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        if key.contains('\0') {
-            return Err(NotCanonical::NulInString);
-        }
-        write_string(out, key);
-        out.push(':');
-        write_value(out, value, depth_left)?;
-    }
-    out.push('}');
-    Ok(())
-}
-
-fn write_integer(out: &mut String, number: &Number) -> Result<(), NotCanonical> {
-    let out_of_range = || NotCanonical::IntegerOutOfRange { number: number.clone() };
-    match number.as_i64() {
-        Some(integer) if integer.unsigned_abs() <= MAX_INTEGER.unsigned_abs() => {
-            push_integer(out, integer);
-            Ok(())
-        }
-        Some(_) => Err(out_of_range()),
-        None if number.is_u64() => Err(out_of_range()),
-        None => Err(NotCanonical::NotAnInteger { number: number.clone() }),
+impl serde::ser::Error for NotCanonical {
+    fn custom<T: Display>(_: T) -> Self {
+        NotCanonical::NoJson
     }
 }
 

@@ -1,6 +1,5 @@
 //! Entries and postings: the facts of a journal, and the bytes that are hashed.
 
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::domain::digest::{self, sha256};
@@ -8,6 +7,7 @@ use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::journal::account::Account;
 use crate::domain::journal::canonical::{self, NotCanonical};
 pub use crate::domain::journal::kind::Kind;
+use crate::domain::journal::payload::Payload;
 use crate::domain::time::{self, Timestamp};
 
 /// The version of the canonical form that this program writes and reads.
@@ -50,7 +50,7 @@ pub struct Draft {
     /// When it counts from.
     pub effective_at: Timestamp,
     /// Its content, with ASCII keys, integers only and no free text.
-    pub payload: Value,
+    pub payload: Payload,
     /// Its lines.
     pub postings: Vec<Posting>,
 }
@@ -112,7 +112,7 @@ impl Entry {
             program_version: draft.program_version,
             effective_at: draft.effective_at,
             recorded_at,
-            payload: canonical::to_string(&draft.payload)?,
+            payload: draft.payload.into_text()?,
             postings: draft.postings,
         })
     }

@@ -6,3 +6,4 @@ pub mod entry;
 pub mod export;
 mod kind;
 pub mod misfit;
+pub mod payload;

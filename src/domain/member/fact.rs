@@ -1,11 +1,10 @@
 //! What an entry changes besides points. It stands in the payload in full, as it is after the entry, so that a member
 //! is rebuilt from its entries alone (invariant 3).
 
-use serde_json::{Map, Value, json};
-
 use crate::domain::journal::canonical::Json;
 use crate::domain::journal::entry::Kind;
 use crate::domain::journal::misfit::Misfit;
+use crate::domain::journal::payload::Payload;
 use crate::domain::member::status::Status;
 use crate::domain::record::Record;
 use crate::domain::record::lot::NewLot;
@@ -51,14 +50,13 @@ impl Fact {
     }
 
     /// Puts the fact into the payload of its entry.
-    pub fn state(&self, payload: &mut Map<String, Value>) {
-        let (key, value) = match self {
-            Fact::Nothing | Fact::Status(_) => return,
-            Fact::Record(record) => (record.name(), json!(record)),
-            Fact::Order(order) => ("order", order.stated()),
-            Fact::Refund(refund) => ("refund", json!(refund)),
-        };
-        payload.insert(key.to_owned(), value);
+    pub fn state(&self, payload: &mut Payload) {
+        match self {
+            Fact::Nothing | Fact::Status(_) => {}
+            Fact::Record(record) => payload.put(record.name(), record),
+            Fact::Order(order) => payload.put("order", &order.stated()),
+            Fact::Refund(refund) => payload.put("refund", refund),
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Adjustments: an operator corrects a wallet, for a reason, in either direction.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use uuid::Uuid;
 
 use crate::domain::decide::points::take;
@@ -166,7 +165,7 @@ pub fn adjust(work: &mut Working<'_>, adjustment: &Adjustment) -> Result<Adjustm
         };
         event.postings = lot::postings(&takings, account.account(), Account::Adjustment);
     }
-    work.post(event.with("points", points).with("reason", json!(reason)).with("account", json!(account)))?;
+    work.post(event.with("points", &points).with("reason", &reason).with("account", &account))?;
     Ok(AdjustmentReply { id: command, member_id, points, account, reason, wallet: work.member.balances })
 }
 

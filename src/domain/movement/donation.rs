@@ -2,7 +2,6 @@
 //! balance over all journals.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use uuid::Uuid;
 
 use crate::domain::decide::points::take;
@@ -11,6 +10,7 @@ use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::journal::account::Account;
 use crate::domain::journal::canonical::Json;
 use crate::domain::journal::entry::{Draft, Kind, derive_id};
+use crate::domain::journal::payload::Payload;
 use crate::domain::member::Balances;
 use crate::domain::member::fact::Fact;
 use crate::domain::record::lot::{self, ACTIVE};
@@ -124,7 +124,7 @@ pub fn define(terms: &CauseTerms, context: &Context<'_>) -> Result<(Cause, Draft
         command: Some(command),
         program_version: programs.at(now).version,
         effective_at: now,
-        payload: json!({ "cause": { "id": command, "terms": terms } }),
+        payload: Payload::default().with("cause", &Defined { id: command, terms }),
         postings: Vec::new(),
     };
     Ok((Cause { id: command, terms: terms.clone(), total: 0, donations: 0 }, draft))
@@ -149,6 +149,19 @@ pub fn donate(work: &mut Working<'_>, cause: Option<&Cause>, request: &DonationR
     let lots = take(&work.member, request.points)?;
     let postings = lot::postings(&lots, ACTIVE, cause.account());
     let event = Event::new(Kind::PointsDonated, Fact::Nothing).with_postings(postings);
-    let donation = json!({ "cause_id": cause.id, "points": request.points });
-    Ok(work.post(event.with("donation", donation))?)
+    Ok(work.post(event.with("donation", &Given { cause_id: cause.id, points: request.points }))?)
+}
+
+// What an entry states of a new cause.
+#[derive(Serialize)]
+struct Defined<'a> {
+    id: Uuid,
+    terms: &'a CauseTerms,
+}
+
+// What an entry states of a donation.
+#[derive(Serialize)]
+struct Given {
+    cause_id: Uuid,
+    points: i64,
 }

@@ -2,7 +2,6 @@
 
 use chrono::NaiveDate;
 use serde::Serialize;
-use serde_json::json;
 
 use crate::domain::decide::CLOCK_TOLERANCE;
 use crate::domain::decide::{Context, Event, Working};
@@ -110,7 +109,7 @@ pub fn enrol<'a>(
         return Err(Refusal::JoinedInFuture { minutes: CLOCK_TOLERANCE.num_minutes() }.into());
     }
     let mut work = Working::on(&Member::new(id, joined_at), context);
-    let event = Event::new(Kind::MemberEnrolled, Fact::Nothing).with("joined_at", time::canonical(joined_at));
+    let event = Event::new(Kind::MemberEnrolled, Fact::Nothing).with("joined_at", &time::canonical(joined_at));
     work.post(event)?;
     let profile =
         Profile { external_id: enrolment.external_id.clone(), birthday: enrolment.birthday, tags: Vec::new() };
@@ -136,6 +135,6 @@ pub fn change_profile(work: &mut Working<'_>, profile: &mut Profile, change: &Pr
     if fields.is_empty() {
         return Ok(());
     }
-    work.post(Event::new(Kind::MemberUpdated, Fact::Nothing).with("fields", json!(fields)))?;
+    work.post(Event::new(Kind::MemberUpdated, Fact::Nothing).with("fields", &fields))?;
     Ok(())
 }

@@ -4,7 +4,7 @@ mod receipt;
 
 use rust_decimal::Decimal;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub use self::receipt::{Earned, OrderReply, Paid};
 use crate::domain::decide::{CLOCK_TOLERANCE, Context, Event, Working};
@@ -140,11 +140,11 @@ pub fn complete(work: &mut Working<'_>, order: &Order) -> Result<Completed, Reje
         program_version: Some(version.version),
         ..Event::new(kind, Fact::Order(Box::new(record)))
     };
-    event.payload.insert("calculation".to_owned(), json!(earning.calculation));
+    event.payload.put("calculation", &earning.calculation);
     if let Some(lot) = lot {
         let credit = Account::Member(if earning.active_at <= now { Part::Active } else { Part::Pending });
         event.postings = vec![Posting { debit: Account::Issuance, credit, points: earning.points, lot: Some(lot.id) }];
-        event.payload.insert("points".to_owned(), earning.points.into());
+        event.payload.put("points", &earning.points);
         event.lots = vec![lot];
     }
     let entry = work.post(event)?;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::domain::journal::entry::{Draft, Kind, derive_id};
+use crate::domain::journal::payload::Payload;
 use crate::domain::program::{Program, ProgramBook, ProgramDocument, ProgramVersion};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{self, Timestamp};
@@ -60,11 +61,10 @@ pub fn publish(
         command: Some(command),
         program_version: version,
         effective_at,
-        payload: json!({
-            "document": program.document(),
-            "effective_at": time::canonical(effective_at),
-            "version": version,
-        }),
+        payload: Payload::default()
+            .with("document", &program.document())
+            .with("effective_at", &time::canonical(effective_at))
+            .with("version", &version),
         postings: Vec::new(),
     };
     Ok((draft, ProgramVersion { version, effective_at, program: Arc::clone(program) }))

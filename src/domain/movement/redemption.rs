@@ -224,7 +224,7 @@ pub(super) fn come_back(
     }
     let fact = Fact::Record(redemption.clone().into());
     let event = Event { lots, ..Event::new(Kind::RedemptionReturned, fact) };
-    work.post(event.with("points", points).with_postings(postings))?;
+    work.post(event.with("points", &points).with_postings(postings))?;
     Ok((redemption, went))
 }
 

@@ -3,12 +3,12 @@
 //! Its stock is a [`Counter`] under the reward's id.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use uuid::Uuid;
 
 use crate::domain::decide::Context;
 use crate::domain::journal::canonical::Json;
 use crate::domain::journal::entry::{Draft, Kind, MAX_POINTS, derive_id};
+use crate::domain::journal::payload::Payload;
 use crate::domain::member::Member;
 use crate::domain::record::counter::Counter;
 use crate::domain::record::redemption::Redemption;
@@ -186,6 +186,7 @@ impl Reward {
 
     fn draft(&self, kind: Kind, context: &Context<'_>) -> Draft {
         let Context { now, programs, command, actor } = *context;
+        let stated = Stated { id: self.id, supplied: self.stock.most, terms: &self.terms };
         Draft {
             id: derive_id(now, command.as_bytes(), &[b"entry"]),
             kind,
@@ -194,10 +195,18 @@ impl Reward {
             command: Some(command),
             program_version: programs.at(now).version,
             effective_at: now,
-            payload: json!({ "reward": { "id": self.id, "terms": self.terms, "supplied": self.stock.most } }),
+            payload: Payload::default().with("reward", &stated),
             postings: Vec::new(),
         }
     }
+}
+
+// What an entry of journal 0 states of a reward.
+#[derive(Serialize)]
+struct Stated<'a> {
+    id: Uuid,
+    supplied: Option<i64>,
+    terms: &'a RewardTerms,
 }
 
 /// What an entry of journal 0 states of a reward: its id, its terms, and how many there ever were.

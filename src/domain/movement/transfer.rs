@@ -12,7 +12,6 @@
 //! which is zero over all journals whenever no batch is under way.
 
 use serde::Serialize;
-use serde_json::json;
 
 use crate::domain::decide::points::{release, take};
 use crate::domain::decide::{Context, Event, Working};
@@ -199,9 +198,16 @@ pub fn receive(work: &mut Working<'_>, parcel: &Parcel) -> Result<(), Rejected> 
         postings.extend(lot::postings(&[Taking { lot: id, points: *points }], Account::Transit, ACTIVE));
     }
     let event = Event { lots, ..Event::new(Kind::TransferReceived, Fact::Nothing) };
-    let received = json!({ "from_member_id": parcel.from, "id": parcel.transfer });
-    work.post(event.with("received", received).with_postings(postings))?;
+    let received = Received { from_member_id: parcel.from, id: parcel.transfer };
+    work.post(event.with("received", &received).with_postings(postings))?;
     Ok(())
+}
+
+// What the receiver's entry states of a transfer, whose record is the giver's.
+#[derive(Serialize)]
+struct Received {
+    from_member_id: MemberId,
+    id: TransferId,
 }
 
 fn send(work: &mut Working<'_>, transfer: Transfer, from: Account) -> Result<Parcel, Rejected> {

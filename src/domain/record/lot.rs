@@ -3,7 +3,6 @@
 use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::domain::journal::account::{Account, Part};
@@ -59,27 +58,20 @@ impl Lot {
 }
 
 /// A lot that an entry brings into being. Entries carry it in full, so that each journal rebuilds its own members
-/// (invariant 3).
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// (invariant 3): under the key `lots` of the payload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NewLot {
     /// Its id.
     pub id: Uuid,
     /// See [`Lot::active_at`].
+    #[serde(with = "time::serde_canonical")]
     pub active_at: Timestamp,
     /// See [`Lot::expires_at`].
+    #[serde(with = "time::serde_canonical::option")]
     pub expires_at: Option<Timestamp>,
 }
 
 impl NewLot {
-    /// Its form in an entry's payload, under the key `lots`.
-    pub fn to_json(&self) -> Value {
-        json!({
-            "active_at": time::canonical(self.active_at),
-            "expires_at": self.expires_at.map(time::canonical),
-            "id": self.id.to_string(),
-        })
-    }
-
     /// The lots that an entry's payload carries; none if it has no key `lots`.
     ///
     /// Errors: the key holds something else than lots.

@@ -1,7 +1,7 @@
 //! An order as the ledger remembers it.
 
 use rust_decimal::Decimal;
-use serde_json::{Value, json};
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::domain::ids::RedemptionId;
@@ -59,26 +59,20 @@ impl OrderRecord {
     }
 
     /// What the journal keeps of it: what its points and refunds follow from. Items stay outside.
-    pub fn stated(&self) -> Value {
-        let money = |amount| money::format_amount(amount, self.currency);
-        let mut facts = json!({
-            "amount": money(self.amount),
-            "currency": self.currency.code(),
-            "occurred_at": time::canonical(self.occurred_at),
-            "order_id": self.order_id,
-        });
-        if let Some(discount) = self.discount {
-            facts["discount"] = money(discount).into();
+    pub fn stated(&self) -> impl Serialize {
+        let money = |amount| money::in_minor_units(amount, self.currency);
+        let is_paid = !self.redemptions.is_empty();
+        Stated {
+            amount: money(self.amount),
+            channel: self.channel.as_deref(),
+            currency: self.currency.code(),
+            discount: self.discount.map(money),
+            occurred_at: self.occurred_at,
+            order_id: &self.order_id,
+            paid: is_paid.then(|| money(self.paid)),
+            paid_points: is_paid.then_some(self.paid_points),
+            redemptions: is_paid.then_some(self.redemptions.as_slice()),
         }
-        if let Some(channel) = &self.channel {
-            facts["channel"] = channel.as_str().into();
-        }
-        if !self.redemptions.is_empty() {
-            facts["paid"] = money(self.paid).into();
-            facts["paid_points"] = self.paid_points.into();
-            facts["redemptions"] = json!(self.redemptions);
-        }
-        facts
     }
 
     /// The order that an entry by programme version `program_version` states in its payload, with what is stored of its
@@ -130,6 +124,27 @@ impl OrderRecord {
             reversal: Reversal::default(),
         })
     }
+}
+
+// In the order of the names, which is that of the canonical text.
+#[derive(Serialize)]
+struct Stated<'a> {
+    #[serde(with = "rust_decimal::serde::str")]
+    amount: Decimal,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<&'a str>,
+    currency: &'static str,
+    #[serde(with = "rust_decimal::serde::str_option", skip_serializing_if = "Option::is_none")]
+    discount: Option<Decimal>,
+    #[serde(with = "time::serde_canonical")]
+    occurred_at: Timestamp,
+    order_id: &'a str,
+    #[serde(with = "rust_decimal::serde::str_option", skip_serializing_if = "Option::is_none")]
+    paid: Option<Decimal>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paid_points: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redemptions: Option<&'a [RedemptionId]>,
 }
 
 /// What is stored of an order's refunds, nothing before the first: how much was paid back, how many points are due, how

@@ -242,7 +242,7 @@ impl PutRecords {
         self.counts.push(about.counts());
         self.kinds.push(record.name().to_owned());
         self.statuses.push(about.status().to_owned());
-        self.states.push(canonical::text_of(record)?);
+        self.states.push(canonical::to_string(record)?);
         Ok(())
     }
 }

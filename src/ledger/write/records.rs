@@ -51,7 +51,7 @@ pub fn refunded(
             reversed: order.reversed,
             returned: order.returned,
             claimed: order.reversal.looks_to(),
-            reversal: canonical::text_of(&order.reversal)?,
+            reversal: canonical::to_string(&order.reversal)?,
             refunded_items: items.map_err(|_| Failure::NotCanonical)?,
         };
         run(connection, "orders", 1, update)?;
@@ -158,12 +158,12 @@ pub fn program(
         run(connection, "program_version", 1, row)?;
     }
     for cause in &changes.causes {
-        run(connection, "cause", 1, InsertCause { journal, id: cause.id, terms: canonical::text_of(&cause.terms)? })?;
+        run(connection, "cause", 1, InsertCause { journal, id: cause.id, terms: canonical::to_string(&cause.terms)? })?;
     }
     let mut rewards = PutRewards { journal, ..PutRewards::default() };
     for (id, terms) in state.rewards.iter().filter(|(id, terms)| before.rewards.get(id) != Some(terms)) {
         rewards.ids.push(*id);
-        rewards.terms.push(canonical::text_of(terms)?);
+        rewards.terms.push(canonical::to_string(terms)?);
     }
     run(connection, "reward", rewards.ids.len(), rewards)?;
     let mut counters = PutCounters { journal, ..PutCounters::default() };

@@ -183,7 +183,7 @@ fn same<K: Ord + Display, V: PartialEq>(
 }
 
 fn text(state: &impl Serialize) -> String {
-    canonical::text_of(state).unwrap_or_default()
+    canonical::to_string(state).unwrap_or_default()
 }
 
 statement! {

@@ -1,10 +1,12 @@
+mod forms;
+
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
 fn canonical(text: &str) -> Result<String, NotCanonical> {
-    to_string(&serde_json::from_str(text).unwrap())
+    to_string(&serde_json::from_str::<Value>(text).unwrap())
 }
 
 #[test]
