@@ -15,7 +15,7 @@ use crate::postgres::{connect, migrate};
 
 /// Statements that read more than an index finds, or have two plans, by how their names begin, each with the reason why
 /// they may.
-const MAY: [(&str, &str); 10] = [
+const MAY: [(&str, &str); 7] = [
     ("accrue::ledger::setup::AddJournals", "journals are few, and all are looked at"),
     ("accrue::ledger::setup::LoadJournals", "journals are few, and all are looked at"),
     ("accrue::read::entries::LoadHeads", "journals are few, and all are looked at"),
@@ -26,9 +26,6 @@ const MAY: [(&str, &str); 10] = [
     ),
     ("accrue::read::compare::", "verification reads everything"),
     ("accrue::read::verify::", "verification reads everything"),
-    ("accrue::load::lots::", "before a table is analysed its journals seem to be short"),
-    ("accrue::load::records::LoadCountedAbout", "of a new table, another index seems to be as good"),
-    ("accrue::read::transfers::LoadTransfer", "of a new table, another index seems to be as good"),
 ];
 
 /// What tables are as a ledger grows, and how each comes of the one before.
