@@ -179,8 +179,9 @@ statement! {
     -> (Text, Bytea, Text, SqlUuid),
     "SELECT p.external_id, p.request_hash, p.response, p.member
      FROM UNNEST($2) AS wanted (external_id)
-     CROSS JOIN LATERAL (SELECT * FROM member_profile WHERE external_id = wanted.external_id OFFSET 0) AS p
-     WHERE p.journal = $1"
+     CROSS JOIN LATERAL (
+         SELECT * FROM member_profile WHERE journal = $1 AND external_id = wanted.external_id OFFSET 0
+     ) AS p"
 }
 
 statement! {

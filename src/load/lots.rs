@@ -211,12 +211,11 @@ statement! {
      FROM UNNEST($2) AS wanted (member)
      CROSS JOIN LATERAL (
          SELECT *, active_at AS due_at FROM lot
-         WHERE member = wanted.member AND pending > 0 AND active_at <= $3
+         WHERE journal = $1 AND member = wanted.member AND pending > 0 AND active_at <= $3
          UNION ALL
          SELECT *, expires_at AS due_at FROM lot
-         WHERE member = wanted.member AND active > 0 AND pending = 0 AND expires_at <= $3
+         WHERE journal = $1 AND member = wanted.member AND active > 0 AND pending = 0 AND expires_at <= $3
      ) AS due
-     WHERE due.journal = $1
      ORDER BY due.due_at FETCH FIRST ($4) ROWS WITH TIES"
 }
 
@@ -232,11 +231,10 @@ statement! {
     "SELECT l.id, l.member, l.earned, l.pending, l.active, l.held, l.expired, l.active_at, l.expires_at
      FROM UNNEST($2) AS wanted (member)
      CROSS JOIN LATERAL (
-         SELECT * FROM lot WHERE member = wanted.member AND pending > 0
+         SELECT * FROM lot WHERE journal = $1 AND member = wanted.member AND pending > 0
          UNION ALL
-         SELECT * FROM lot WHERE member = wanted.member AND active > 0 AND pending = 0
-     ) AS l
-     WHERE l.journal = $1"
+         SELECT * FROM lot WHERE journal = $1 AND member = wanted.member AND active > 0 AND pending = 0
+     ) AS l"
 }
 
 statement! {
@@ -251,10 +249,9 @@ statement! {
      FROM UNNEST($2) AS wanted (member)
      CROSS JOIN LATERAL (
          SELECT * FROM lot
-         WHERE member = wanted.member AND active > 0 AND (expires_at > $3 OR expires_at IS NULL)
-         ORDER BY member, expires_at, id LIMIT $4
-     ) AS l
-     WHERE l.journal = $1"
+         WHERE journal = $1 AND member = wanted.member AND active > 0 AND (expires_at > $3 OR expires_at IS NULL)
+         ORDER BY journal, member, expires_at, id LIMIT $4
+     ) AS l"
 }
 
 statement! {
@@ -269,10 +266,9 @@ statement! {
      FROM UNNEST($2) AS wanted (member)
      CROSS JOIN LATERAL (
          SELECT * FROM lot
-         WHERE member = wanted.member AND pending > 0 AND active_at > $3
-         ORDER BY member DESC, active_at DESC, id DESC LIMIT $4
-     ) AS l
-     WHERE l.journal = $1"
+         WHERE journal = $1 AND member = wanted.member AND pending > 0 AND active_at > $3
+         ORDER BY journal DESC, member DESC, active_at DESC, id DESC LIMIT $4
+     ) AS l"
 }
 
 statement! {
@@ -284,11 +280,11 @@ statement! {
         records: Vec<Uuid> => Array<SqlUuid>,
     } -> (SqlUuid, Nullable<Timestamptz>),
     "SELECT wanted.member, LEAST(
-         (SELECT active_at FROM lot WHERE member = wanted.member AND pending > 0 AND journal = $1
+         (SELECT active_at FROM lot WHERE journal = $1 AND member = wanted.member AND pending > 0
           AND id NOT IN (SELECT unnest($3)) ORDER BY active_at LIMIT 1),
-         (SELECT expires_at FROM lot WHERE member = wanted.member AND active > 0 AND journal = $1
-          AND expires_at IS NOT NULL AND id NOT IN (SELECT unnest($3)) ORDER BY member, expires_at, id LIMIT 1),
-         (SELECT due_at FROM record WHERE member = wanted.member AND due_at IS NOT NULL AND journal = $1
+         (SELECT expires_at FROM lot WHERE journal = $1 AND member = wanted.member AND active > 0
+          AND expires_at IS NOT NULL AND id NOT IN (SELECT unnest($3)) ORDER BY journal, member, expires_at, id LIMIT 1),
+         (SELECT due_at FROM record WHERE journal = $1 AND member = wanted.member AND due_at IS NOT NULL
           AND id NOT IN (SELECT unnest($4)) ORDER BY due_at LIMIT 1))
      FROM UNNEST($2) AS wanted (member)"
 }

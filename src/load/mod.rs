@@ -5,9 +5,10 @@
 //! [`members`] loads these, with all that is due of them and as many of their lots as are asked for.
 //!
 //! Every statement has one plan that makes sense and no other that is possible: keys are looked up by equality, each
-//! behind a lateral join with a fence (`OFFSET 0`), in an index that nothing else fits. The planner sees a new table as
-//! empty, and a plan that it chose then is kept while the table grows: given the choice it reads a whole index for a
-//! batch of one.
+//! behind a lateral join with a fence (`OFFSET 0`), in an index that nothing else fits as well. It names the journal
+//! wherever it looks, so that it could be answered where that journal lies; an index by member begins with the journal,
+//! and a partial one is good for one statement alone. The planner sees a new table as empty, and a plan that it chose then
+//! is kept while the table grows: given the choice it reads a whole index for a batch of one. A test reads all plans.
 
 mod lots;
 mod member;

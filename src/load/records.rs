@@ -159,9 +159,10 @@ statement! {
     -> (SqlUuid, (Integer, Text), (Nullable<Numeric>, Nullable<BigInt>, Nullable<BigInt>, Nullable<Text>)),
     "SELECT o.member, e.program_version, e.payload, o.refunded, o.reversed, o.returned, o.reversal
      FROM UNNEST($2) AS wanted (member)
-     CROSS JOIN LATERAL (SELECT * FROM orders WHERE member = wanted.member AND claimed > 0 OFFSET 0) AS o
-     CROSS JOIN LATERAL (SELECT * FROM entry WHERE journal = $1 AND seq = o.seq OFFSET 0) AS e
-     WHERE o.journal = $1"
+     CROSS JOIN LATERAL (
+         SELECT * FROM orders WHERE journal = $1 AND member = wanted.member AND claimed > 0 OFFSET 0
+     ) AS o
+     CROSS JOIN LATERAL (SELECT * FROM entry WHERE journal = $1 AND seq = o.seq OFFSET 0) AS e"
 }
 
 statement! {
@@ -192,8 +193,9 @@ statement! {
         until: Timestamp => Timestamptz,
     } -> (Text, Text),
     "SELECT r.kind, r.state FROM UNNEST($2) AS wanted (member)
-     CROSS JOIN LATERAL (SELECT * FROM record WHERE member = wanted.member AND due_at <= $3 OFFSET 0) AS r
-     WHERE r.journal = $1"
+     CROSS JOIN LATERAL (
+         SELECT * FROM record WHERE journal = $1 AND member = wanted.member AND due_at <= $3 OFFSET 0
+     ) AS r"
 }
 
 statement! {
@@ -204,8 +206,9 @@ statement! {
     } -> (Text, Text),
     "SELECT r.kind, r.state FROM UNNEST($2, $3) AS wanted (member, about)
      CROSS JOIN LATERAL (
-         SELECT * FROM record WHERE member = wanted.member AND about = wanted.about AND counts OFFSET 0
-     ) AS r WHERE r.journal = $1"
+         SELECT * FROM record
+         WHERE journal = $1 AND member = wanted.member AND about = wanted.about AND counts OFFSET 0
+     ) AS r"
 }
 
 statement! {
@@ -218,6 +221,7 @@ statement! {
     } -> (Text, Text),
     "SELECT r.kind, r.state FROM UNNEST($2) AS wanted (member)
      CROSS JOIN LATERAL (
-         SELECT * FROM record WHERE member = wanted.member AND kind = $3 AND created_at >= $4 AND counts OFFSET 0
-     ) AS r WHERE r.journal = $1"
+         SELECT * FROM record
+         WHERE journal = $1 AND member = wanted.member AND kind = $3 AND created_at >= $4 AND counts OFFSET 0
+     ) AS r"
 }

@@ -50,7 +50,7 @@ pub fn page(
         return Ok(None);
     }
     let (journal, kind) = (member_id.journal(), Kind::PointsAdjusted.name().to_owned());
-    let load = LoadPage { member: member_id.uuid(), journal, kind, before: before.unwrap_or(i64::MAX), limit };
+    let load = LoadPage { journal, member: member_id.uuid(), kind, before: before.unwrap_or(i64::MAX), limit };
     let rows: Vec<AdjustmentRow> = load.load(view.connection)?;
     rows.into_iter().map(|row| adjustment(member_id, row)).collect::<Result<_, _>>().map(Some)
 }
@@ -79,17 +79,17 @@ fn adjustment(member_id: MemberId, row: AdjustmentRow) -> Result<AdjustmentView,
 statement! {
     // The index of members and numbers has the order; entries of other kinds are passed over.
     LoadPage {
-        member: Uuid => SqlUuid,
         journal: JournalId => SmallInt,
+        member: Uuid => SqlUuid,
         kind: String => Text,
         before: i64 => BigInt,
         limit: i64 => BigInt,
     } -> (BigInt, Nullable<SqlUuid>, Text, Timestamptz, Text, Nullable<Text>),
     "SELECT e.seq, e.command, e.actor, e.recorded_at, e.payload,
-         (SELECT body FROM note WHERE journal = $2 AND about = e.command)
+         (SELECT body FROM note WHERE journal = $1 AND about = e.command)
      FROM entry AS e
-     WHERE e.member = $1 AND e.seq < $4 AND e.kind = $3
-     ORDER BY e.member DESC, e.seq DESC LIMIT $5"
+     WHERE e.journal = $1 AND e.member = $2 AND e.seq < $4 AND e.kind = $3
+     ORDER BY e.journal DESC, e.member DESC, e.seq DESC LIMIT $5"
 }
 
 #[cfg(test)]

@@ -21,7 +21,8 @@ pub fn of_member(
     if members::present(view, member)?.is_none() {
         return Ok(None);
     }
-    let load = LoadOfMember { member: member.uuid(), cause, before: before.unwrap_or(Uuid::max()), limit };
+    let before = before.unwrap_or(Uuid::max());
+    let load = LoadOfMember { journal: member.journal(), member: member.uuid(), cause, before, limit };
     let rows: Vec<DonationRow> = load.load(view.connection)?;
     rows.into_iter().map(donation).collect::<Result<_, _>>().map(Some)
 }
@@ -50,14 +51,15 @@ fn donation(row: DonationRow) -> Result<Donation, ReadError> {
 
 statement! {
     LoadOfMember {
+        journal: JournalId => SmallInt,
         member: Uuid => SqlUuid,
         cause: Option<Uuid> => Nullable<SqlUuid>,
         before: Uuid => SqlUuid,
         limit: i64 => BigInt,
     } -> (SqlUuid, SqlUuid, SqlUuid, BigInt, SmallInt, BigInt, Timestamptz),
     "SELECT id, member, cause, points, journal, seq, donated_at FROM donation
-     WHERE member = $1 AND id < $3 AND ($2::uuid IS NULL OR cause = $2)
-     ORDER BY member DESC, id DESC LIMIT $4"
+     WHERE journal = $1 AND member = $2 AND id < $4 AND ($3::uuid IS NULL OR cause = $3)
+     ORDER BY journal DESC, member DESC, id DESC LIMIT $5"
 }
 
 statement! {

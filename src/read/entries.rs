@@ -193,7 +193,7 @@ fn lines(
     let (journal, before) = (member.journal(), before.unwrap_or(i64::MAX));
     let kind = kind.map(|kind| kind.name().to_owned());
     let rows: Vec<(LineRow, FirstPosting)> =
-        LoadStatement { member: member.uuid(), before, limit, kind, from, until }.load(connection)?;
+        LoadStatement { journal, member: member.uuid(), before, limit, kind, from, until }.load(connection)?;
     let seqs: Vec<i64> = rows.iter().map(|(row, _)| row.0).collect();
     let mut further = by_entry(journal, LoadFurther { journal, seqs }.load(connection)?)?;
     rows.into_iter()
@@ -274,6 +274,7 @@ type FirstPostingColumns = (Nullable<BigInt>, Nullable<SqlUuid>, Nullable<Text>,
 statement! {
     // The index has the order; a filter passes over what it does not let through.
     LoadStatement {
+        journal: JournalId => SmallInt,
         member: Uuid => SqlUuid,
         before: i64 => BigInt,
         limit: i64 => BigInt,
@@ -282,9 +283,9 @@ statement! {
         until: Option<Timestamp> => Nullable<Timestamptz>,
     } -> ((BigInt, SqlUuid, Text, Timestamptz, Timestamptz, Text), FirstPostingColumns),
     "SELECT seq, id, kind, effective_at, recorded_at, payload, points, lot, debit, credit FROM entry
-     WHERE member = $1 AND seq < $2 AND ($4::text IS NULL OR kind = $4)
-         AND ($5::timestamptz IS NULL OR effective_at >= $5) AND ($6::timestamptz IS NULL OR effective_at < $6)
-     ORDER BY member DESC, seq DESC LIMIT $3"
+     WHERE journal = $1 AND member = $2 AND seq < $3 AND ($5::text IS NULL OR kind = $5)
+         AND ($6::timestamptz IS NULL OR effective_at >= $6) AND ($7::timestamptz IS NULL OR effective_at < $7)
+     ORDER BY journal DESC, member DESC, seq DESC LIMIT $4"
 }
 
 statement! {

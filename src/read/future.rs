@@ -23,7 +23,13 @@ pub fn heads(connection: &mut PgConnection, clock: &Clock) -> QueryResult<Vec<(J
 /// verification finds out.
 pub fn entries(connection: &mut PgConnection, clock: &Clock) -> QueryResult<Vec<(JournalId, i64, Timestamp)>> {
     let latest = clock.look(connection)?.now + TOLERANCE;
-    LoadFirstAfter { latest }.load(connection)
+    let heads: Vec<(JournalId, Timestamp)> = LoadHeadsAfter { latest }.load(connection)?;
+    let mut entries = Vec::new();
+    for (journal, _) in heads {
+        let first: Option<(i64, Timestamp)> = LoadFirstAfter { journal, latest }.get_result(connection).optional()?;
+        entries.extend(first.map(|(seq, at)| (journal, seq, at)));
+    }
+    Ok(entries)
 }
 
 statement! {
@@ -32,9 +38,6 @@ statement! {
 }
 
 statement! {
-    LoadFirstAfter { latest: DateTime<Utc> => Timestamptz } -> (SmallInt, BigInt, Timestamptz),
-    "SELECT j.id, e.seq, e.recorded_at FROM journal j
-     CROSS JOIN LATERAL (
-         SELECT seq, recorded_at FROM entry WHERE journal = j.id AND recorded_at > $1 ORDER BY seq LIMIT 1) AS e
-     WHERE j.recorded_at > $1 ORDER BY j.id"
+    LoadFirstAfter { journal: JournalId => SmallInt, latest: DateTime<Utc> => Timestamptz } -> (BigInt, Timestamptz),
+    "SELECT seq, recorded_at FROM entry WHERE journal = $1 AND recorded_at > $2 ORDER BY seq LIMIT 1"
 }

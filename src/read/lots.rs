@@ -117,8 +117,8 @@ statement! {
     "SELECT e.seq, made.n, l.id, l.earned, l.pending, l.active, l.held, l.expired, l.active_at, l.expires_at
      FROM (
          SELECT seq, payload::json -> 'lots' AS lots FROM entry
-         WHERE member = $2 AND seq <= $3 AND (payload::json -> 'lots') IS NOT NULL
-         ORDER BY member DESC, seq DESC LIMIT $5 + 1
+         WHERE journal = $1 AND member = $2 AND seq <= $3 AND (payload::json -> 'lots') IS NOT NULL
+         ORDER BY journal DESC, member DESC, seq DESC LIMIT $5 + 1
      ) AS e
      CROSS JOIN LATERAL json_array_elements(e.lots) WITH ORDINALITY AS made (lot, n)
      CROSS JOIN LATERAL (

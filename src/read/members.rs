@@ -99,7 +99,7 @@ fn expiring(
     now: Timestamp,
 ) -> Result<Vec<Expiring>, ReadError> {
     let most = EXPIRING + 1;
-    let load = LoadExpiring { member: member.id.uuid(), now, most: most as i64 };
+    let load = LoadExpiring { journal: member.id.journal(), member: member.id.uuid(), now, most: most as i64 };
     let stored: Vec<(DateTime<Utc>, i64)> = load.load(connection)?;
     // Beyond the last that was read there may be more of the same instant as one that settling added.
     let horizon = stored.last().filter(|_| stored.len() == most).map(|(expires_at, _)| *expires_at);
@@ -192,7 +192,7 @@ statement! {
              SELECT array_agg(expires_at ORDER BY expires_at) AS instants, array_agg(points ORDER BY expires_at) AS points
              FROM (
                  SELECT expires_at, sum(active)::bigint AS points FROM lot
-                 WHERE member = $2 AND active > 0 AND expires_at IS NOT NULL
+                 WHERE journal = $1 AND member = $2 AND active > 0 AND expires_at IS NOT NULL
                  GROUP BY expires_at ORDER BY expires_at LIMIT $3
              ) AS soonest
          ) AS e
@@ -202,11 +202,15 @@ statement! {
 
 statement! {
     // The index has the order, so that no more is read than is listed.
-    LoadExpiring { member: Uuid => SqlUuid, now: Timestamp => Timestamptz, most: i64 => BigInt }
-    -> (Timestamptz, BigInt),
+    LoadExpiring {
+        journal: JournalId => SmallInt,
+        member: Uuid => SqlUuid,
+        now: Timestamp => Timestamptz,
+        most: i64 => BigInt,
+    } -> (Timestamptz, BigInt),
     "SELECT expires_at, sum(active)::bigint FROM lot
-     WHERE member = $1 AND active > 0 AND expires_at > $2
-     GROUP BY expires_at ORDER BY expires_at LIMIT $3"
+     WHERE journal = $1 AND member = $2 AND active > 0 AND expires_at > $3
+     GROUP BY expires_at ORDER BY expires_at LIMIT $4"
 }
 
 statement! {

@@ -29,7 +29,7 @@ pub fn page(
 ) -> Result<Option<Vec<Redemption>>, ReadError> {
     let Some(now) = members::present(view, member)? else { return Ok(None) };
     let (before, status) = (before.unwrap_or(Uuid::max()), status.map(|status| status.name().to_owned()));
-    let load = LoadPage { member: member.uuid(), before, status, now, limit };
+    let load = LoadPage { journal: member.journal(), member: member.uuid(), before, status, now, limit };
     let states: Vec<String> = load.load(view.connection)?;
     states.iter().map(|state| read(state, now)).collect::<Result<_, _>>().map(Some)
 }
@@ -51,6 +51,7 @@ statement! {
 statement! {
     // No index fits the status as it is shown, so that the one of members and ids is read, whatever is asked for.
     LoadPage {
+        journal: JournalId => SmallInt,
         member: Uuid => SqlUuid,
         before: Uuid => SqlUuid,
         status: Option<String> => Nullable<Text>,
@@ -58,7 +59,7 @@ statement! {
         limit: i64 => BigInt,
     } -> Text,
     "SELECT state FROM record
-     WHERE member = $1 AND kind = 'redemption' AND id < $2
-         AND ($3 IS NULL OR $3 = CASE WHEN due_at <= $4 THEN 'lapsed' ELSE status END)
-     ORDER BY id DESC LIMIT $5"
+     WHERE journal = $1 AND member = $2 AND kind = 'redemption' AND id < $3
+         AND ($4 IS NULL OR $4 = CASE WHEN due_at <= $5 THEN 'lapsed' ELSE status END)
+     ORDER BY id DESC LIMIT $6"
 }

@@ -78,6 +78,7 @@ pub fn page(
     let Some(now) = members::present(view, member)? else { return Ok(None) };
     let Wanted { direction, status, before, limit } = wanted;
     let load = LoadPage {
+        journal: member.journal(),
         member: member.uuid(),
         outgoing: direction != Some(Direction::Incoming),
         incoming: direction != Some(Direction::Outgoing),
@@ -121,8 +122,10 @@ statement! {
 }
 
 statement! {
-    // Two walks down two indexes, each as long as a page at most and only if it is asked for, put together.
+    // Two walks down two indexes, each as long as a page at most and only if it is asked for, put together. What others
+    // offer the member stands in their journals.
     LoadPage {
+        journal: JournalId => SmallInt,
         member: Uuid => SqlUuid,
         outgoing: bool => Bool,
         incoming: bool => Bool,
@@ -134,14 +137,14 @@ statement! {
     "SELECT t.state, (SELECT body FROM note WHERE journal = t.journal AND about = t.id)
      FROM (
          (SELECT journal, id, state FROM record
-          WHERE $2 AND member = $1 AND kind = 'transfer' AND id < $4 AND ($5::text IS NULL
-              OR $5 = CASE WHEN due_at <= $6 THEN 'lapsed' ELSE status END)
-          ORDER BY member DESC, kind DESC, id DESC LIMIT $7)
+          WHERE $3 AND journal = $1 AND member = $2 AND kind = 'transfer' AND id < $5 AND ($6::text IS NULL
+              OR $6 = CASE WHEN due_at <= $7 THEN 'lapsed' ELSE status END)
+          ORDER BY journal DESC, member DESC, kind DESC, id DESC LIMIT $8)
          UNION ALL
          (SELECT journal, id, state FROM record
-          WHERE $3 AND about = $1 AND kind = 'transfer' AND id < $4 AND ($5::text IS NULL
-              OR $5 = CASE WHEN due_at <= $6 THEN 'lapsed' ELSE status END)
-          ORDER BY about DESC, id DESC LIMIT $7)
+          WHERE $4 AND about = $2 AND kind = 'transfer' AND id < $5 AND ($6::text IS NULL
+              OR $6 = CASE WHEN due_at <= $7 THEN 'lapsed' ELSE status END)
+          ORDER BY about DESC, id DESC LIMIT $8)
      ) AS t
-     ORDER BY t.id DESC LIMIT $7"
+     ORDER BY t.id DESC LIMIT $8"
 }

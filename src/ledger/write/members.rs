@@ -114,7 +114,8 @@ pub fn erase(connection: &mut PgConnection, journal: JournalId, changes: &Change
     let outcome = serde_json::to_string(&refusal).map_err(|_| Failure::NotCanonical)?;
     for member in erased.into_iter().map(MemberId::uuid) {
         EraseProfile { journal, member }.execute(connection)?;
-        EraseNotes { member }.execute(connection)?;
+        EraseNotes { journal, member }.execute(connection)?;
+        EraseNotesTo { member }.execute(connection)?;
         let (request_hash, outcome) = (request_hash.clone(), outcome.clone());
         EraseAnswers { member, request_hash: request_hash.clone(), outcome }.execute(connection)?;
         ErasePurchases { journal, member, request_hash: request_hash.clone() }.execute(connection)?;
@@ -253,12 +254,18 @@ statement! {
 }
 
 statement! {
-    // Also what others wrote to the member, wherever it stands.
-    EraseNotes { member: Uuid => SqlUuid } -> (),
-    "DELETE FROM note WHERE member = $1 OR other_member = $1"
+    EraseNotes { journal: JournalId => SmallInt, member: Uuid => SqlUuid } -> (),
+    "DELETE FROM note WHERE journal = $1 AND member = $2"
 }
 
 statement! {
+    // What others wrote to the member stands in their journals.
+    EraseNotesTo { member: Uuid => SqlUuid } -> (),
+    "DELETE FROM note WHERE other_member = $1"
+}
+
+statement! {
+    // An answer stands where it was asked for: that the customer is a member already may have been answered anywhere.
     EraseAnswers {
         member: Uuid => SqlUuid,
         request_hash: Vec<u8> => Bytea,
@@ -276,7 +283,7 @@ statement! {
     } -> (),
     "UPDATE orders SET items = NULL, refunded_items = NULL, request_hash = $3
      FROM (SELECT payload::json -> 'order' ->> 'order_id' AS order_id FROM entry
-           WHERE member = $2 AND kind IN ('order.recorded', 'points.earned')) AS own
+           WHERE journal = $1 AND member = $2 AND kind IN ('order.recorded', 'points.earned')) AS own
      WHERE orders.journal = $1 AND orders.order_id = own.order_id AND orders.items IS NOT NULL"
 }
 
@@ -288,6 +295,6 @@ statement! {
     } -> (),
     "UPDATE refund SET items = NULL, request_hash = $3
      FROM (SELECT payload::json -> 'refund' ->> 'order_id' AS order_id FROM entry
-           WHERE member = $2 AND kind = 'order.refunded') AS own
+           WHERE journal = $1 AND member = $2 AND kind = 'order.refunded') AS own
      WHERE refund.journal = $1 AND refund.order_id = own.order_id AND refund.items IS NOT NULL"
 }

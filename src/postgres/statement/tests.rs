@@ -1,5 +1,7 @@
 //! Every statement is prepared against the migrated schema, and gives the types that it says it does.
 
+mod plans;
+
 use std::fs;
 
 use diesel::sql_types::{
@@ -132,34 +134,40 @@ fn statements_that_write_are_the_ledgers_alone() {
 
 #[test]
 fn every_statement_fits_the_schema() {
-    let data_dir = std::env::temp_dir().join(format!("accrue-statements-{}", std::process::id()));
+    with_cluster("statements", |cluster| {
+        cluster.ensure_database("accrue").expect("a database can be made");
+        let url = cluster.owner_url("accrue");
+        migrate::run(&mut connect::plain(&url).expect("it answers")).expect("it can be migrated");
+        let mut client = Client::connect(&url, NoTls).expect("it answers");
+
+        let (mut seen, mut faults) = (0, Vec::new());
+        for Registered { name, text, parameters, returns } in inventory::iter::<Registered> {
+            seen += 1;
+            let binds = parameters();
+            match client.prepare_typed(text, &binds) {
+                Ok(prepared) => {
+                    let columns: Vec<Type> = prepared.columns().iter().map(|column| column.type_().clone()).collect();
+                    if (prepared.params(), &columns) != (&binds, &returns()) {
+                        faults.push(format!("{name}: {:?} give {columns:?}", prepared.params()));
+                    }
+                }
+                Err(fault) => faults.push(format!("{name}: {fault:?}")),
+            }
+        }
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
+
+        let sources = text_of("src");
+        let declared = sources.matches("statement! {\n").count() + sources.matches("copy::select! {\n").count();
+        assert_eq!(seen, declared, "a statement is not registered");
+    });
+}
+
+// A private cluster for one test. Its folder goes when the test has passed.
+fn with_cluster(name: &str, test: impl FnOnce(&Cluster)) {
+    let data_dir = std::env::temp_dir().join(format!("accrue-{name}-{}", std::process::id()));
     let config = ClusterConfig { data_dir: data_dir.clone(), durability: Durability::None, binaries: None };
     let cluster = Cluster::start(&config).expect("a private cluster starts");
-    cluster.ensure_database("accrue").expect("a database can be made");
-    let url = cluster.owner_url("accrue");
-    migrate::run(&mut connect::plain(&url).expect("it answers")).expect("it can be migrated");
-    let mut client = Client::connect(&url, NoTls).expect("it answers");
-
-    let (mut seen, mut faults) = (0, Vec::new());
-    for Registered { name, text, parameters, returns } in inventory::iter::<Registered> {
-        seen += 1;
-        let binds = parameters();
-        match client.prepare_typed(text, &binds) {
-            Ok(prepared) => {
-                let columns: Vec<Type> = prepared.columns().iter().map(|column| column.type_().clone()).collect();
-                if (prepared.params(), &columns) != (&binds, &returns()) {
-                    faults.push(format!("{name}: {:?} give {columns:?}", prepared.params()));
-                }
-            }
-            Err(fault) => faults.push(format!("{name}: {fault:?}")),
-        }
-    }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
-
-    let sources = text_of("src");
-    let declared = sources.matches("statement! {\n").count() + sources.matches("copy::select! {\n").count();
-    assert_eq!(seen, declared, "a statement is not registered");
-    drop(client);
+    test(&cluster);
     drop(cluster);
     fs::remove_dir_all(data_dir).expect("the folder is there");
 }
