@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use serde::Serializer;
 use serde_json::{Value, json};
 
-use super::super::*;
 use super::sorted;
+use crate::domain::journal::canonical::*;
 
 #[derive(Debug, Clone, Serialize)]
 struct Bytes(#[serde(serialize_with = "as_bytes")] Vec<u8>);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::ser::{Impossible, Serialize, Serializer};
 
-use super::super::NotCanonical;
+use crate::domain::journal::canonical::NotCanonical;
 
 /// Makes the text of a key.
 pub struct Key;
