@@ -21,7 +21,7 @@ use super::transaction::{Decided, Here, Transaction};
 use super::{Failure, LedgerConfig, quiet};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::load::Programs;
-use crate::postgres::connect;
+use crate::postgres::connect::{self, PlanCacheMode};
 use crate::postgres::errors::Meaning;
 use crate::process::seldom;
 
@@ -55,6 +55,7 @@ type Reply = Result<Answer, NoAnswer>;
 /// The one writer of a journal in this process.
 pub struct Lane {
     url: String,
+    plan_cache_mode: PlanCacheMode,
     batch_limit: usize,
     here: Here,
     queue: Arc<Queue<Job>>,
@@ -76,10 +77,10 @@ impl Lane {
         programs: Arc<Programs>,
         (queue, health): (Arc<Queue<Job>>, Arc<Health>),
     ) -> Self {
-        let (url, batch_limit) = (config.url.clone(), config.batch_limit);
+        let LedgerConfig { url, plan_cache_mode, batch_limit, .. } = config.clone();
         let here = Here { ledger, journal, clock: config.clock.clone(), programs };
         let (connection, memory) = (None, Memory::default());
-        Self { url, batch_limit, here, queue, health, connection, memory, wary: 0, away: false }
+        Self { url, plan_cache_mode, batch_limit, here, queue, health, connection, memory, wary: 0, away: false }
     }
 
     /// Serves the queue until it is closed and empty. May be called again after a panic: whoever waited for what was
@@ -255,7 +256,7 @@ impl Lane {
     ) -> Result<Vec<Option<Reply>>, Failure> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => connect::lane(&self.url).map_err(Failure::Connect)?,
+            None => connect::lane(&self.url, self.plan_cache_mode).map_err(Failure::Connect)?,
         };
         let attempt = AssertUnwindSafe(|| match quietly {
             true => {
