@@ -1,4 +1,5 @@
-//! A lane that dies comes back, and the service says that it is not ready while one is down or does not commit.
+//! A lane that dies comes back, and the service says that it is not ready while one is down or does not commit. How its
+//! statements are planned is a setting.
 
 use std::future::Future;
 use std::pin::pin;
@@ -8,9 +9,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use accrue::ledger::NoAnswer;
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
+use serde_json::json;
 
 use crate::invariants::{enrol, member, order, queue, request, wait_until_taken};
-use crate::support::{App, Database, NOON, sql, wait_for};
+use crate::support::{App, Client, Database, NOON, PROGRAM, Place, Running, sql, wait_for};
 
 /// Panics on the thread that answers. The lane's is the one: it has committed by then, and others still wait.
 struct Deadly;
@@ -97,6 +99,41 @@ fn a_command_that_cannot_be_stored_says_nothing_of_its_lane() {
     let answer = app.checkout().post("/v1/orders", &app.order(&member, "poison", NOON, "5"));
     answer.assert_problem(500, "internal");
     assert_eq!(ready(&app), 200);
+}
+
+#[test]
+fn statements_of_lanes_are_planned_as_the_settings_say() {
+    let place = Place::new();
+    let program = place.file("program.toml", PROGRAM);
+    place.file("accrue.toml", "plan_cache_mode = \"force_custom_plan\"\n");
+    let given: [(&[&str], &str); 3] = [
+        (&[], "force_generic_plan"),
+        (&["--plan-cache-mode", "auto"], "auto"),
+        (&["--config", "accrue.toml"], "force_custom_plan"),
+    ];
+    for (arguments, mode) in given {
+        let service = Running::serve_with(&place, &program, arguments);
+        // Nothing is written under another setting.
+        let refuse = "ALTER TABLE member DROP CONSTRAINT IF EXISTS member_as_planned, ADD CONSTRAINT member_as_planned";
+        let refuse = format!("{refuse} CHECK (current_setting('plan_cache_mode') = '{mode}') NOT VALID");
+        place.owner().unwrap().batch_execute(&refuse).unwrap();
+        let token = place.run(&["token", "--as", "checkout"]).expect(0).out.trim().to_owned();
+        let checkout = Client::new(service.base.clone(), Some(token));
+        let enrolled = checkout.post("/v1/members", &json!({ "external_id": mode }));
+        assert_eq!(enrolled.status, 201, "{mode}: {enrolled:?}");
+        assert_eq!(service.terminate(), Some(0));
+    }
+}
+
+#[test]
+fn a_setting_that_postgres_does_not_know_is_refused_at_the_start() {
+    let place = Place::new();
+    place.file("accrue.toml", "plan_cache_mode = \"generic\"\n");
+    for arguments in [["serve", "--plan-cache-mode", "generic"], ["serve", "--config", "accrue.toml"]] {
+        let refused = place.run(&arguments).expect(2);
+        assert!(refused.err.contains("[possible values: force_generic_plan, auto, force_custom_plan]"), "{refused:?}");
+    }
+    assert!(!place.data_dir().exists(), "nothing was made");
 }
 
 /// The head of a journal, locked until this is dropped.

@@ -2,7 +2,10 @@
 
 use std::thread;
 
+use accrue::domain::sandbox::ClockMove;
 use accrue::domain::time::{self, Timestamp};
+use accrue::ledger::sandbox::ClockError;
+use accrue::ledger::{Ledger, LedgerConfig};
 use accrue::postgres::clock::Clock;
 use accrue::postgres::migrate::{self, MIGRATIONS};
 use chrono::TimeDelta;
@@ -206,6 +209,15 @@ fn a_production_ledger_has_no_clock_to_move() {
     assert!(app.owner().batch_execute("UPDATE ledger SET clock_ahead = 1").is_err());
     let sandbox = Database::sandbox();
     assert!(sandbox.owner().batch_execute("UPDATE ledger SET clock_ahead = -1").is_err());
+}
+
+#[test]
+fn a_ledger_that_was_opened_to_be_read_moves_no_clock() {
+    let database = Database::sandbox();
+    let ledger = Ledger::open_to_read(LedgerConfig::new(database.service_url())).unwrap();
+    let moved = ledger.move_clock(ClockMove::To(instant("2100-01-01T00:00:00Z")));
+    assert!(matches!(moved, Err(ClockError::ReadOnly)), "{moved:?}");
+    assert_eq!(sql::number(&mut database.owner(), "SELECT clock_ahead FROM ledger"), 0);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use crate::domain::ids::MemberId;
 use crate::domain::time;
 use crate::ledger::Mode;
+use crate::postgres::connect::PlanCacheMode;
 use crate::read::export::Format;
 
 /// Membership, points and referral ledger for online shops: append-only, double-entry, hash-chained.
@@ -63,6 +64,10 @@ pub struct DatabaseArgs {
     /// Folder with `postgres` and `initdb` for the private cluster; else the newest that is installed.
     #[arg(long, global = true, env = "ACCRUE_POSTGRES_BIN", value_name = "DIR")]
     pub postgres_bin: Option<PathBuf>,
+    /// When Postgres plans what writes to the ledger. Planned once it is quickest, but a database that is spread over
+    /// several servers may refuse that.
+    #[arg(long, global = true, env = "ACCRUE_PLAN_CACHE_MODE", value_name = "MODE", value_enum, default_value_t)]
+    pub plan_cache_mode: PlanCacheMode,
 }
 
 /// What to log.

@@ -13,10 +13,11 @@ use diesel::PgConnection;
 use super::args::DatabaseArgs;
 use crate::domain::fields::Fault;
 use crate::domain::program::{Program, ProgramDocument};
-use crate::ledger::{Mode, sandbox, setup};
+use crate::ledger::{LedgerConfig, Mode, sandbox, setup};
 use crate::postgres::clock::Clock;
 use crate::postgres::cluster::{Access, Cluster, ClusterConfig, Durability, resolve_data_dir};
-use crate::postgres::{connect, migrate};
+use crate::postgres::connect::{self, PlanCacheMode};
+use crate::postgres::migrate;
 use crate::process::threads;
 
 /// The database of the private cluster.
@@ -31,6 +32,7 @@ pub struct Database {
     pub url: String,
     /// For the owner, where the command is the owner: on the private cluster.
     owner_url: Option<String>,
+    plan_cache_mode: PlanCacheMode,
     _cluster: Option<Private>,
 }
 
@@ -54,23 +56,23 @@ impl Database {
     /// For the command that prepares it.
     pub fn unprepared(args: &DatabaseArgs) -> Result<Self> {
         if let Some(url) = &args.database_url {
-            return Self::of_url(url);
+            return Self::of_url(args, url);
         }
         let access = Access::open(&config(args))?;
         access.ensure_database(PRIVATE)?;
-        Ok(Self::of_access(access))
+        Ok(Self::of_access(args, access))
     }
 
     /// For a command that only reads: makes and changes nothing.
     pub fn existing(args: &DatabaseArgs) -> Result<Self> {
         let database = match &args.database_url {
-            Some(url) => Self::of_url(url)?,
+            Some(url) => Self::of_url(args, url)?,
             None => {
                 let data_dir = resolve_data_dir(&args.data_dir)?;
                 if !data_dir.join("secrets").join("owner-password").exists() {
                     bail!("there is no ledger in {}; name another folder with --data-dir", data_dir.display());
                 }
-                Self::of_access(Access::open(&config(args))?)
+                Self::of_access(args, Access::open(&config(args))?)
             }
         };
         let mut connection = connect::plain(&database.url).map_err(unreachable)?;
@@ -81,7 +83,7 @@ impl Database {
     /// For a service in `mode`: a private cluster is its own alone, and started again if it dies.
     pub fn for_service(args: &DatabaseArgs, mode: Mode) -> Result<Self> {
         if let Some(url) = &args.database_url {
-            let database = Self::of_url(url)?;
+            let database = Self::of_url(args, url)?;
             let mut connection = connect::plain(&database.url).map_err(unreachable)?;
             setup::check_schema(&mut connection)?;
             sandbox::check_mode(&mut connection, mode)?;
@@ -91,9 +93,15 @@ impl Database {
         cluster.ensure_database(PRIVATE)?;
         let (url, owner_url) = (cluster.service_url(PRIVATE), Some(cluster.owner_url(PRIVATE)));
         let watched = Watched::new(cluster, config(args))?;
-        let database = Self { url, owner_url, _cluster: Some(Private::Watched { _watched: watched }) };
+        let (plan_cache_mode, cluster) = (args.plan_cache_mode, Private::Watched { _watched: watched });
+        let database = Self { url, owner_url, plan_cache_mode, _cluster: Some(cluster) };
         database.prepare(Some(mode), None)?;
         Ok(database)
+    }
+
+    /// How its ledger is opened.
+    pub fn ledger(&self) -> LedgerConfig {
+        LedgerConfig { plan_cache_mode: self.plan_cache_mode, ..LedgerConfig::new(&self.url) }
     }
 
     /// Is it the private cluster's?
@@ -132,21 +140,22 @@ impl Database {
     pub fn seed(&self, text: &str) -> Result<()> {
         let document = ProgramDocument::from_toml(text).map_err(|faults| anyhow!(listed(&faults)))?;
         let program = Arc::new(Program::compile(&document).map_err(|faults| anyhow!(listed(&faults)))?);
-        let mut connection = connect::lane(&self.url).map_err(unreachable)?;
+        let mut connection = connect::lane(&self.url, self.plan_cache_mode).map_err(unreachable)?;
         Ok(setup::seed(&mut connection, &program, &Clock::database())?)
     }
 
     // libpq takes what is no URL for a list of settings, and quotes it, password and all, when it cannot read it.
-    fn of_url(url: &str) -> Result<Self> {
+    fn of_url(args: &DatabaseArgs, url: &str) -> Result<Self> {
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             bail!("the database's URL must begin with postgres:// or postgresql://");
         }
-        Ok(Self { url: url.to_owned(), owner_url: None, _cluster: None })
+        Ok(Self { url: url.to_owned(), owner_url: None, plan_cache_mode: args.plan_cache_mode, _cluster: None })
     }
 
-    fn of_access(access: Access) -> Self {
+    fn of_access(args: &DatabaseArgs, access: Access) -> Self {
         let (url, owner_url) = (access.service_url(PRIVATE), Some(access.owner_url(PRIVATE)));
-        Self { url, owner_url, _cluster: Some(Private::Access { _access: Box::new(access) }) }
+        let (plan_cache_mode, cluster) = (args.plan_cache_mode, Private::Access { _access: Box::new(access) });
+        Self { url, owner_url, plan_cache_mode, _cluster: Some(cluster) }
     }
 }
 

@@ -44,7 +44,7 @@ pub fn run(database_args: &DatabaseArgs, args: &DemoArgs) -> Result<()> {
     if !setup::is_demonstration(&mut database.owner()?)? {
         database.seed(PROGRAM)?;
     }
-    let ledger = serve::open(&database.url, &args.listen)?;
+    let ledger = serve::open(&database, &args.listen)?;
     let shift = load(&database, &ledger)?;
 
     let claims = ClaimArgs { issuer: "accrue".to_owned(), audience: "accrue".to_owned() };

@@ -47,8 +47,8 @@ pub fn run(database_args: &DatabaseArgs, args: &ServeArgs) -> Result<()> {
         tracing::warn!("this is a sandbox: its clock can be moved over the API");
     }
     let ledger = match args.read_only {
-        true => Arc::new(Ledger::open_to_read(LedgerConfig::new(&database.url))?),
-        false => open(&database.url, &args.listen)?,
+        true => Arc::new(Ledger::open_to_read(database.ledger())?),
+        false => open(&database, &args.listen)?,
     };
     run_until_stopped(ledger, &database.url, keys, (listener, &args.listen), async |address| {
         tracing::info!("listening on http://{address}, documentation at http://{address}/docs/");
@@ -60,10 +60,10 @@ pub fn listen(args: &ListenArgs) -> Result<TcpListener> {
     TcpListener::bind(args.listen).with_context(|| format!("cannot listen on {}", args.listen))
 }
 
-/// Opens the ledger in `url`.
-pub fn open(url: &str, args: &ListenArgs) -> Result<Arc<Ledger>> {
+/// Opens the ledger in `database`.
+pub fn open(database: &Database, args: &ListenArgs) -> Result<Arc<Ledger>> {
     let queue_capacity = usize::try_from(args.queue)?;
-    Ok(Arc::new(Ledger::open(LedgerConfig { queue_capacity, ..LedgerConfig::new(url) })?))
+    Ok(Arc::new(Ledger::open(LedgerConfig { queue_capacity, ..database.ledger() })?))
 }
 
 /// Serves, and sweeps unless the ledger is only read, until SIGTERM or SIGINT; then takes nothing more in, finishes what

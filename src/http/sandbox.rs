@@ -123,11 +123,12 @@ impl From<ClockError> for Problem {
         let code = match &error {
             ClockError::Refused(ClockRefusal::Backwards { .. }) => HttpCode::ClockBackwards,
             ClockError::Refused(ClockRefusal::TooFar) => HttpCode::ClockTooFar,
+            ClockError::ReadOnly => HttpCode::ReadOnly,
             ClockError::Contended => HttpCode::Busy,
             ClockError::Unreachable(_) => HttpCode::DatabaseUnavailable,
             ClockError::Unanswered(_) => HttpCode::OutcomeUnknown,
         };
-        if !matches!(error, ClockError::Refused(_))
+        if !matches!(error, ClockError::Refused(_) | ClockError::ReadOnly)
             && let Some(left_out) = seldom::due("clock_not_moved")
         {
             tracing::warn!(error = &error as &dyn std::error::Error, left_out, "the clock was not moved");

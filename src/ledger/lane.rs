@@ -22,7 +22,7 @@ use super::waiting::Waiting;
 use super::{Failure, LedgerConfig, quiet};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::load::Programs;
-use crate::postgres::connect;
+use crate::postgres::connect::{self, PlanCacheMode};
 use crate::postgres::errors::Meaning;
 use crate::process::seldom;
 
@@ -56,6 +56,7 @@ type Reply = Result<Answer, NoAnswer>;
 /// The one writer of a journal in this process.
 pub struct Lane {
     url: String,
+    plan_cache_mode: PlanCacheMode,
     batch_limit: usize,
     here: Here,
     queue: Arc<Queue<Job>>,
@@ -78,10 +79,11 @@ impl Lane {
         programs: Arc<Programs>,
         (queue, health): (Arc<Queue<Job>>, Arc<Health>),
     ) -> Self {
-        let (url, batch_limit) = (config.url.clone(), config.batch_limit);
+        let LedgerConfig { url, plan_cache_mode, batch_limit, .. } = config.clone();
         let here = Here { ledger, journal, clock: config.clock.clone(), programs };
-        let (waiting, connection, memory) = (Waiting::new(config.patience), None, Memory::default());
-        Self { url, batch_limit, here, queue, waiting, health, connection, memory, wary: 0, away: false }
+        let (waiting, memory) = (Waiting::new(config.patience), Memory::default());
+        let (connection, wary, away) = (None, 0, false);
+        Self { url, plan_cache_mode, batch_limit, here, queue, waiting, health, connection, memory, wary, away }
     }
 
     /// Serves the queue until it is closed and empty. May be called again after a panic: whoever waited for what was
@@ -263,7 +265,7 @@ impl Lane {
     ) -> Result<Vec<Option<Reply>>, Failure> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => connect::lane(&self.url).map_err(Failure::Connect)?,
+            None => connect::lane(&self.url, self.plan_cache_mode).map_err(Failure::Connect)?,
         };
         let attempt = AssertUnwindSafe(|| match quietly {
             true => {

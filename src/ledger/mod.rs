@@ -53,7 +53,7 @@ use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::sandbox::ClockMove;
 use crate::load::{self, Programs};
 use crate::postgres::clock::{Clock, Reading};
-use crate::postgres::connect;
+use crate::postgres::connect::{self, PlanCacheMode};
 use crate::postgres::guard::{Gaps, Power};
 use crate::process::threads;
 
@@ -70,6 +70,8 @@ pub struct LedgerConfig {
     pub url: String,
     /// The programme's clock.
     pub clock: Clock,
+    /// When Postgres plans what lanes ask.
+    pub plan_cache_mode: PlanCacheMode,
     /// See [`QUEUE_CAPACITY`].
     pub queue_capacity: usize,
     /// How many commands go into one transaction, at most.
@@ -82,8 +84,14 @@ pub struct LedgerConfig {
 impl LedgerConfig {
     /// The usual limits on the database at `url`.
     pub fn new(url: impl Into<String>) -> Self {
-        let (clock, batch_limit, patience) = (Clock::database(), lane::BATCH_LIMIT, waiting::PATIENCE);
-        Self { url: url.into(), clock, queue_capacity: QUEUE_CAPACITY, batch_limit, patience }
+        Self {
+            url: url.into(),
+            clock: Clock::database(),
+            plan_cache_mode: PlanCacheMode::default(),
+            queue_capacity: QUEUE_CAPACITY,
+            batch_limit: lane::BATCH_LIMIT,
+            patience: waiting::PATIENCE,
+        }
     }
 }
 
@@ -228,8 +236,11 @@ impl Ledger {
     /// Moves the clock of a sandbox forward, for all instances at once, and says what it then shows. No command and no
     /// entry: it is kept with the database, not in its history.
     pub fn move_clock(&self, wanted: ClockMove) -> Result<Reading, ClockError> {
+        if self.is_read_only() {
+            return Err(ClockError::ReadOnly);
+        }
         let config = &self.shared.config;
-        let mut connection = connect::lane(&config.url).map_err(ClockError::Unreachable)?;
+        let mut connection = connect::lane(&config.url, config.plan_cache_mode).map_err(ClockError::Unreachable)?;
         sandbox::move_clock(&mut connection, (&config.clock, &self.programs().book()), wanted)
     }
 

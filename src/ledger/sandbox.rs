@@ -83,6 +83,9 @@ pub enum ClockError {
     /// The rules say no.
     #[error(transparent)]
     Refused(#[from] ClockRefusal),
+    /// The ledger was opened to be read.
+    #[error("this service only reads, and moves no clock")]
+    ReadOnly,
     /// Others moved it again and again.
     #[error("others are moving the clock; nothing was done")]
     Contended,

@@ -16,14 +16,14 @@ pub const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 pub const POOL_TIMEOUT: Duration = Duration::from_secs(2);
 
 // What a lane is promised never depends on statistics: its statements have one plan, by index, whether the tables
-// are new or large. The timeouts bound how long a stuck or cut-off holder can keep a journal's head.
+// are new or large, and whether it is made once or each time: [`PlanCacheMode`]. The timeouts bound how long a stuck or
+// cut-off holder can keep a journal's head.
 const LANE: &str = "
     SET synchronous_commit = on;
     SET default_transaction_isolation = 'read committed';
     SET lock_timeout = '5s';
     SET statement_timeout = '15s';
     SET idle_in_transaction_session_timeout = '10s';
-    SET plan_cache_mode = force_generic_plan;
     SET enable_seqscan = off;
     SET jit = off";
 
@@ -33,6 +33,29 @@ const READER: &str = "
     SET idle_in_transaction_session_timeout = '60s';
     SET enable_seqscan = off;
     SET jit = off";
+
+/// When Postgres plans what a lane asks: its setting of this name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum PlanCacheMode {
+    /// Once, whatever values are asked for.
+    #[default]
+    ForceGenericPlan,
+    /// As Postgres likes.
+    Auto,
+    /// Each time anew.
+    ForceCustomPlan,
+}
+
+impl PlanCacheMode {
+    fn setting(self) -> &'static str {
+        match self {
+            PlanCacheMode::ForceGenericPlan => "SET plan_cache_mode = force_generic_plan",
+            PlanCacheMode::Auto => "SET plan_cache_mode = auto",
+            PlanCacheMode::ForceCustomPlan => "SET plan_cache_mode = force_custom_plan",
+        }
+    }
+}
 
 /// Readers' connections; they cannot write.
 pub type ReadPool = Pool<Readers>;
@@ -74,9 +97,10 @@ pub fn plain(url: &str) -> Result<PgConnection, ConnectionError> {
 }
 
 /// A connection for a lane.
-pub fn lane(url: &str) -> Result<PgConnection, ConnectionError> {
+pub fn lane(url: &str, plans: PlanCacheMode) -> Result<PgConnection, ConnectionError> {
     let mut connection = plain(url)?;
-    connection.batch_execute(LANE).map_err(ConnectionError::CouldntSetupConfiguration)?;
+    let settings = format!("{LANE}; {}", plans.setting());
+    connection.batch_execute(&settings).map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(connection)
 }
 

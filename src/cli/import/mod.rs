@@ -35,7 +35,7 @@ use super::logs;
 use crate::domain::fields::{self, Fault, Fields};
 use crate::domain::program::{Program, ProgramBook};
 use crate::domain::time::{self, Timestamp};
-use crate::ledger::{Command, Ledger, LedgerConfig};
+use crate::ledger::{Command, Ledger};
 use crate::postgres::connect;
 
 /// Who posts what is imported, as entries name it.
@@ -52,7 +52,7 @@ pub fn run(database: &DatabaseArgs, args: &ImportArgs) -> Result<ExitCode> {
     };
     let database = Database::beside(database)?;
     database.seed_file(program)?;
-    let ledger = Ledger::open(LedgerConfig::new(&database.url))?;
+    let ledger = Ledger::open(database.ledger())?;
     let (source, began) = (open(file)?, Instant::now());
     let report = match &args.what {
         ImportWhat::Orders { shift_days, .. } => orders(&ledger, &database.url, source, *shift_days)?,

@@ -11,7 +11,8 @@ use diesel::{PgConnection, QueryableByName, RunQueryDsl};
 use postgres::{Client, NoTls};
 
 use super::{Registered, with_cluster};
-use crate::postgres::{connect, migrate};
+use crate::postgres::connect::{self, PlanCacheMode};
+use crate::postgres::migrate;
 
 /// Statements that read more than an index finds, or have two plans, by how their names begin, each with the reason why
 /// they may.
@@ -128,7 +129,7 @@ struct Line {
 
 impl Planner {
     fn of(url: &str) -> Self {
-        let lane = connect::lane(url).expect("the database answers");
+        let lane = connect::lane(url, PlanCacheMode::default()).expect("the database answers");
         let mut reader = connect::reader(url).expect("the database answers");
         // As it may be planned when it is asked again and again.
         reader.batch_execute("SET plan_cache_mode = force_generic_plan").expect("it is a setting");
