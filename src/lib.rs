@@ -36,6 +36,11 @@
 //! and lets commands over two journals gather, while orders that have nothing to do with them pass; with few callers nobody
 //! waits.
 //!
+//! Wallets, which apps ask for most, are read in the same way: while a statement runs, those that are asked for gather,
+//! and the next statement reads them all ([`read::wallet`]). It begins after the last of them was asked for, so that
+//! whoever has heard of a command sees what it did. For whom something is due, the wallet is settled in memory, by
+//! itself. Other reads are a query each, on a connection of a pool.
+//!
 //! # A movement of points
 //!
 //! Each is a [`ledger::Command`], a pure decision in [`domain`], and entries; none writes a table itself.
@@ -94,6 +99,7 @@
 //! * A peer says no more, or reads no more: its connection ends. Where many do, the longest wait ends first, so that
 //!   others are answered all the same.
 //! * A timeout, or a database that stays away: 503, nothing done. A full queue: 503, at once.
+//! * The connection is lost by a statement that many wallets wait for: it is run once more, on a new one.
 //! * A journal whose last entry lies more than a minute ahead of the clock, because that jumped or someone changed it: 503,
 //!   nothing done, and the service is not ready. Reads show the present, by the clock ([`postgres::clock::Clock::present`]).
 //! * A standby that is behind ([`ledger::Ledger::open_to_read`]): reads show what it has, and say by how many seconds

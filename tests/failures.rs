@@ -61,7 +61,7 @@ fn a_command_that_waited_past_its_deadline_is_dropped_before_it_is_taken() {
 #[test]
 fn a_reader_that_lost_its_connection_between_two_queries_gets_another() {
     let app = App::at(NOON);
-    let (checkout, path) = (app.checkout(), format!("/v1/members/{}/wallet", app.enrol("ana")));
+    let (checkout, path) = (app.checkout(), format!("/v1/members/{}", app.enrol("ana")));
     assert_eq!(checkout.get(&path).status, 200);
     app.database.end_backends();
     // Each lost connection is found out once, at most.

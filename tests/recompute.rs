@@ -8,11 +8,11 @@ use accrue::domain::ids::MemberId;
 use accrue::ledger::{Ledger, LedgerConfig};
 use accrue::postgres::clock::Clock;
 use accrue::postgres::connect;
-use accrue::read::{View, members, verify};
+use accrue::read::{View, verify};
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
 
-use crate::support::{Database, instant, sql};
+use crate::support::{self, Database, instant, sql};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/cdnow_orders.csv");
 
@@ -129,8 +129,9 @@ fn wallets(
         let mut connection = database.service();
         connection.batch_execute("SET enable_seqscan = off").unwrap();
         let mut view = View { connection: &mut connection, clock, programs: &programs };
+        let read = support::wallets(&mut view, &ids.iter().map(|(_, id, _)| *id).collect());
         let wallet = |(customer, id, earned): &(String, MemberId, i64)| {
-            let wallet = members::wallet(&mut view, *id).unwrap().unwrap().contents.balances;
+            let wallet = read[id].balances;
             assert_eq!((wallet.held, wallet.debt), (0, 0));
             let expired = earned - wallet.pending - wallet.active;
             (customer.clone(), [*earned, wallet.pending, wallet.active, expired])

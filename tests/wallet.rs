@@ -1,8 +1,12 @@
 //! What a member sees: the wallet, its lots, and its statement.
 
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::thread;
+
+use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
 
-use crate::support::{App, NOON, fund, instant, two_journals};
+use crate::support::{App, Client, NOON, at_once, fund, instant, nobody, two_journals, wait_for};
 
 // When points were earned that are active at NOON.
 const EARLIER: &str = "2026-02-01T12:00:00Z";
@@ -64,6 +68,112 @@ fn what_has_fallen_due_counts_in_what_will_expire() {
     let lots = see(&app, &ana, "lots")["lots"].clone();
     assert_eq!(lots.as_array().unwrap().iter().map(parts).collect::<Vec<_>>(), [[7, 0, 7, 0], [50, 0, 0, 0]]);
     assert_eq!(app.rows(), before, "reading wrote something");
+}
+
+#[test]
+fn everyone_who_asks_at_once_gets_the_wallet_that_was_asked_for() {
+    let app = App::at(NOON);
+    let members: Vec<String> = (0..12).map(|n| app.enrol(&format!("customer-{n}"))).collect();
+    for (n, member) in (1..).zip(&members) {
+        let earned_at = if n % 3 == 0 { "2026-03-10T11:00:00Z" } else { EARLIER };
+        fund(&app, member, &format!("A-{n}"), earned_at, n);
+    }
+    // For every third of them something is due that nobody has written.
+    app.clock.set(instant("2026-03-24T11:00:00Z"));
+    let operator = app.operator();
+    let mut expected = Vec::new();
+    for (n, member) in (1..).zip(&members) {
+        let path = format!("/v1/members/{member}/wallet");
+        let answer = operator.get(&path);
+        assert_eq!((&answer.body["active"], &answer.body["expiring"][0]["points"]), (&json!(n), &json!(n)));
+        expected.push((path, answer));
+    }
+    for _ in 0..3 {
+        let path = format!("/v1/members/{}/wallet", nobody());
+        let answer = operator.get(&path);
+        answer.assert_problem(404, "member_not_found");
+        expected.push((path, answer));
+    }
+    let before = app.rows();
+    at_once(40, |asker| {
+        for turn in 0..30 {
+            let (path, expected) = &expected[(asker + turn * turn) % expected.len()];
+            let answer = operator.get(path);
+            assert_eq!((answer.status, &answer.text), (expected.status, &expected.text));
+            assert_eq!(answer.headers.get("etag"), expected.headers.get("etag"));
+        }
+    });
+    assert_eq!(app.rows(), before, "reading wrote something");
+}
+
+#[test]
+fn a_wallet_is_never_older_than_what_was_acknowledged_before_it_was_asked_for() {
+    const POSTERS: usize = 4;
+    const EACH: usize = 50;
+    let app = App::at(NOON);
+    let ana = app.enrol("ana");
+    let path = format!("/v1/members/{ana}/wallet");
+    let acknowledged = AtomicI64::new(0);
+    let look = |checkout: &Client| {
+        let least = acknowledged.load(Ordering::SeqCst);
+        let wallet = checkout.get(&path).body;
+        let seen = wallet["lifetime_earned"].as_i64().unwrap();
+        assert!(seen >= least, "{least} points were acknowledged, and then {seen} were shown");
+        assert_eq!(wallet["pending"].as_i64(), Some(seen), "parts of different times");
+    };
+    at_once(3 * POSTERS, |n| {
+        let checkout = app.checkout();
+        for order in 0..EACH {
+            if n < POSTERS {
+                fund(&app, &ana, &format!("A-{n}-{order}"), "2026-03-10T11:00:00Z", 1);
+                acknowledged.fetch_add(1, Ordering::SeqCst);
+            }
+            look(&checkout);
+        }
+    });
+    assert_eq!(acknowledged.into_inner(), (POSTERS * EACH) as i64);
+}
+
+#[test]
+fn readers_of_wallets_that_lose_their_connections_get_others_and_nobody_notices() {
+    let app = App::at(NOON);
+    let ana = app.enrol("ana");
+    for _ in 0..5 {
+        app.database.end_backends();
+        for answer in at_once(8, |_| app.checkout().get(&format!("/v1/members/{ana}/wallet"))) {
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+    }
+}
+
+#[test]
+fn a_wallet_too_many_is_answered_at_once_and_those_that_wait_are_answered_later() {
+    const ASKING: usize = 300;
+    let app = App::at(NOON);
+    let path = format!("/v1/members/{}/wallet", app.enrol("ana"));
+    let mut owner = app.owner();
+    owner.batch_execute("BEGIN; LOCK TABLE wallet IN ACCESS EXCLUSIVE MODE").unwrap();
+    let (refused, shown) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let checkout = app.checkout();
+            at_once(ASKING, |_| {
+                let answer = checkout.get(&path);
+                if answer.status == 200 {
+                    shown.fetch_add(1, Ordering::SeqCst);
+                    return;
+                }
+                answer.assert_problem(503, "busy");
+                assert!(answer.headers["retry-after"].parse::<u32>().is_ok_and(|seconds| seconds > 0), "{answer:?}");
+                refused.fetch_add(1, Ordering::SeqCst);
+            });
+        });
+        wait_for("some to be refused", || refused.load(Ordering::SeqCst) > 0);
+        assert_eq!(shown.load(Ordering::SeqCst), 0, "the table is locked");
+        owner.batch_execute("COMMIT").unwrap();
+    });
+    assert_eq!(shown.into_inner() + refused.into_inner(), ASKING);
+    assert_eq!(app.checkout().get(&path).status, 200);
 }
 
 #[test]

@@ -76,7 +76,8 @@ pub fn run_until_stopped(
     greet: impl AsyncFnOnce(SocketAddr),
 ) -> Result<()> {
     let authenticator = Arc::new(Authenticator::new(keys)?);
-    let mut reader = Reader::new(url, Clock::database(), Arc::clone(ledger.programs()), args.readers);
+    let reader = Reader::new(url, Clock::database(), Arc::clone(ledger.programs()), args.readers);
+    let mut reader = reader.context("the readers cannot be started")?;
     let mut sweeper = None;
     if ledger.is_read_only() {
         reader = reader.of_standby().context("the standby cannot be watched")?;

@@ -16,7 +16,8 @@ use crate::domain::fields::{self, Fields};
 use crate::domain::movement::enrolment::{Enrolment, MemberReply, ProfileChange};
 use crate::domain::refusal::RefusalCode::*;
 use crate::ledger::{ChangeProfile, Enrol};
-use crate::read::members::{self, WalletReply};
+use crate::read::members;
+use crate::read::wallet::WalletReply;
 
 /// The calls.
 pub const CALLS: &[Call] = &[
@@ -151,7 +152,7 @@ async fn get_wallet(
     caller: Authorised,
 ) -> Result<HttpResponse, Problem> {
     let id = caller.member()?;
-    let wallet = service.reader.run(move |view| members::wallet(view, id)).await?;
+    let wallet = service.reader.wallet(id).await?;
     let wallet = wallet.ok_or_else(Problem::member_not_found)?;
     polled(&request, &wallet.contents, &wallet)
 }

@@ -11,22 +11,52 @@ use super::{Unloadable, of_journal};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::member::{Balances, Lifetime, Member};
 use crate::domain::movement::enrolment::Profile;
+use crate::domain::time::Timestamp;
 use crate::postgres::clock::programme_present;
 use crate::postgres::statement::statement;
+
+/// The columns of a [`WalletRow`] in SQL, of the table `wallet` as `w`.
+macro_rules! wallet_columns {
+    () => {
+        "w.active, w.pending, w.held, w.debt, w.lifetime_earned, w.lifetime_spent, w.claimed, w.next_due_at"
+    };
+}
+
+pub(crate) use wallet_columns;
 
 /// The columns of a [`MemberRow`] in SQL, of the tables `member` as `m` and `wallet` as `w`.
 macro_rules! member_columns {
     () => {
-        "m.id, m.status, m.joined_at, w.active, w.pending, w.held, w.debt, w.lifetime_earned, w.lifetime_spent,
-             w.claimed, w.next_due_at"
+        concat!("m.id, m.status, m.joined_at, ", $crate::load::wallet_columns!())
     };
 }
 
-pub(crate) use member_columns;
+/// A member's row and its wallet's, as every statement that loads one has them: who it is, and the wallet.
+pub type MemberRow = ((Uuid, String, DateTime<Utc>), WalletRow);
 
-/// A member's row and its wallet's, as every statement that loads one has them: who it is, the balances, the sums and
-/// claims, and when something next falls due.
-pub type MemberRow = ((Uuid, String, DateTime<Utc>), (i64, i64, i64, i64), (i64, i64, i64), Option<DateTime<Utc>>);
+/// A wallet's row: the balances, the sums and claims, and when something next falls due.
+pub type WalletRow = ((i64, i64, i64, i64), (i64, i64, i64), Option<DateTime<Utc>>);
+
+/// What stands in a wallet's row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wallet {
+    /// The points.
+    pub balances: Balances,
+    /// The sums since joining.
+    pub lifetime: Lifetime,
+    /// How many of the held points refunds have a claim on.
+    pub claimed: i64,
+    /// When something next falls due.
+    pub next_due_at: Option<Timestamp>,
+}
+
+impl From<WalletRow> for Wallet {
+    fn from(row: WalletRow) -> Self {
+        let ((active, pending, held, debt), (earned, spent, claimed), next_due_at) = row;
+        let lifetime = Lifetime { lifetime_earned: earned, lifetime_spent: spent };
+        Self { balances: Balances { active, pending, held, debt }, lifetime, claimed, next_due_at }
+    }
+}
 
 /// Loads the rows of the members of a journal that are needed and not there yet, and the profiles of those whose are
 /// needed.
@@ -69,13 +99,14 @@ pub fn member(row: MemberRow) -> Result<Member, Unloadable> {
 }
 
 fn read(row: MemberRow) -> Option<Member> {
-    let ((id, status, joined_at), (active, pending, held, debt), (earned, spent, claimed), due_beyond) = row;
+    let ((id, status, joined_at), wallet) = row;
+    let Wallet { balances, lifetime, claimed, next_due_at } = wallet.into();
     Some(Member {
         status: status.parse().ok()?,
-        balances: Balances { active, pending, held, debt },
-        lifetime: Lifetime { lifetime_earned: earned, lifetime_spent: spent },
+        balances,
+        lifetime,
         claimed,
-        due_beyond,
+        due_beyond: next_due_at,
         ..Member::new(MemberId::try_from(id).ok()?, joined_at)
     })
 }
@@ -95,9 +126,11 @@ fn load_profiles(
     Ok(())
 }
 
-/// The types of a [`MemberRow`] in SQL.
-pub type MemberColumns =
-    ((SqlUuid, Text, Timestamptz), (BigInt, BigInt, BigInt, BigInt), (BigInt, BigInt, BigInt), Nullable<Timestamptz>);
+// The types of a `MemberRow` in SQL.
+type MemberColumns = ((SqlUuid, Text, Timestamptz), WalletColumns);
+
+/// The types of a [`WalletRow`] in SQL.
+pub type WalletColumns = ((BigInt, BigInt, BigInt, BigInt), (BigInt, BigInt, BigInt), Nullable<Timestamptz>);
 
 statement! {
     LoadMember { journal: JournalId => SmallInt, member: Uuid => SqlUuid } -> (MemberColumns, Timestamptz),

@@ -23,8 +23,8 @@ use std::collections::BTreeSet;
 use diesel::PgConnection;
 use uuid::Uuid;
 
-pub(crate) use self::member::member_columns;
-pub use self::member::{MemberColumns, MemberRow, load as rows, member, one, present};
+pub(crate) use self::member::wallet_columns;
+pub use self::member::{MemberRow, Wallet, WalletColumns, WalletRow, load as rows, member, one, present};
 pub use self::needs::Needs;
 pub use self::program::{ledger_id, program_book, program_versions};
 pub use self::programs::Programs;

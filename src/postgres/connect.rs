@@ -1,4 +1,4 @@
-//! Connections: the lanes' own and the readers' pool.
+//! Connections: the lanes' own, the readers' pool, and those of readers that gather.
 
 use std::error::Error;
 use std::time::Duration;
@@ -56,6 +56,11 @@ impl PlanCacheMode {
         }
     }
 }
+// What runs here again and again has one plan, as a lane's statements have. It looks up a few rows in the order of an
+// index; a bitmap would have to be sorted.
+const GATHERER: &str = "
+    SET plan_cache_mode = force_generic_plan;
+    SET enable_bitmapscan = off";
 
 /// Readers' connections; they cannot write.
 pub type ReadPool = Pool<Readers>;
@@ -116,6 +121,13 @@ pub fn auditor(url: &str) -> Result<PgConnection, ConnectionError> {
 pub fn reader(url: &str) -> Result<PgConnection, ConnectionError> {
     let mut connection = plain(url)?;
     connection.batch_execute(READER).map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(connection)
+}
+
+/// A connection of a reader that runs the same few statements for many who ask at once.
+pub fn gatherer(url: &str) -> Result<PgConnection, ConnectionError> {
+    let mut connection = reader(url)?;
+    connection.batch_execute(GATHERER).map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(connection)
 }
 

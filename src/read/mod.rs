@@ -11,6 +11,8 @@ pub mod export;
 pub mod export_file;
 mod flow;
 pub mod future;
+mod gather;
+mod kept;
 mod lag;
 pub mod lots;
 pub mod members;
@@ -23,7 +25,9 @@ pub mod rewards;
 pub mod route;
 pub mod transfers;
 pub mod verify;
+pub mod wallet;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,9 +35,12 @@ use std::time::{Duration, Instant};
 use diesel::PgConnection;
 use tokio::sync::{Mutex, Semaphore};
 
+use self::gather::Gather;
+use self::kept::Kept;
 pub use self::lag::Lag;
 use self::route::Primary;
-use crate::domain::ids::JournalId;
+use self::wallet::Seen;
+use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::program::ProgramBook;
 use crate::load::{Programs, Unloadable};
 use crate::postgres::clock::Clock;
@@ -43,6 +50,9 @@ use crate::postgres::errors::{self, Meaning};
 
 /// How many requests wait for a reader, for each reader there is.
 const WAITING_PER_READER: usize = 64;
+
+/// How many statements read wallets at once, each on a connection of its own. Fewer are fuller, and so cost each less.
+const WALLET_READERS: usize = 1;
 
 /// How long an answer about readiness is good for.
 const READINESS_AGE: Duration = Duration::from_secs(1);
@@ -80,16 +90,24 @@ pub struct Reader {
     url: Arc<str>,
     readiness: Arc<Mutex<Option<(bool, Instant)>>>,
     lag: Option<Arc<Lag>>,
+    wallets: Arc<Gather<MemberId, Seen>>,
 }
 
 impl Reader {
-    /// `size` readers of the database at `url`. Nothing is connected yet.
-    pub fn new(url: &str, clock: Clock, programs: Arc<Programs>, size: u32) -> Self {
+    /// `size` readers of the database at `url`, and those of wallets. Nothing is connected yet.
+    ///
+    /// Errors: the system starts no more threads.
+    pub fn new(url: &str, clock: Clock, programs: Arc<Programs>, size: u32) -> io::Result<Self> {
         let permits = usize::try_from(size).unwrap_or(1);
-        let waiting = Arc::new(Semaphore::new(permits * WAITING_PER_READER));
-        let (running, readiness) = (Arc::new(Semaphore::new(permits)), Arc::default());
-        let (pool, url) = (connect::readers(url, size), url.into());
-        Self { pool, clock, programs, running, waiting, url, readiness, lag: None }
+        let most = permits * WAITING_PER_READER;
+        let of_wallets = (0..WALLET_READERS).map(|_| {
+            let mut kept = Kept::new(url, clock.clone(), Arc::clone(&programs));
+            move |ids: &BTreeSet<MemberId>| kept.run(|view| wallet::together(view, ids))
+        });
+        let wallets = Arc::new(Gather::start("wallets", most, of_wallets)?);
+        let (running, waiting) = (Arc::new(Semaphore::new(permits)), Arc::new(Semaphore::new(most)));
+        let (pool, url, readiness) = (connect::readers(url, size), url.into(), Arc::default());
+        Ok(Self { pool, clock, programs, running, waiting, url, readiness, lag: None, wallets })
     }
 
     /// The same of a database that may be a standby; how far it is behind is known from now on.
@@ -139,7 +157,7 @@ impl Reader {
             pooled.failed = answer.is_err();
             answer
         });
-        ran.await.unwrap_or(Err(ReadError::Corrupt("a query that panicked")))
+        ran.await.unwrap_or(Err(ReadError::PANICKED))
     }
 
     /// Can the database be reached, and does no journal lie ahead of its clock? Asks on a connection of its own, so that
@@ -173,6 +191,9 @@ pub enum ReadError {
     /// The query failed.
     #[error("the query failed")]
     Database(#[from] diesel::result::Error),
+    /// Why a query gave no answer to several who waited for it.
+    #[error(transparent)]
+    Shared(Arc<ReadError>),
     /// The database holds what the program cannot have written.
     #[error("the database holds {0}")]
     Corrupt(&'static str),
@@ -205,16 +226,25 @@ impl From<Unloadable> for ReadError {
 }
 
 impl ReadError {
+    const PANICKED: Self = Self::Corrupt("a query that panicked");
+
     /// Is the database away, rather than the query at fault?
     pub fn is_unavailable(&self) -> bool {
         match self {
             ReadError::Unavailable => true,
-            ReadError::Database(error) => {
-                let meaning = errors::meaning(error, Duration::ZERO, connect::LOCK_TIMEOUT);
-                // A standby cancels what it cannot show any more while it replays.
-                matches!(meaning, Meaning::ConnectionLost | Meaning::Unavailable | Meaning::TryAgain)
-            }
-            ReadError::Busy | ReadError::Corrupt(_) | ReadError::CorruptEntry { .. } => false,
+            ReadError::Shared(error) => error.is_unavailable(),
+            _ => matches!(self.meaning(), Some(Meaning::ConnectionLost | Meaning::Unavailable | Meaning::TryAgain)),
         }
+    }
+
+    /// May the same query pass on a new connection, at once? A standby cancels what it cannot show any more while it
+    /// replays.
+    fn may_pass_now(&self) -> bool {
+        matches!(self.meaning(), Some(Meaning::ConnectionLost | Meaning::TryAgain))
+    }
+
+    fn meaning(&self) -> Option<Meaning> {
+        let ReadError::Database(error) = self else { return None };
+        Some(errors::meaning(error, Duration::ZERO, connect::LOCK_TIMEOUT))
     }
 }

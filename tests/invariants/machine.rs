@@ -8,7 +8,8 @@ use accrue::domain::ids::MemberId;
 use accrue::domain::time::Timestamp;
 use accrue::ledger::{Outcome, Publish, Request};
 use accrue::postgres::clock::Clock;
-use accrue::read::{View, members};
+use accrue::read::View;
+use accrue::read::wallet::WalletContents;
 use diesel::PgConnection;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -17,7 +18,7 @@ use uuid::Uuid;
 use super::batches::{Answers, submit};
 use super::{code, decide, request};
 use crate::machine::{BEGINNING, CHANGE, Expected, Pace, Planned, Wallet, World, cases, plan, worlds};
-use crate::support::{App, Database, instant, sql};
+use crate::support::{App, Database, instant, sql, wallets};
 
 #[test]
 fn what_the_tables_hold_is_what_the_rules_say() {
@@ -157,13 +158,11 @@ fn numbers(owner: &mut PgConnection, query: &str) -> BTreeMap<Uuid, i64> {
 // What the wallets of these members are said to hold now.
 fn read(app: &App, owner: &mut PgConnection, of: &BTreeMap<MemberId, Wallet>) -> BTreeMap<MemberId, Wallet> {
     let programs = app.ledger.programs().book();
-    let wallets = of.iter().map(|(id, wallet)| {
-        let read = members::wallet(&mut View { connection: owner, clock: &app.clock, programs: &programs }, *id)
-            .unwrap()
-            .unwrap()
-            .contents;
+    let mut view = View { connection: owner, clock: &app.clock, programs: &programs };
+    let read = wallets(&mut view, &of.keys().copied().collect());
+    let wallet = |(id, read): (MemberId, WalletContents)| {
         let wallet = Wallet {
-            status: wallet.status,
+            status: of[&id].status,
             active: read.balances.active,
             pending: read.balances.pending,
             held: read.balances.held,
@@ -171,9 +170,9 @@ fn read(app: &App, owner: &mut PgConnection, of: &BTreeMap<MemberId, Wallet>) ->
             earned: read.lifetime.lifetime_earned,
             spent: read.lifetime.lifetime_spent,
         };
-        (*id, wallet)
-    });
-    wallets.collect()
+        (id, wallet)
+    };
+    read.into_iter().map(wallet).collect()
 }
 
 fn status(text: &str) -> &'static str {

@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 pub use self::client::{Answer, Client, at_once};
 pub use self::contract::{fits, seen};
 pub use self::database::Database;
-pub use self::points::{balances, fund, kinds, nobody, two_journals, wallet};
+pub use self::points::{balances, fund, kinds, nobody, two_journals, wallet, wallets};
 pub use self::program::{Place, Running, Stderr, signal};
 pub use self::raw::Raw;
 
@@ -143,6 +143,7 @@ impl App {
         configure(&mut config);
         let ledger = Arc::new(Ledger::open(config).expect("the ledger opens"));
         let reader = Reader::new(&database.service_url(), clock.clone(), Arc::clone(ledger.programs()), 4);
+        let reader = reader.expect("its threads start");
         let authenticator = Arc::new(Authenticator::new(keys).expect("the keys are usable"));
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let service =

@@ -1,6 +1,10 @@
 //! Points to try things with.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use accrue::domain::ids::MemberId;
+use accrue::read::View;
+use accrue::read::wallet::{self, Seen, WalletContents};
 use serde_json::{Value, json};
 
 use super::App;
@@ -31,6 +35,19 @@ pub fn kinds(app: &App, member: &str) -> Vec<(String, i64)> {
     let lines = app.operator().get(&format!("/v1/members/{member}/entries?limit=200")).body["entries"].clone();
     let line = |line: &Value| (line["kind"].as_str().unwrap().to_owned(), line["points"].as_i64().unwrap());
     lines.as_array().unwrap().iter().map(line).collect()
+}
+
+/// What these members' wallets hold, read as the service reads those that are asked for at once.
+pub fn wallets(view: &mut View<'_>, ids: &BTreeSet<MemberId>) -> BTreeMap<MemberId, WalletContents> {
+    let together = wallet::together(view, ids).expect("wallets can be read");
+    let wallet = |(id, seen)| {
+        let wallet = match seen {
+            Seen::Whole(wallet) => Some(wallet),
+            Seen::Due => wallet::settled(view, id).expect("a wallet can be read"),
+        };
+        (id, wallet.expect("a member").contents)
+    };
+    together.into_iter().map(wallet).collect()
 }
 
 /// The four balances of a wallet.

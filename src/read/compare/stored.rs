@@ -100,8 +100,8 @@ impl Stored {
         let wallets = &mut self.wallets;
         let members = self.members.drain(..);
         let whole = |member: (Uuid, String, DateTime<Utc>)| {
-            let (balances, sums, next_due_at) = wallets.remove(&member.0)?;
-            Some((member, balances, sums, next_due_at))
+            let wallet = wallets.remove(&member.0)?;
+            Some((member, wallet))
         };
         members.filter_map(whole).collect()
     }
