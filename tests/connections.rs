@@ -218,12 +218,13 @@ fn connections_leave_the_database_its_descriptors() {
         wait_for("connections to give way", || operator().get("/metrics").text.contains(gave_way));
         let member = operator().post("/v1/members", &json!({ "external_id": "ana" }));
         assert_eq!(member.status, 201, "{member:?}");
-        let wallet = format!("/v1/members/{}/wallet", member.body["id"].as_str().unwrap());
+        // Not the wallet, for which all who ask have one reader.
+        let profile = format!("/v1/members/{}", member.body["id"].as_str().unwrap());
         // All readers at once: more descriptors than those that connections leave free by giving way.
         let [mut held, mut owner] = [(); 2].map(|()| place.owner().expect("the private cluster answers"));
         held.batch_execute("BEGIN; LOCK TABLE wallet").unwrap();
         thread::scope(|scope| {
-            let reads: Vec<_> = (0..READERS).map(|_| scope.spawn(|| operator().get(&wallet))).collect();
+            let reads: Vec<_> = (0..READERS).map(|_| scope.spawn(|| operator().get(&profile))).collect();
             let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
             wait_for("every reader to wait", || sql::number(&mut owner, waiting) >= READERS);
             held.batch_execute("COMMIT").unwrap();
