@@ -1,4 +1,5 @@
-//! Wallets, right at this instant whether or not a sweeper has run (invariant 9). They gather: while one statement reads, those that are asked for wait for the next.
+//! Wallets, right at this instant whether or not a sweeper has run (invariant 9). They gather: while one statement reads,
+//! those that are asked for wait for the next.
 
 use std::collections::{BTreeMap, BTreeSet};
 
