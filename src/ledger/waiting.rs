@@ -16,7 +16,7 @@ use crate::domain::ids::MemberId;
 use crate::load::Needs;
 
 /// How long a command waits at most, while there is anything to pass it.
-pub const PATIENCE: Duration = Duration::from_millis(25);
+pub const PATIENCE: Duration = Duration::from_millis(50);
 
 /// The commands of a lane that wait, in the order in which they were asked.
 #[derive(Default)]
