@@ -28,6 +28,7 @@ mod memberships;
 mod migrations;
 mod openapi;
 mod orders;
+mod program_document;
 mod recompute;
 mod redemptions;
 mod refunds;

@@ -137,17 +137,22 @@ fn object(document: &Value, schema: &Value) -> Option<(Map<String, Value>, BTree
     (resolved["type"] == "object").then(|| (properties(), required.map(str::to_owned).collect()))
 }
 
-// What a body of this schema looks like when every object in it is there and every simple field is not, and which
-// required fields are then missing. Every object also has a field that no schema knows.
-struct Hollow {
-    body: Value,
-    missing: BTreeSet<String>,
-    unknown: BTreeSet<String>,
-    known: Vec<(String, BTreeSet<String>)>,
+/// What a body of a schema looks like when every object in it is there and every simple field is not, and which required
+/// fields are then missing. Every object also has a field that no schema knows.
+pub struct Hollow {
+    /// The body.
+    pub body: Value,
+    /// The places of required fields that it lacks.
+    pub missing: BTreeSet<String>,
+    /// The places of fields that nobody knows.
+    pub unknown: BTreeSet<String>,
+    /// The places of its objects, each with the names of the fields that it may have.
+    pub known: Vec<(String, BTreeSet<String>)>,
 }
 
 impl Hollow {
-    fn of(document: &Value, schema: &Value) -> Self {
+    /// The body of this schema, whose references lead to places in `document`.
+    pub fn of(document: &Value, schema: &Value) -> Self {
         let (missing, unknown) = (BTreeSet::new(), BTreeSet::new());
         let mut hollow = Hollow { body: Value::Null, missing, unknown, known: Vec::new() };
         hollow.body = hollow.fill(document, schema, "").expect("bodies are objects");
@@ -175,6 +180,12 @@ impl Hollow {
         let items = resolve(document, schema).get("items").filter(|items| object(document, items).is_some())?;
         Some(json!([self.fill(document, items, &format!("{at}/0"))?]))
     }
+}
+
+/// The names that a reader says it knows where it meets one that it does not.
+pub fn known(message: &str) -> BTreeSet<String> {
+    let known = message.split_once("known are ").map(|(_, known)| known.split(", "));
+    known.into_iter().flatten().map(str::to_owned).collect()
 }
 
 #[test]
@@ -220,9 +231,7 @@ fn the_schemas_of_bodies_ask_for_what_their_readers_ask_for() {
         for (at, properties) in &hollow.known {
             let errors = answer.body["errors"].as_array().unwrap();
             let fault = errors.iter().find(|fault| fault["path"] == format!("{at}/surprise")).unwrap();
-            let known = fault["message"].as_str().unwrap().split_once("known are ").map(|(_, known)| known.split(", "));
-            let known: BTreeSet<String> = known.into_iter().flatten().map(str::to_owned).collect();
-            assert_eq!(&known, properties, "{method} {path} at {at:?}");
+            assert_eq!(&known(fault["message"].as_str().unwrap()), properties, "{method} {path} at {at:?}");
         }
         bodies += 1;
     }
@@ -249,8 +258,7 @@ fn the_parameters_of_an_address_are_those_that_its_handler_reads() {
             answer.assert_problem(400, "invalid_parameter");
             let errors = answer.body["errors"].as_array().unwrap();
             let fault = errors.iter().find(|fault| fault["path"] == "/surprise").unwrap();
-            let known = fault["message"].as_str().unwrap().split_once("known are ").unwrap().1;
-            assert_eq!(known.split(", ").map(str::to_owned).collect::<BTreeSet<_>>(), query, "{method} {path}");
+            assert_eq!(known(fault["message"].as_str().unwrap()), query, "{method} {path}");
         }
     }
 }

@@ -47,6 +47,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Print a token signed with the local development key.
     Token(TokenArgs),
+    /// Write a programme, the rules of a ledger: print an example and the schema, check a document.
+    Program(ProgramArgs),
     /// Print the OpenAPI document.
     Openapi,
 }
@@ -99,8 +101,8 @@ pub struct ServeArgs {
     pub keys: KeyArgs,
     #[command(flatten)]
     pub mode: ModeArgs,
-    /// The programme document (TOML) for an empty database. Another one later is refused: versions are published
-    /// over the API.
+    /// The programme document (TOML or JSON) for an empty database; `accrue program example` prints one. Another one
+    /// later is refused: versions are published over the API.
     #[arg(long, env = "ACCRUE_PROGRAM", value_name = "FILE")]
     pub program: Option<PathBuf>,
     /// Serve reads alone, from the database that --database-url names, which may be a hot standby. Everything that would
@@ -235,7 +237,7 @@ pub enum ImportWhat {
         /// The file.
         #[arg(value_name = "FILE.csv")]
         file: PathBuf,
-        /// The programme document (TOML) for an empty database.
+        /// The programme document (TOML or JSON) for an empty database.
         #[arg(long, env = "ACCRUE_PROGRAM", value_name = "FILE")]
         program: Option<PathBuf>,
         /// Move every order forward by so many days.
@@ -253,7 +255,7 @@ pub enum ImportWhat {
         /// The file.
         #[arg(value_name = "FILE.csv")]
         file: PathBuf,
-        /// The programme document (TOML) for an empty database.
+        /// The programme document (TOML or JSON) for an empty database.
         #[arg(long, env = "ACCRUE_PROGRAM", value_name = "FILE")]
         program: Option<PathBuf>,
     },
@@ -322,6 +324,28 @@ pub enum Role {
     Operator,
     /// A member.
     Member,
+}
+
+/// `program`
+#[derive(ClapArgs)]
+pub struct ProgramArgs {
+    #[command(subcommand)]
+    pub what: ProgramWhat,
+}
+
+/// What to do about programmes.
+#[derive(Subcommand)]
+pub enum ProgramWhat {
+    /// Print an example of a programme document, in TOML, with a word on each field.
+    Example,
+    /// Print the JSON Schema (2020-12) of programme documents, in TOML and in JSON alike.
+    Schema,
+    /// Check a programme document and print every fault with its place: exit 0 right, 1 wrong, 2 could not check.
+    Check {
+        /// The document, TOML or JSON; `-` for standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
 }
 
 fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {

@@ -11,8 +11,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use diesel::PgConnection;
 
 use super::args::DatabaseArgs;
-use crate::domain::fields::Fault;
-use crate::domain::program::{Program, ProgramDocument};
+use super::program;
+use crate::domain::program::Program;
 use crate::ledger::{LedgerConfig, Mode, sandbox, setup};
 use crate::postgres::clock::Clock;
 use crate::postgres::cluster::{Access, Cluster, ClusterConfig, Durability, resolve_data_dir};
@@ -138,8 +138,8 @@ impl Database {
 
     /// As [`Self::seed_file`], with the document's text.
     pub fn seed(&self, text: &str) -> Result<()> {
-        let document = ProgramDocument::from_toml(text).map_err(|faults| anyhow!(listed(&faults)))?;
-        let program = Arc::new(Program::compile(&document).map_err(|faults| anyhow!(listed(&faults)))?);
+        let document = program::read(text).map_err(|faults| anyhow!(program::listed(&faults)))?;
+        let program = Arc::new(Program::compile(&document).map_err(|faults| anyhow!(program::listed(&faults)))?);
         let mut connection = connect::lane(&self.url, self.plan_cache_mode).map_err(unreachable)?;
         Ok(setup::seed(&mut connection, &program, &Clock::database())?)
     }
@@ -205,9 +205,4 @@ pub fn unreachable(error: diesel::ConnectionError) -> anyhow::Error {
 
 fn config(args: &DatabaseArgs) -> ClusterConfig {
     ClusterConfig { data_dir: args.data_dir.clone(), durability: Durability::Full, binaries: args.postgres_bin.clone() }
-}
-
-fn listed(faults: &[Fault]) -> String {
-    let lines: Vec<String> = faults.iter().map(|fault| format!("\n  {fault}")).collect();
-    format!("the programme document has {} fault(s):{}", faults.len(), lines.concat())
 }

@@ -9,6 +9,7 @@ mod export;
 pub mod import;
 mod logs;
 mod migrate;
+mod program;
 mod serve;
 mod token;
 mod verify;
@@ -48,6 +49,7 @@ fn run_command(matches: ArgMatches) -> ExitCode {
         Command::Export(export) => export::run(&args.database, &export),
         Command::Verify(verify) => return verify::run(&args.database, &verify),
         Command::Token(token) => token::run(&args.database, &token),
+        Command::Program(program) => return program::run(&program).unwrap_or_else(|error| failed(&error)),
         Command::Openapi => write!(io::stdout(), "{}", crate::http::document_yaml()).map_err(anyhow::Error::from),
     };
     ran.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)

@@ -44,13 +44,13 @@ mod server;
 mod service;
 pub mod spans;
 mod statements;
-mod strict_json;
+pub mod strict_json;
 pub mod table;
 mod transfers;
 mod unparsed;
 
 pub use self::connections::Bounds;
-pub use self::document::{document, document_yaml};
+pub use self::document::{document, document_yaml, program_schema};
 pub use self::limits::LimitsConfig;
 pub use self::server::{Running, ServerConfig, start};
 pub use self::service::{Service, ServiceConfig};

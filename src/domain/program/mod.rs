@@ -67,7 +67,15 @@ impl ProgramDocument {
     /// Every fault; for text that is not TOML one, which names the line.
     pub fn from_toml(text: &str) -> Result<Self, Vec<Fault>> {
         let table: toml::Table = text.parse().map_err(|fault| vec![not_toml(text, &fault)])?;
-        let value = from_toml_value(toml::Value::Table(table));
+        Self::from_json(from_toml_value(toml::Value::Table(table)))
+    }
+
+    /// Reads and checks a document in JSON form.
+    ///
+    /// # Errors
+    ///
+    /// Every fault.
+    pub fn from_json(value: Value) -> Result<Self, Vec<Fault>> {
         Program::read(&value)?;
         // Whatever `Program::read` accepts has this shape. Should the two ever differ, that is a fault as well.
         serde_json::from_value(value).map_err(|fault| vec![fault_of_all(fault.to_string())])

@@ -20,6 +20,9 @@ pub const TIME: &str = "^(19|[2-9][0-9])[0-9]{2}-";
 /// A currency.
 pub const CURRENCY: &str = "^[A-Z]{3}$";
 
+/// The name of a time zone.
+pub const ZONE: &str = "^[A-Za-z0-9_+/-]+$";
+
 /// Money, at most 1000000000000.
 pub const MONEY: &str = r"^((0|[1-9][0-9]{0,11})(\.[0-9]{1,3})?|1000000000000(\.0{1,3})?)$";
 

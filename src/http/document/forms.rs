@@ -53,7 +53,7 @@ const FORMS: [(&str, &[(&str, &str)]); 24] = [
             ("return_grace", forms::LASTING_PERIOD),
         ],
     ),
-    ("ProgramDocument", &[("name", forms::TEXT)]),
+    ("ProgramDocument", &[("name", forms::TEXT), ("time_zone", forms::ZONE)]),
     ("TransferDocument", &[("offer_ttl", forms::LASTING_PERIOD)]),
 ];
 

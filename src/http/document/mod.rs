@@ -4,6 +4,7 @@ mod forms;
 mod guide;
 mod operation;
 mod problem;
+mod program;
 mod responses;
 mod schemas;
 
@@ -14,6 +15,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{OpenApi, OpenApiBuilder, Paths, ServerBuilder};
 
+pub use self::program::program_schema;
 use super::call::Verb;
 use super::table;
 

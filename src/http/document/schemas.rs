@@ -14,7 +14,8 @@ use super::super::problem::ProblemDocument;
 use super::super::table;
 use super::{forms, problem};
 
-type Schemas = BTreeMap<String, RefOr<Schema>>;
+/// Schemas by their names.
+pub type Schemas = BTreeMap<String, RefOr<Schema>>;
 
 /// Every schema that the document names.
 pub fn schemas() -> Schemas {
@@ -140,7 +141,8 @@ fn reached(schemas: &Schemas, shapes: impl Iterator<Item = Shape>) -> BTreeSet<S
     first.into_iter().flat_map(|name| follow(schemas, name)).collect()
 }
 
-fn follow(schemas: &Schemas, name: String) -> BTreeSet<String> {
+/// The name of a schema, and those of all that it leads to.
+pub fn follow(schemas: &Schemas, name: String) -> BTreeSet<String> {
     let (mut seen, mut left) = (BTreeSet::new(), vec![name]);
     while let Some(name) = left.pop() {
         if let Some(schema) = schemas.get(&name).filter(|_| !seen.contains(&name)) {
