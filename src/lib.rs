@@ -66,6 +66,10 @@
 //! ([`domain::member::Lifetime`]) are sums that stand with the wallet; *counters* ([`domain::record::counter`]) belong to
 //! no member, and records take of them.
 //!
+//! A *quote* ([`domain::movement::quote`]) is no movement: what would come of an order is decided by the same function as
+//! the order, on a copy of the member that [`read::quotes`] loads and that is dropped. No lane hears of it, and of a visitor,
+//! who is no member, nothing is read at all.
+//!
 //! # What something new costs
 //!
 //! Take a stamp card as an example: a member has one, an order stamps it, a full one is traded for points, and an old one

@@ -8,7 +8,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use uuid::Uuid;
 
-use self::naive::{BEGINNING, CHANGE, Expected, Pace, Planned, Wallet, World, cases, plan, worlds};
+use self::naive::{BEGINNING, CHANGE, Expected, Pace, Planned, Wallet, World, cases, plan, quotes, worlds};
 use super::answer::Remembered;
 use super::batch::{Batch, Changes, Known, NewOrder, body};
 use crate::domain::audit::{Auditor, Journal};
@@ -19,13 +19,16 @@ use crate::domain::journal::entry::{Draft, Entry};
 use crate::domain::member::Member;
 use crate::domain::movement::membership::Change;
 use crate::domain::movement::order::OrderReply;
+use crate::domain::movement::quote::{self, Quote};
 use crate::domain::program::{ProgramBook, ProgramVersion};
+use crate::domain::refusal::Rejected;
 use crate::domain::time::{self, Timestamp};
 use crate::ledger::{ChangeMembership, Command, EnrolWith, First, Outcome};
 use crate::load::{Needs, State};
 
 #[path = "../../tests/machine/mod.rs"]
 mod naive;
+mod spendable;
 
 /// Every refusal that the model knows.
 const ANSWERS: [&str; 49] = [
@@ -153,6 +156,7 @@ impl Memory {
     }
 
     fn decide(&mut self, planned: &Planned) -> Expected {
+        let quoted = self.quoted(planned);
         let (state, changes) = (std::mem::take(&mut self.state), std::mem::take(&mut self.changes));
         let mut known = std::mem::take(&mut self.known);
         if let Command::CompleteOrder(order) | Command::EnrolWith(EnrolWith(_, First::Order(order))) =
@@ -176,6 +180,9 @@ impl Memory {
             let new = drafts.iter().skip(written.get(journal).copied().unwrap_or_default());
             self.entries.extend(new.map(|draft| (*journal, planned.now, draft.clone())));
         }
+        if let Some(quoted) = quoted.filter(|_| !answer.replayed) {
+            quotes::agree(quoted, &answer.outcome);
+        }
         let code = match answer.outcome {
             Outcome::Done(answer) => {
                 for new in self.changes.orders.iter().skip(orders) {
@@ -191,6 +198,21 @@ impl Memory {
             self.forget(*member);
         }
         Expected { code, replayed: answer.replayed }
+    }
+
+    // What an order of a member is quoted before it is decided.
+    fn quoted(&self, planned: &Planned) -> Option<Result<Quote, Rejected>> {
+        let Command::CompleteOrder(order) = &planned.request.command else { return None };
+        let member = self.state.members.get(&order.member_id)?;
+        let context = Context { now: planned.now, programs: &self.programs, command: Uuid::nil(), actor: "system" };
+        let quoted = quote::quote(member, order, context);
+        // No order is posted twice, so that only one with a new id can be tried.
+        if let Ok(quoted) = &quoted
+            && !member.orders.contains_key(&order.order_id)
+        {
+            spendable::check(member, order, context, quoted);
+        }
+        Some(quoted)
     }
 
     // What the erasure removes from the tables, which the next batch would load.

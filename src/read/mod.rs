@@ -19,6 +19,7 @@ pub mod members;
 mod not_verified;
 pub mod orders;
 pub mod programs;
+pub mod quotes;
 pub mod redemptions;
 pub mod refunds;
 pub mod rewards;

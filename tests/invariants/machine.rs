@@ -4,12 +4,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use accrue::domain::decide::Context;
 use accrue::domain::ids::MemberId;
+use accrue::domain::movement::quote::{self, Quote};
+use accrue::domain::refusal::Rejected;
 use accrue::domain::time::Timestamp;
-use accrue::ledger::{Outcome, Publish, Request};
+use accrue::ledger::{Command, Outcome, Publish, Request};
 use accrue::postgres::clock::Clock;
-use accrue::read::View;
 use accrue::read::wallet::WalletContents;
+use accrue::read::{self, View};
 use diesel::PgConnection;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -17,7 +20,7 @@ use uuid::Uuid;
 
 use super::batches::{Answers, submit};
 use super::{code, decide, request};
-use crate::machine::{BEGINNING, CHANGE, Expected, Pace, Planned, Wallet, World, cases, plan, worlds};
+use crate::machine::{BEGINNING, CHANGE, Expected, Pace, Planned, Wallet, World, cases, plan, quotes, worlds};
 use crate::support::{App, Database, instant, sql, wallets};
 
 #[test]
@@ -28,7 +31,11 @@ fn what_the_tables_hold_is_what_the_rules_say() {
         for (n, planned) in plan(&world).into_iter().enumerate() {
             let asked = format!("request {n}, {} at {}", planned.request.asked().operation(), planned.now);
             app.clock.set(planned.now);
+            let quoted = quoted(&app, &mut owner, &planned);
             let answer = decide(&app.ledger, planned.request);
+            if let Some(quoted) = quoted.filter(|_| !answer.replayed) {
+                quotes::agree(quoted, &answer.outcome);
+            }
             let answer = Expected { code: code(&answer), replayed: answer.replayed };
             prop_assert_eq!(answer, planned.expected, "{}", asked);
             prop_assert_eq!(written(&mut owner), planned.wallets, "{}", asked);
@@ -153,6 +160,17 @@ fn numbers(owner: &mut PgConnection, query: &str) -> BTreeMap<Uuid, i64> {
     let rows = sql::texts(owner, &format!("SELECT concat_ws(' ', id, n) FROM ({query}) AS r (id, n)"));
     let row = |row: String| row.split_once(' ').map(|(id, n)| (id.parse().unwrap(), n.parse().unwrap())).unwrap();
     rows.into_iter().map(row).collect()
+}
+
+// What an order of a member is quoted before it is decided.
+fn quoted(app: &App, owner: &mut PgConnection, planned: &Planned) -> Option<Result<Quote, Rejected>> {
+    let Command::CompleteOrder(order) = &planned.request.command else { return None };
+    let programs = app.ledger.programs().book();
+    let mut view = View { connection: owner, clock: &app.clock, programs: &programs };
+    let found = read::quotes::member(&mut view, order.member_id, &order.redemption_ids).unwrap();
+    let (member, now) = found?;
+    let context = Context { now, programs: &programs, command: Uuid::nil(), actor: "system" };
+    Some(quote::quote(&member, order, context))
 }
 
 // What the wallets of these members are said to hold now.

@@ -5,6 +5,7 @@
 
 mod model;
 mod plan;
+pub mod quotes;
 mod rules;
 mod steps;
 

@@ -6,6 +6,7 @@ pub mod enrolment;
 pub mod membership;
 pub mod order;
 pub mod publication;
+pub mod quote;
 pub mod redemption;
 pub mod refund;
 pub mod reversal;

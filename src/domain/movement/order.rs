@@ -15,8 +15,8 @@ use crate::domain::journal::entry::{Kind, Posting, derive_id};
 use crate::domain::member::fact::Fact;
 use crate::domain::money::{self, Currency};
 use crate::domain::movement::redemption::{self, CaptureRequest};
-use crate::domain::program::Program;
 use crate::domain::program::earning::{EarnFault, EarningFacts, ShownStep};
+use crate::domain::program::{Program, ProgramVersion};
 use crate::domain::record::items::Item;
 use crate::domain::record::lot::NewLot;
 use crate::domain::record::order::OrderRecord;
@@ -93,12 +93,12 @@ pub struct Completed {
 /// settle again, so that the wallet is right at this instant also when the order is older than its points' activation
 /// or expiry.
 pub fn complete(work: &mut Working<'_>, order: &Order) -> Result<Completed, Rejected> {
-    let Context { now, programs, command, .. } = *work.context();
+    let context = *work.context();
+    let Context { now, command, .. } = context;
     if order.occurred_at > now + CLOCK_TOLERANCE {
         return Err(Refusal::OccurredInFuture { minutes: CLOCK_TOLERANCE.num_minutes() }.into());
     }
-    // A version that takes effect within the tolerated future may not be known to every instance yet.
-    let version = programs.at(order.occurred_at.min(now));
+    let version = version(&context, order);
     let program = &version.program;
     if order.currency != program.currency {
         return Err(Refusal::CurrencyMismatch { expected: program.currency.to_string() }.into());
@@ -193,14 +193,25 @@ fn pay(work: &mut Working<'_>, order: &Order, program: &Program) -> Result<Optio
         paid.points += spent;
         paid.value += redemption.worth_of(spent, redemption.captured)?.unwrap_or_default();
     }
-    if paid.value > order.amount {
-        let amount = money::format_amount(order.amount, order.currency);
-        return Err(Refusal::PaidOverAmount { amount }.into());
-    }
-    // The share is of what was ordered in the end, whatever amount the redemptions were asked for with, and by the
-    // programme of that time: a share that was lowered since strands no order.
-    program.redemption.check_share(paid.value, order.amount, order.currency)?;
+    check_paid(order, program, paid.value)?;
     Ok(Some(Paid { value: money::in_minor_units(paid.value, order.currency), ..paid }))
+}
+
+/// The version of the programme that an order goes by. One that takes effect within the tolerated future may not be known
+/// to every instance yet.
+pub(super) fn version<'a>(context: &Context<'a>, order: &Order) -> &'a ProgramVersion {
+    context.programs.at(order.occurred_at.min(context.now))
+}
+
+/// Refuses an order that points worth `value` pay if they are more than it may be paid with. The share is of what was
+/// ordered in the end, whatever amount the redemptions were asked for with, and by the `program` of the order's time: a
+/// share that was lowered since strands no order.
+pub(super) fn check_paid(order: &Order, program: &Program, value: Decimal) -> Result<(), Refusal> {
+    if value > order.amount {
+        let amount = money::format_amount(order.amount, order.currency);
+        return Err(Refusal::PaidOverAmount { amount });
+    }
+    program.redemption.check_share(value, order.amount, order.currency)
 }
 
 // The redemptions that pay the order, each once however often it is named.

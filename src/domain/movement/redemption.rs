@@ -248,8 +248,8 @@ fn check_own_hold(context: &Context<'_>, lapses_at: Timestamp) -> Result<(), Ref
     Ok(())
 }
 
-// What the points are worth, checked against the order that they are to pay a part of.
-fn worth(
+/// What so many points are worth, checked against the order that they are to pay a part of.
+pub(super) fn worth(
     context: &Context<'_>,
     points: i64,
     order_amount: Option<Decimal>,
