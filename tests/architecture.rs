@@ -46,6 +46,7 @@ const HTTP_FLOORS: [&[&str]; 13] = [
         "donations",
         "lots",
         "programs",
+        "quotes",
         "redemptions",
         "refunds",
         "rewards",

@@ -8,6 +8,7 @@ use accrue::ledger::NoAnswer;
 use accrue::postgres::clock::Clock;
 use accrue::postgres::cluster::{Cluster, ClusterConfig, Durability};
 use diesel::connection::SimpleConnection;
+use serde_json::json;
 
 use crate::invariants::{code, enrol, member, order, queue, request, wait_until_taken};
 use crate::support::{App, Database, NOON, Place, instant, sql, wait_for};
@@ -90,6 +91,11 @@ fn a_service_whose_database_goes_away_says_so_and_recovers_by_itself() {
     }
     assert_eq!(app.client(None).get("/readyz").status, 503);
     assert_eq!(app.client(None).get("/livez").status, 200);
+    // What a visitor is quoted stands in the rules alone.
+    let mut cart = json!({ "currency": "USD", "amount": "20.00" });
+    assert_eq!(app.checkout().post("/v1/quotes", &cart).body["earned"]["points"], 20);
+    cart["member_id"] = json!(member);
+    app.checkout().post("/v1/quotes", &cart).assert_problem(503, "database_unavailable");
 
     let cluster = Cluster::start(&config).unwrap();
     wait_for("the service to be ready", || app.client(None).get("/readyz").status == 200);

@@ -29,6 +29,7 @@ mod migrations;
 mod openapi;
 mod orders;
 mod program_document;
+mod quotes;
 mod recompute;
 mod redemptions;
 mod refunds;

@@ -46,6 +46,11 @@ fn a_standby_is_read_checked_and_never_written() {
     assert_eq!(client.get("/v1/orders/none").code(), "order_not_found");
     assert!(lag(&client.get("/v1/orders/none")).is_some(), "what is not there may be there soon");
 
+    let cart = json!({ "member_id": id, "currency": "USD", "amount": "20.00" });
+    let quoted = client.post("/v1/quotes", &cart);
+    assert_eq!((quoted.status, &quoted.body["earned"]["points"]), (200, &json!(20)), "{quoted:?}");
+    assert!(lag(&quoted).is_some(), "it reads a wallet");
+
     let rows = app.rows();
     for row in table::calls().filter(|row| row.tag() != "sandbox") {
         let path = row.path.replace("{id}", &id);

@@ -64,6 +64,14 @@ impl Authorised {
         self.resolve_or(whose, field, Problem::validation)
     }
 
+    /// The same where a client may name none: a visitor, who is no member.
+    pub fn resolve_or_visitor(&self, whose: Option<Whose>, field: &str) -> Result<Option<MemberId>, Problem> {
+        match (self.own(), whose) {
+            (None, None) => Ok(None),
+            _ => self.resolve(whose, field).map(Some),
+        }
+    }
+
     /// As [`Self::resolve`], for the parameter of a query.
     pub fn resolve_parameter(&self, whose: Option<Whose>, name: &str) -> Result<MemberId, Problem> {
         self.resolve_or(whose, name, Problem::parameters)

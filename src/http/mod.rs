@@ -35,6 +35,7 @@ mod orders;
 mod page;
 pub mod problem;
 mod programs;
+mod quotes;
 mod redemptions;
 mod refunds;
 mod rewards;

@@ -14,12 +14,13 @@ use super::input::{Body, IdempotencyKey, MAX_BODY_OF_ITEMS, Read};
 use super::problem::Problem;
 use super::service::Service;
 use crate::domain::fields::{self, Fields, Wrong};
-use crate::domain::ids::RedemptionId;
+use crate::domain::ids::{MemberId, RedemptionId};
 use crate::domain::money::{self, Currency};
 use crate::domain::movement::order::{MOST_REDEMPTIONS, Order, OrderReply};
 use crate::domain::quantity::Quantity;
 use crate::domain::record::items::{Item, MOST_ITEMS, UNIT_PRICE_DECIMALS};
 use crate::domain::refusal::RefusalCode::*;
+use crate::domain::time::Timestamp;
 use crate::read::orders::{self, OrderView};
 
 /// The calls.
@@ -136,15 +137,38 @@ impl Read for Order {
     const MOST_BYTES: usize = MAX_BODY_OF_ITEMS;
 
     fn read(order: &mut Fields<'_>) -> Option<Self> {
-        // Without a currency the amounts are still read, by the widest form, so that their faults are found.
-        let currency: Option<Currency> = order.required("currency", fields::parsed);
+        let currency = Goods::read_currency(order);
+        let order_id = order.required("order_id", Order::read_id);
+        let member_id = order.required("member_id", fields::parsed);
+        let occurred_at = order.required("occurred_at", fields::timestamp);
+        let goods = Goods::read(order, currency);
+        Some(goods?.ordered(order_id?, member_id?, occurred_at?))
+    }
+}
+
+/// What an order says of what was bought, and of what pays it.
+pub struct Goods {
+    currency: Currency,
+    amount: Decimal,
+    discount: Option<Decimal>,
+    channel: Option<String>,
+    items: Option<Vec<Item>>,
+    /// See [`Order::redemption_ids`].
+    pub redemption_ids: Vec<RedemptionId>,
+}
+
+impl Goods {
+    /// Reads the currency, which all amounts are in.
+    pub fn read_currency(order: &mut Fields<'_>) -> Option<Currency> {
+        order.required("currency", fields::parsed)
+    }
+
+    /// Reads the rest. Without a currency the amounts are still read, by the widest form, so that their faults are found.
+    pub fn read(order: &mut Fields<'_>, currency: Option<Currency>) -> Option<Self> {
         let money = move |value: &Value| match currency {
             Some(currency) => fields::amount(currency)(value),
             None => fields::decimal(money::MAX_MINOR_UNITS, money::MAX_AMOUNT)(value),
         };
-        let order_id = order.required("order_id", Order::read_id);
-        let member_id = order.required("member_id", fields::parsed);
-        let occurred_at = order.required("occurred_at", fields::timestamp);
         let amount = order.required("amount", money);
         let discount = order.optional("discount", money);
         let channel = order.optional("channel", fields::word(1..=32, is_channel, "must be of a-z, 0-9, _ and -"));
@@ -158,17 +182,14 @@ impl Read for Order {
             let goods: Decimal = items.iter().map(|item| item.total(currency)).sum();
             check_sum(order, amount, goods - discount.unwrap_or_default());
         }
-        Some(Self {
-            order_id: order_id?,
-            member_id: member_id?,
-            occurred_at: occurred_at?,
-            currency: currency?,
-            amount: amount?,
-            discount,
-            channel,
-            items,
-            redemption_ids: redemption_ids.unwrap_or_default(),
-        })
+        let redemption_ids = redemption_ids.unwrap_or_default();
+        Some(Self { currency: currency?, amount: amount?, discount, channel, items, redemption_ids })
+    }
+
+    /// The order of them.
+    pub fn ordered(self, order_id: String, member_id: MemberId, occurred_at: Timestamp) -> Order {
+        let Self { currency, amount, discount, channel, items, redemption_ids } = self;
+        Order { order_id, member_id, occurred_at, currency, amount, discount, channel, items, redemption_ids }
     }
 }
 

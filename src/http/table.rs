@@ -5,14 +5,15 @@ use std::sync::LazyLock;
 
 use super::call::Call;
 use super::{
-    adjustments, causes, donations, ledger, lots, members, memberships, operations, orders, programs, redemptions,
-    refunds, rewards, sandbox, statements, transfers,
+    adjustments, causes, donations, ledger, lots, members, memberships, operations, orders, programs, quotes,
+    redemptions, refunds, rewards, sandbox, statements, transfers,
 };
 
 /// The calls of each resource, in the order in which the document lists what they belong to.
-pub const RESOURCES: [&[Call]; 16] = [
+pub const RESOURCES: [&[Call]; 17] = [
     orders::CALLS,
     refunds::CALLS,
+    quotes::CALLS,
     redemptions::CALLS,
     rewards::CALLS,
     adjustments::CALLS,

@@ -51,8 +51,9 @@ pub use self::sandbox::Mode;
 use crate::domain::digest::sha256;
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::sandbox::ClockMove;
+use crate::domain::time::Timestamp;
 use crate::load::{self, Programs};
-use crate::postgres::clock::{Clock, Reading};
+use crate::postgres::clock::{Clock, LastSeen, Reading};
 use crate::postgres::connect::{self, PlanCacheMode};
 use crate::postgres::guard::{Gaps, Power};
 use crate::process::threads;
@@ -106,6 +107,7 @@ struct Shared {
     id: Uuid,
     mode: Mode,
     programs: Arc<Programs>,
+    seen: LastSeen,
     lanes: RwLock<Lanes>,
     reads_only: bool,
 }
@@ -146,7 +148,8 @@ impl Ledger {
         let book = load::program_book(&mut connection).map_err(Failure::from).map_err(OpenError::Failed)?;
         let book = book.ok_or(OpenError::NoProgram)?;
         let programs = Arc::new(Programs::new(book));
-        let shared = Arc::new(Shared { config, id, mode, programs, lanes: RwLock::default(), reads_only });
+        let seen = LastSeen::new(config.clock.look(&mut connection)?.now);
+        let shared = Arc::new(Shared { config, id, mode, programs, seen, lanes: RwLock::default(), reads_only });
         // From here on what is started is stopped with it.
         let mut ledger = Self { shared: Arc::clone(&shared), watch: None };
         shared.start_lanes(&mut connection)?;
@@ -174,6 +177,12 @@ impl Ledger {
     /// The programme's clock.
     pub fn clock(&self) -> &Clock {
         &self.shared.config.clock
+    }
+
+    /// What the programme's clock must show by now, without asking the database: see [`LastSeen`]. Where another instance
+    /// moves the clock of a sandbox, this one hears of it in some seconds.
+    pub fn present(&self) -> Timestamp {
+        self.clock().read(self.shared.seen.now())
     }
 
     /// The programme's versions, as last read.
@@ -241,7 +250,9 @@ impl Ledger {
         }
         let config = &self.shared.config;
         let mut connection = connect::lane(&config.url, config.plan_cache_mode).map_err(ClockError::Unreachable)?;
-        sandbox::move_clock(&mut connection, (&config.clock, &self.programs().book()), wanted)
+        let moved = sandbox::move_clock(&mut connection, (&config.clock, &self.programs().book()), wanted)?;
+        self.shared.seen.see(moved.now);
+        Ok(moved)
     }
 
     /// How many commands wait, by journal.
@@ -304,11 +315,12 @@ impl Shared {
         Ok(())
     }
 
-    // Other instances add journals and publish versions; this one hears of it here.
+    // Other instances add journals, publish versions and move the clock of a sandbox; this one hears of it here.
     fn watch(&self, stopped: &mpsc::Receiver<()>) {
         while stopped.recv_timeout(WATCH_INTERVAL) == Err(RecvTimeoutError::Timeout) {
             let looked = || -> Result<(), OpenError> {
                 let mut connection = connect::plain(&self.config.url).map_err(OpenError::Unreachable)?;
+                self.seen.see(self.config.clock.look(&mut connection)?.now);
                 self.programs.refresh(&mut connection).map_err(Failure::from).map_err(OpenError::Failed)?;
                 self.start_lanes(&mut connection)
             };

@@ -1,7 +1,8 @@
 //! The programme's clock.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
@@ -110,6 +111,29 @@ pub struct Reading {
     pub now: Timestamp,
     /// How far it had been moved ahead of real time; zero but in a sandbox.
     pub ahead: TimeDelta,
+}
+
+/// The programme's time as it was read last, and so much later as has passed since: for what is shown to somebody of whom
+/// nothing has to be read. Whatever is decided reads the clock itself.
+#[derive(Debug)]
+pub struct LastSeen(RwLock<(Timestamp, Instant)>);
+
+impl LastSeen {
+    /// The clock showed `now` just now.
+    pub fn new(now: Timestamp) -> Self {
+        Self(RwLock::new((now, Instant::now())))
+    }
+
+    /// It shows `now` now.
+    pub fn see(&self, now: Timestamp) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = (now, Instant::now());
+    }
+
+    /// What it must show by now.
+    pub fn now(&self) -> Timestamp {
+        let (now, seen_at) = *self.0.read().unwrap_or_else(PoisonError::into_inner);
+        time::truncate(now + seen_at.elapsed())
+    }
 }
 
 statement! {

@@ -11,6 +11,7 @@ from accrue_client.api.causes import define_cause
 from accrue_client.api.donations import donate_points
 from accrue_client.api.members import enrol_member, get_wallet, list_entries
 from accrue_client.api.orders import post_order, refund_order
+from accrue_client.api.quotes import quote_order
 from accrue_client.api.redemptions import get_redemption, redeem_points
 from accrue_client.api.sandbox import get_clock
 from accrue_client.api.transfers import transfer_points
@@ -27,12 +28,14 @@ from accrue_client.models import (
     OrderRequest,
     Problem,
     ProblemCode,
+    QuoteRequest,
     Redemption,
     RedemptionRequest,
     RedemptionStatus,
     RefundItem,
     RefundRequest,
     RoundingCalculationStep,
+    SpendingLimit,
     Statement,
     TransferRequest,
     TransferStatus,
@@ -114,6 +117,10 @@ def main() -> None:
     unchanged = get_wallet.sync_detailed("me", client=app, if_none_match=answer.headers["ETag"])
     assert unchanged.status_code == 304
     print("wallet:", wallet.active, "active,", wallet.pending, "pending; asked again: 304")
+
+    quote = done(quote_order.sync(client=app, body=QuoteRequest(currency="USD", amount="42.50")))
+    assert quote.spendable.points == wallet.active and quote.spendable.limited_by is SpendingLimit.BALANCE
+    print("quoted:", quote.earned.points, "points to earn, of", quote.spendable.points, "that may pay", quote.spendable.value)
 
     refused = redeem_points.sync(
         client=app, body=RedemptionRequest(points=wallet.active + 1), idempotency_key=key()

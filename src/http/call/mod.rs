@@ -71,7 +71,7 @@ impl Call {
 
     /// Does it change anything?
     pub fn writes(&self) -> bool {
-        self.verb != Verb::Get
+        matches!(self.verb, Verb::Patch | Verb::Post)
     }
 
     /// Does it answer what the ledger holds, so that it matters how far behind a standby is?
@@ -104,11 +104,13 @@ impl std::fmt::Debug for Call {
     }
 }
 
-/// The method of a call.
+/// What a call does, and by which method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
     /// Reads. `HEAD` is taken too.
     Get,
+    /// Asks with a body, and changes nothing: `POST`, since what is asked does not fit into an address.
+    Ask,
     /// Changes what is there.
     Patch,
     /// Adds something, or makes something happen.
@@ -116,12 +118,12 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// As it is written.
+    /// The method, as it is written.
     pub fn name(self) -> &'static str {
         match self {
             Verb::Get => "GET",
             Verb::Patch => "PATCH",
-            Verb::Post => "POST",
+            Verb::Ask | Verb::Post => "POST",
         }
     }
 }

@@ -7,13 +7,17 @@ use utoipa::openapi::schema::{Array, ArrayItems, KnownFormat, Object, Schema, Sc
 
 use super::super::call::forms;
 
+/// Those of an order, posted or not.
+const ORDER: &[(&str, &str)] = &[("amount", forms::MONEY), ("discount", forms::MONEY), ("currency", forms::CURRENCY)];
+
 /// The pattern of each field of a schema, or of the schema itself where no field is named.
-const FORMS: [(&str, &[(&str, &str)]); 24] = [
+const FORMS: [(&str, &[(&str, &str)]); 25] = [
     ("MemberId", &[("", forms::ID)]),
     ("RedemptionId", &[("", forms::ID)]),
     ("TransferId", &[("", forms::ID)]),
     ("Quantity", &[("", forms::QUANTITY)]),
-    ("OrderRequest", &[("amount", forms::MONEY), ("discount", forms::MONEY), ("currency", forms::CURRENCY)]),
+    ("OrderRequest", ORDER),
+    ("QuoteRequest", ORDER),
     (
         "Item",
         &[("sku", forms::TEXT), ("category", forms::TEXT), ("unit_price", forms::UNIT_PRICE), ("amount", forms::MONEY)],
@@ -60,10 +64,12 @@ const FORMS: [(&str, &[(&str, &str)]); 24] = [
 /// Gives every text its form.
 pub fn add(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
     schemas.values_mut().for_each(date);
-    if let Some(RefOr::T(Schema::Object(order))) = schemas.get_mut("OrderRequest")
-        && let Some(RefOr::T(Schema::Array(redemptions))) = order.properties.get_mut("redemption_ids")
-    {
-        redemptions.unique_items = true;
+    for name in ["OrderRequest", "QuoteRequest"] {
+        if let Some(RefOr::T(Schema::Object(order))) = schemas.get_mut(name)
+            && let Some(RefOr::T(Schema::Array(redemptions))) = order.properties.get_mut("redemption_ids")
+        {
+            redemptions.unique_items = true;
+        }
     }
     for (name, fields) in FORMS {
         let schema = schemas.get_mut(name).unwrap_or_else(|| panic!("{name} is no schema"));

@@ -4,8 +4,9 @@ use super::super::code::Code;
 use super::problem;
 
 /// What calls belong to, in the order of the document.
-pub const TAGS: [(&str, &str); 12] = [
+pub const TAGS: [(&str, &str); 13] = [
     ("orders", "Orders become points. For the checkout."),
+    ("quotes", "What would come of an order, without any effect. For the app and the checkout."),
     ("redemptions", "Points are spent, or held to be. For the checkout and the app."),
     ("rewards", "What points can be redeemed for. For the app and the operator."),
     ("adjustments", "Corrections of wallets. For the operator and finance."),
@@ -57,24 +58,25 @@ next page, to be sent with the same other parameters, and null on the last. What
 
 ## An order that points pay in part
 
-1. `POST /v1/redemptions` with `points`, `order_amount` and `hold` sets the points aside and says what they pay.
-2. `POST /v1/orders` with `redemption_ids` captures them with the order; the rest of the amount earns. A cart that is \
+1. `POST /v1/quotes` says how many points may pay the cart, and what it would earn. It changes nothing.
+2. `POST /v1/redemptions` with `points`, `order_amount` and `hold` sets the points aside and says what they pay.
+3. `POST /v1/orders` with `redemption_ids` captures them with the order; the rest of the amount earns. A cart that is \
    given up is voided, or its hold lapses. A cart that shrank is captured in part before, with the `order_id`.
-3. `POST /v1/orders/{order_id}/refunds`, in as many parts as you like, reverses what the order earned and brings back \
+4. `POST /v1/orders/{order_id}/refunds`, in as many parts as you like, reverses what the order earned and brings back \
    what paid it, both for the share refunded.
 
 ## Tokens
 
 A client's token reaches what its scopes open. A member's token, with the scope `me` and the claim `member`, reads and \
 spends for that member alone: it reads its profile, wallet, entries, lots, redemptions, donations and transfers, and \
-the rewards and causes; it redeems, donates, gives and answers offers, and voids the holds that it made itself for no \
-order. Whatever is another member's looks like what is not there.
+the rewards and causes; it asks for quotes, redeems, donates, gives and answers offers, and voids the holds that it \
+made itself for no order. Whatever is another member's looks like what is not there.
 
 ## Standbys
 
-A service may read a standby of the database and write nothing. It answers every call that reads, and says in \
-`Accrue-Replica-Lag` by how many seconds the standby was behind, a moment ago. Whatever would change something gets 503 \
-`read_only`: send it to a service that writes.
+A service may read a standby of the database and write nothing. It answers every call that reads, and quotes, and \
+says in `Accrue-Replica-Lag` by how many seconds the standby was behind, a moment ago. Whatever would change something \
+gets 503 `read_only`: send it to a service that writes.
 
 ## Limits
 
@@ -83,7 +85,7 @@ every answer to that tells whether there is such a customer. An address may send
 issued for this service; a good token from the same address passes all the same. A service can be set otherwise. Beyond that the answer is 429, \
 with `Retry-After` in seconds. Clients' tokens have no limit.
 
-A body has at most 64 KiB, with items (orders, refunds) 1 MiB, a programme 256 KiB. Bodies are sent as they are: any `Content-Encoding` but `identity` is refused with 415. A request must arrive whole \
+A body has at most 64 KiB, with items (orders, quotes, refunds) 1 MiB, a programme 256 KiB. Bodies are sent as they are: any `Content-Encoding` but `identity` is refused with 415. A request must arrive whole \
 within 10 seconds; a connection that breaks these bounds, or does not read its answer, is closed.
 
 Answers lie in no cache (`Cache-Control: no-store`). To poll, keep the last answer and its `ETag`, and send that as \

@@ -26,7 +26,7 @@ pub fn document() -> OpenApi {
         let method = match call.verb {
             Verb::Get => HttpMethod::Get,
             Verb::Patch => HttpMethod::Patch,
-            Verb::Post => HttpMethod::Post,
+            Verb::Ask | Verb::Post => HttpMethod::Post,
         };
         let item = PathItem::new(method, operation::operation(call));
         match paths.paths.get_mut(call.path) {
