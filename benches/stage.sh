@@ -84,6 +84,21 @@ run() {
     return "$status"
 }
 
+# As `run`, and sets `peak` to the megabytes of memory that the program took at its height.
+watched() {
+    local status=0 seen
+    peak=0
+    "$@" &
+    load=$!
+    while seen=$(grep -s '^VmHWM' "/proc/$load/status"); do
+        peak=$(awk '{ printf "%.0f", $2 / 1024 }' <<<"$seen")
+        sleep 0.01
+    done
+    wait "$load" || status=$?
+    load=
+    return "$status"
+}
+
 # start SAYS ARGUMENTS…: starts the service on $data and waits until it has said SAYS with its address. Sets $url.
 start() {
     local says=$1
@@ -283,7 +298,9 @@ awards() {
 verify() {
     local began
     began=$(milliseconds)
-    run "$accrue" --log error verify --data-dir "$data" >"$work/verify" 2>&1 || die "the ledger is wrong: $(cat "$work/verify")"
+    watched "$accrue" --log error verify --data-dir "$data" >"$work/verify" 2>&1 || die "the ledger is wrong: $(cat "$work/verify")"
     cat "$work/verify"
-    awk -v ms=$(($(milliseconds) - began)) 'BEGIN { printf "verify:  exit 0 in %.1f s, beside the running service\n", ms / 1000 }'
+    awk -v ms=$(($(milliseconds) - began)) -v mb="$peak" 'BEGIN {
+        printf "verify:  exit 0 in %.1f s and %d MB, beside the running service\n", ms / 1000, mb
+    }'
 }
