@@ -1,7 +1,7 @@
 //! Accrue: the membership, points and referral ledger that an online shop runs beside its checkout.
 //!
 //! Three clients call it. The **checkout service** posts orders and refunds, and takes points at payment; the **mobile
-//! app** shows balances and history, redeems, gives and donates;
+//! app** shows balances, tier and history, redeems, gives and donates;
 //! **finance** audits the ledger and its export. Accrue is the book of record for points: what it has acknowledged is on
 //! disk, once, for good, and anyone can check that nobody changed it.
 //!
@@ -56,6 +56,8 @@
 //! | forfeit (a member leaves) | [`domain::movement::membership`] | `member.closed` |
 //! | activate, expire, lapse | [`domain::decide`] | `points.activated`, `points.expired`, `*.lapsed` |
 //!
+//! A member's tier moves no points: `tier.*`, see below.
+//!
 //! An entry states in its payload what it changes besides points, whole, as it is afterwards ([`domain::member::fact`]):
 //! the record, the refund. Only what becomes of a refund's claim follows from the postings: what leaves `held` for
 //! `issuance` pays it, and what leaves it otherwise may let it go. [`domain::member::Member::apply`] takes postings, lots
@@ -69,6 +71,30 @@
 //! A *quote* ([`domain::movement::quote`]) is no movement: what would come of an order is decided by the same function as
 //! the order, on a copy of the member that [`read::quotes`] loads and that is dropped. No lane hears of it, and of a visitor,
 //! who is no member, nothing is read at all.
+//!
+//! # Tiers
+//!
+//! A programme may have *levels* ([`domain::program::tiers`]), which members reach by what they spend, or how often they
+//! order, in a period. What an order counts is what was paid in money, less refunds, when it occurred. The order that reaches
+//! a level raises its member in the same transaction (`tier.upgraded`); a tier is kept until its term and grace end, and then
+//! decided anew by settling, at that instant (`tier.renewed`, `tier.downgraded`).
+//!
+//! Between two decisions by time a tier is a function of the orders and refunds that had occurred, not of the order in which
+//! they arrived ([`domain::tier`]). What arrives when a term's end has acted counts in the sums of its period from then on,
+//! and changes nothing of what was decided. So a history is imported in the order in which it occurred.
+//!
+//! An award looks at no other order: the sums of the period stand with the wallet. In a period with fixed ends they are
+//! right by themselves. Those of a rolling one are an upper bound, and the member's orders are read where it reaches a level,
+//! as they are for a first order, one that arrives late, a refund to a member who has risen, and a term that ends. An entry
+//! about a tier states it whole, as one about a record does.
+//!
+//! An operator may give a tier until a time (`tier.assigned`): it is the least that the member has until then, and what follows
+//! from the orders goes on beneath it. The code of the tier that a member has stands with the wallet, so that a wallet is one
+//! row, and how many members of a journal have a tier is counted where it changes.
+//!
+//! A version of the programme that has other tiers takes hold of a member with its next order or at the end of its term. Nobody
+//! loses a tier by it before the term ends; a level that it has no more becomes the next lower one. Suspended members keep
+//! their tiers, and terms go on; who has left has none.
 //!
 //! # What something new costs
 //!

@@ -18,12 +18,13 @@ const MAY_USE: [(&str, &[&str]); 9] = [
 ];
 
 /// The rooms of the rules from the bottom up; those on one floor do not know each other.
-const FLOORS: [&[&str]; 9] = [
+const FLOORS: [&[&str]; 10] = [
     &["digest", "ids", "money", "time"],
     &["fields", "sandbox"],
     &["external_id", "journal", "quantity"],
     &["refusal"],
     &["program", "record"],
+    &["tier"],
     &["member"],
     &["decide"],
     &["movement"],
@@ -51,6 +52,7 @@ const HTTP_FLOORS: [&[&str]; 13] = [
         "refunds",
         "rewards",
         "statements",
+        "tiers",
         "transfers",
     ],
     &["table"],

@@ -304,7 +304,7 @@ fn a_bad_programme_is_refused_whole_with_every_fault() {
         document["time_zone"] = json!("Mars/Olympus");
         document["earning"]["rounding"] = json!("sideways");
         document["earning"]["pending"] = json!("14 days");
-        document["tiers"] = json!([]);
+        document["stars"] = json!([]);
         let version = json!({ "effective_at": "2026-03-10T13:00:00", "document": document });
         let answer = app.operator().post_keyed("/v1/program/versions", "k-1", &version);
         assert_faults(
@@ -314,7 +314,7 @@ fn a_bad_programme_is_refused_whole_with_every_fault() {
                 ("/document/time_zone", "wrong_form"),
                 ("/document/earning/rounding", "not_one_of"),
                 ("/document/earning/pending", "wrong_form"),
-                ("/document/tiers", "unknown"),
+                ("/document/stars", "unknown"),
             ],
         );
     });

@@ -13,7 +13,7 @@ use diesel::PgConnection;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::support::{Database, PROGRAM, Place, sql};
+use crate::support::{DEMO, Place, sql};
 
 /// How often it is killed, unless `ACCRUE_CRASHES` says otherwise.
 const CRASHES: u32 = 20;
@@ -31,7 +31,7 @@ fn an_import_that_is_killed_twenty_times_ends_as_one_that_was_not() {
     let crashes = setting("ACCRUE_CRASHES", CRASHES);
     let mut random = StdRng::seed_from_u64(1_997);
     let place = Place::new();
-    place.file("program.toml", PROGRAM);
+    place.file("program.toml", DEMO);
     // The last purchase was a week ago: some points are pending, some active, some expired.
     let today = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 86_400;
     let shift = (today - LAST_PURCHASE - 7).to_string();
@@ -54,15 +54,16 @@ fn an_import_that_is_killed_twenty_times_ends_as_one_that_was_not() {
     println!("killed {crashes} times, the last time after {written} entries; then: {}", last.out);
     place.run(&["verify"]).expect(0);
 
-    let whole = Database::new();
-    let url = whole.service_url();
-    let output = place.command(&import).env("DATABASE_URL", &url).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
+    let other = Place::new();
+    other.file("program.toml", DEMO);
+    other.run(&import).expect(0);
 
-    let config = ClusterConfig { data_dir: place.data_dir(), durability: Durability::Full, binaries: None };
-    let access = Access::open(&config).unwrap();
-    let mut crashed = connect::plain(&access.owner_url("accrue")).unwrap();
-    let mut whole = whole.owner();
+    let [(_crashed, mut crashed), (_whole, mut whole)] = [&place, &other].map(|place| {
+        let config = ClusterConfig { data_dir: place.data_dir(), durability: Durability::Full, binaries: None };
+        let access = Access::open(&config).unwrap();
+        let owner = connect::plain(&access.owner_url("accrue")).unwrap();
+        (access, owner)
+    });
     for (what, query) in TOTALS {
         let query = query.replace("{today}", &format!("(timestamptz 'epoch' + {today} * interval '1 day')"));
         let (crashed, whole) = (sql::texts(&mut crashed, &query), sql::texts(&mut whole, &query));
@@ -91,11 +92,11 @@ fn count(connection: &mut PgConnection, table: &str) -> i64 {
     sql::number(connection, &format!("SELECT count(*) FROM {table}"))
 }
 
-const TOTALS: [(&str, &str); 4] = [
+const TOTALS: [(&str, &str); 5] = [
     (
         "entries by kind",
         "SELECT concat_ws(' ', kind, count(*)) FROM entry
-         WHERE kind NOT IN ('points.activated', 'points.expired') GROUP BY kind ORDER BY kind",
+         WHERE kind NOT IN ('points.activated', 'points.expired', 'tier.renewed', 'tier.downgraded') GROUP BY kind ORDER BY kind",
     ),
     (
         "orders and points",
@@ -107,6 +108,12 @@ const TOTALS: [(&str, &str); 4] = [
         "SELECT concat_ws(' ', p.external_id, o.order_id, e.effective_at AT TIME ZONE 'UTC',
              e.payload::json -> 'order' ->> 'amount')
          FROM orders o JOIN entry e USING (journal, seq) JOIN member_profile p ON p.member = o.member ORDER BY o.order_id",
+    ),
+    (
+        "tiers by customer",
+        "SELECT concat_ws(' ', p.external_id, e.payload::json -> 'standing' -> 'rank')
+         FROM entry e JOIN member_profile p ON p.member = e.member WHERE e.kind = 'tier.upgraded'
+         ORDER BY p.external_id, e.seq",
     ),
     // What each customer has at instants before, among and after the lots' own, whenever it was written.
     (

@@ -38,5 +38,6 @@ mod sandbox;
 mod standby;
 mod support;
 mod sweeper;
+mod tiers;
 mod transfers;
 mod wallet;

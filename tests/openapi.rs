@@ -118,7 +118,8 @@ fn resolve<'d>(document: &'d Value, schema: &'d Value) -> &'d Value {
     }
 }
 
-// The properties of an object and which of them are required, over all its parts; none if it is another schema.
+// The properties of an object and which of them are required, over all its parts; none if it is another schema. One
+// whose names are data has no properties to ask for.
 fn object(document: &Value, schema: &Value) -> Option<(Map<String, Value>, BTreeSet<String>)> {
     if let Some(parts) = schema["allOf"].as_array() {
         let parts = parts.iter().filter_map(|part| object(document, part));
@@ -134,7 +135,8 @@ fn object(document: &Value, schema: &Value) -> Option<(Map<String, Value>, BTree
     }
     let required = resolved["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let properties = || resolved["properties"].as_object().cloned().unwrap_or_default();
-    (resolved["type"] == "object").then(|| (properties(), required.map(str::to_owned).collect()))
+    let has_properties = resolved["type"] == "object" && !resolved["additionalProperties"].is_object();
+    has_properties.then(|| (properties(), required.map(str::to_owned).collect()))
 }
 
 /// What a body of a schema looks like when every object in it is there and every simple field is not, and which required

@@ -304,7 +304,7 @@ impl Journal {
     // Orders and refunds count once (invariant 4).
     fn note(&mut self, seq: i64, member: MemberId, fact: &Fact) -> Result<(), Fault> {
         let known = match fact {
-            Fact::Order(order) => self.orders.insert(order.order_id.clone(), (seq, member)).is_some(),
+            Fact::Order(order, _) => self.orders.insert(order.order_id.clone(), (seq, member)).is_some(),
             Fact::Refund(refund) => {
                 let key = (refund.order_id.clone(), refund.refund_id.clone());
                 self.refunds.insert(key, RefundSeen { seq, member, refund: refund.clone() }).is_some()

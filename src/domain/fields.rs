@@ -27,6 +27,7 @@ mod parsers;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -34,8 +35,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use parsers::{
-    above_zero, amount, boolean, date, decimal, integer, integer_in_text, lasting_period, one_of, parsed, string,
-    time_zone, timestamp, uuid, word,
+    LANGUAGE_TAG, MAX_LANGUAGE_TAG, above_zero, amount, boolean, date, decimal, integer, integer_in_text, language_tag,
+    lasting_period, one_of, parsed, string, time_zone, timestamp, uuid, word,
 };
 
 /// At most so many faults are reported for one document or body.
@@ -226,8 +227,43 @@ impl<'a> Fields<'a> {
         self.list(name, length, parse)
     }
 
-    /// Reports what the fields together get wrong, at the field `name`.
+    /// An object that must be there, whose names are data as well, such as texts by language: as many simple values as
+    /// `length` allows, under names in which `check` finds nothing wrong.
+    pub fn map<T>(
+        &mut self,
+        name: &'static str,
+        length: RangeInclusive<usize>,
+        check: impl Fn(&str) -> Result<(), Wrong>,
+        mut parse: impl FnMut(&Value) -> Result<T, Wrong>,
+    ) -> Option<BTreeMap<String, T>> {
+        let value = self.demand(name)?;
+        let Some(entries) = value.as_object() else {
+            self.fault(name, Wrong::new("wrong_type", "must be an object"));
+            return None;
+        };
+        if !length.contains(&entries.len()) {
+            let (least, most) = length.into_inner();
+            self.fault(name, Wrong::new("wrong_length", format!("must have {least} to {most} entries")));
+            return None;
+        }
+        let path = self.path_of(name);
+        let read = entries.iter().map(|(key, value)| match check(key).and_then(|()| parse(value)) {
+            Ok(read) => Some((key.clone(), read)),
+            Err(wrong) => {
+                report(self.faults, pointer(&path, &shortened(key)), wrong);
+                None
+            }
+        });
+        // Each entry is read before one that has a fault spoils the whole.
+        let read: Vec<Option<(String, T)>> = read.collect();
+        read.into_iter().collect()
+    }
+
+    /// Reports what the fields together get wrong, at the field `name`. What is no object has no fields that could.
     pub fn fault(&mut self, name: &'static str, wrong: Wrong) {
+        if self.object.is_none() {
+            return;
+        }
         let path = self.path_of(name);
         report(self.faults, path, wrong);
     }

@@ -21,4 +21,5 @@ pub mod quantity;
 pub mod record;
 pub mod refusal;
 pub mod sandbox;
+pub mod tier;
 pub mod time;

@@ -24,6 +24,19 @@ refusals! {
     /// No such member, or not one that the caller may know of.
     #[error("there is no such member; enrol the customer first, then send this again")]
     MemberNotFound => NotFound "No such member",
+    /// The programme has no tiers.
+    #[error("the programme has no tiers")]
+    NoTiers => NotFound "The programme has no tiers",
+    /// The programme has no tier of that code.
+    #[error("the programme has no tier {tier}")]
+    UnknownTier {
+        /// The code that was asked for.
+        #[schema(max_length = 32)]
+        tier: String,
+    } => Unprocessable "No such tier",
+    /// The assignment would be over before it begins.
+    #[error("until is not in the future; an assignment ends after now")]
+    AssignmentEndsInPast => Unprocessable "The assignment ends in the past",
     /// The natural key of an order is taken by another order.
     #[error("order {order_id} was posted before with other content; an order is posted once")]
     OrderConflict {

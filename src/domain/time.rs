@@ -12,7 +12,7 @@ mod tests;
 
 use chrono::{DateTime, Datelike, SecondsFormat, Timelike, Utc};
 
-pub use calendar::local_midnight;
+pub use calendar::{local_midnight, year_before};
 pub use period::{Period, PeriodFault};
 pub use span::{SpanFault, parse_span};
 

@@ -47,6 +47,7 @@ pub mod spans;
 mod statements;
 pub mod strict_json;
 pub mod table;
+mod tiers;
 mod transfers;
 mod unparsed;
 

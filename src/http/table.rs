@@ -6,11 +6,11 @@ use std::sync::LazyLock;
 use super::call::Call;
 use super::{
     adjustments, causes, donations, ledger, lots, members, memberships, operations, orders, programs, quotes,
-    redemptions, refunds, rewards, sandbox, statements, transfers,
+    redemptions, refunds, rewards, sandbox, statements, tiers, transfers,
 };
 
 /// The calls of each resource, in the order in which the document lists what they belong to.
-pub const RESOURCES: [&[Call]; 17] = [
+pub const RESOURCES: [&[Call]; 18] = [
     orders::CALLS,
     refunds::CALLS,
     quotes::CALLS,
@@ -21,6 +21,7 @@ pub const RESOURCES: [&[Call]; 17] = [
     memberships::CALLS,
     statements::CALLS,
     lots::CALLS,
+    tiers::CALLS,
     causes::CALLS,
     donations::CALLS,
     transfers::CALLS,

@@ -31,9 +31,10 @@ mod naive;
 mod spendable;
 
 /// Every refusal that the model knows.
-const ANSWERS: [&str; 49] = [
+const ANSWERS: [&str; 52] = [
     "active_in_future",
     "amount_over_limit",
+    "assignment_ends_in_past",
     "capture_over_held",
     "cause_not_found",
     "cause_not_open",
@@ -51,6 +52,7 @@ const ANSWERS: [&str; 49] = [
     "member_closed",
     "member_hold_too_long",
     "member_suspended",
+    "no_tiers",
     "occurred_in_future",
     "order_conflict",
     "order_not_found",
@@ -81,10 +83,11 @@ const ANSWERS: [&str; 49] = [
     "transfer_over_daily_limit",
     "transfer_over_limit",
     "transfer_state_conflict",
+    "unknown_tier",
 ];
 
 /// How many operations there are, but for the publication of programmes.
-const OPERATIONS: usize = 21;
+const OPERATIONS: usize = 22;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(4_000), ..ProptestConfig::default() })]
@@ -310,6 +313,7 @@ fn sum(journal: &Journal) -> i128 {
 fn wallet(member: &Member) -> Wallet {
     Wallet {
         status: member.status.name(),
+        tier: member.tier().map(ToOwned::to_owned),
         active: member.balances.active,
         pending: member.balances.pending,
         held: member.balances.held,

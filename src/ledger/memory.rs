@@ -55,9 +55,10 @@ impl Memory {
             self.members.clear();
         }
         for member in members {
-            let due_beyond = member.next_due_at();
-            let Member { id, status, joined_at, balances, lifetime, claimed, .. } = member;
-            let member = Member { status, balances, lifetime, claimed, due_beyond, ..Member::new(id, joined_at) };
+            let due_beyond = member.points_due_at();
+            let Member { id, status, joined_at, balances, lifetime, claimed, standing, spending, .. } = member;
+            let new = Member { standing, spending, orders_since: None, ..Member::new(id, joined_at) };
+            let member = Member { status, balances, lifetime, claimed, due_beyond, ..new };
             self.members.insert(id, member);
         }
     }

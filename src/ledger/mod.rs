@@ -37,8 +37,8 @@ use uuid::Uuid;
 
 pub use self::answer::{Answer, Key, NaturalKey, NoAnswer, Outcome};
 pub use self::command::{
-    AnswerTransfer, Asked, ChangeMembership, ChangeProfile, ChangeRedemption, ChangeReward, Command, Enrol, EnrolWith,
-    First, Publish, RedemptionChange, Settle,
+    AnswerTransfer, Asked, AssignTier, ChangeMembership, ChangeProfile, ChangeRedemption, ChangeReward, Command, Enrol,
+    EnrolWith, First, Publish, RedemptionChange, Settle,
 };
 pub use self::failure::Failure;
 use self::health::Health;

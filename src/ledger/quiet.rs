@@ -27,6 +27,7 @@ use super::memory::Memory;
 use super::request::Request;
 use super::transaction::Here;
 use super::write::{self, Before, Place};
+use crate::domain::decide;
 use crate::domain::member::Member;
 use crate::domain::time::Timestamp;
 use crate::load::{self, Needs, State};
@@ -65,10 +66,12 @@ pub fn decide_and_write(
         let Some(now) = here.clock.present(estimate, head.recorded_at) else { break };
         let mut state = State { members: memory.recall(&needs.members), ..State::default() };
         load::rows(connection, here.journal, &needs, &mut state)?;
-        if !state.members.values().all(|member| is_calm(member, now)) {
+        let programs = here.programs.fresh(connection, now)?;
+        let by_sums =
+            |member: &Member| decide::orders_wanted(member, needs.coming.get(&member.id), &programs, now).is_none();
+        if !state.members.values().all(|member| is_calm(member, now) && by_sums(member)) {
             break;
         }
-        let programs = here.programs.fresh(connection, now)?;
         let before = Before::of(&state);
         let mut batch = Batch {
             state,
@@ -120,7 +123,7 @@ fn have_one_id(requests: &[&Request]) -> bool {
 
 // Does a decision need nothing of the member but its row? Nothing is due, and no refund looks to what is held.
 fn is_calm(member: &Member, now: Timestamp) -> bool {
-    let is_due = member.due_beyond.is_some_and(|due_at| due_at <= now);
+    let is_due = member.next_due_at().is_some_and(|due_at| due_at <= now);
     !is_due && !member.may_have_claims()
 }
 

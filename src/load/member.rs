@@ -11,6 +11,7 @@ use super::{Unloadable, of_journal};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::member::{Balances, Lifetime, Member};
 use crate::domain::movement::enrolment::Profile;
+use crate::domain::tier::{Spending, Standing};
 use crate::domain::time::Timestamp;
 use crate::postgres::clock::programme_present;
 use crate::postgres::statement::statement;
@@ -18,7 +19,8 @@ use crate::postgres::statement::statement;
 /// The columns of a [`WalletRow`] in SQL, of the table `wallet` as `w`.
 macro_rules! wallet_columns {
     () => {
-        "w.active, w.pending, w.held, w.debt, w.lifetime_earned, w.lifetime_spent, w.claimed, w.next_due_at"
+        "w.active, w.pending, w.held, w.debt, w.lifetime_earned, w.lifetime_spent, w.claimed, w.next_due_at,
+             w.points_due_at, w.spending, w.tier"
     };
 }
 
@@ -27,18 +29,21 @@ pub(crate) use wallet_columns;
 /// The columns of a [`MemberRow`] in SQL, of the tables `member` as `m` and `wallet` as `w`.
 macro_rules! member_columns {
     () => {
-        concat!("m.id, m.status, m.joined_at, ", $crate::load::wallet_columns!())
+        concat!("m.id, m.status, m.joined_at, m.standing, ", $crate::load::wallet_columns!())
     };
 }
 
 /// A member's row and its wallet's, as every statement that loads one has them: who it is, and the wallet.
-pub type MemberRow = ((Uuid, String, DateTime<Utc>), WalletRow);
+pub type MemberRow = ((Uuid, String, DateTime<Utc>, Option<String>), WalletRow);
 
-/// A wallet's row: the balances, the sums and claims, and when something next falls due.
-pub type WalletRow = ((i64, i64, i64, i64), (i64, i64, i64), Option<DateTime<Utc>>);
+/// A wallet's row: the balances, the sums and claims, when something next falls due and when some of its points do, what
+/// the member's orders come to, and its tier.
+pub type WalletRow = ((i64, i64, i64, i64), (i64, i64, i64), Dues, Option<String>, Option<String>);
+
+type Dues = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
 
 /// What stands in a wallet's row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wallet {
     /// The points.
     pub balances: Balances,
@@ -48,13 +53,21 @@ pub struct Wallet {
     pub claimed: i64,
     /// When something next falls due.
     pub next_due_at: Option<Timestamp>,
+    /// When some of its points next fall due.
+    pub points_due_at: Option<Timestamp>,
+    /// What the member's orders come to, as it is stored; none before the programme had tiers.
+    pub spending: Option<String>,
+    /// The code of the member's tier.
+    pub tier: Option<String>,
 }
 
 impl From<WalletRow> for Wallet {
     fn from(row: WalletRow) -> Self {
-        let ((active, pending, held, debt), (earned, spent, claimed), next_due_at) = row;
+        let ((active, pending, held, debt), (earned, spent, claimed), (next_due_at, points_due_at), spending, tier) =
+            row;
         let lifetime = Lifetime { lifetime_earned: earned, lifetime_spent: spent };
-        Self { balances: Balances { active, pending, held, debt }, lifetime, claimed, next_due_at }
+        let balances = Balances { active, pending, held, debt };
+        Self { balances, lifetime, claimed, next_due_at, points_due_at, spending, tier }
     }
 }
 
@@ -99,14 +112,19 @@ pub fn member(row: MemberRow) -> Result<Member, Unloadable> {
 }
 
 fn read(row: MemberRow) -> Option<Member> {
-    let ((id, status, joined_at), wallet) = row;
-    let Wallet { balances, lifetime, claimed, next_due_at } = wallet.into();
+    let ((id, status, joined_at, standing), wallet) = row;
+    let Wallet { balances, lifetime, claimed, points_due_at, spending, .. } = wallet.into();
+    let standing: Option<Standing> = standing.map(|text| serde_json::from_str(&text)).transpose().ok()?;
+    let spending: Option<Spending> = spending.map(|text| serde_json::from_str(&text)).transpose().ok()?;
     Some(Member {
         status: status.parse().ok()?,
         balances,
         lifetime,
         claimed,
-        due_beyond: next_due_at,
+        standing,
+        spending,
+        orders_since: None,
+        due_beyond: points_due_at,
         ..Member::new(MemberId::try_from(id).ok()?, joined_at)
     })
 }
@@ -127,10 +145,13 @@ fn load_profiles(
 }
 
 // The types of a `MemberRow` in SQL.
-type MemberColumns = ((SqlUuid, Text, Timestamptz), WalletColumns);
+type MemberColumns = ((SqlUuid, Text, Timestamptz, Nullable<Text>), WalletColumns);
 
 /// The types of a [`WalletRow`] in SQL.
-pub type WalletColumns = ((BigInt, BigInt, BigInt, BigInt), (BigInt, BigInt, BigInt), Nullable<Timestamptz>);
+pub type WalletColumns =
+    ((BigInt, BigInt, BigInt, BigInt), (BigInt, BigInt, BigInt), DueColumns, Nullable<Text>, Nullable<Text>);
+
+type DueColumns = (Nullable<Timestamptz>, Nullable<Timestamptz>);
 
 statement! {
     LoadMember { journal: JournalId => SmallInt, member: Uuid => SqlUuid } -> (MemberColumns, Timestamptz),

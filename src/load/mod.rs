@@ -10,6 +10,7 @@
 //! and a partial one is good for one statement alone. The planner sees a new table as empty, and a plan that it chose then
 //! is kept while the table grows: given the choice it reads a whole index for a batch of one. A test reads all plans.
 
+mod counting;
 mod lots;
 mod member;
 mod needs;
@@ -23,6 +24,7 @@ use std::collections::BTreeSet;
 use diesel::PgConnection;
 use uuid::Uuid;
 
+pub use self::counting::orders as counted_orders;
 pub(crate) use self::member::wallet_columns;
 pub use self::member::{MemberRow, Wallet, WalletColumns, WalletRow, load as rows, member, one, present};
 pub use self::needs::Needs;
@@ -110,6 +112,9 @@ pub fn stand(
         records::claiming(connection, *journal, state)?.attach(state);
         let due = lots::due_members(state, *journal, around.now);
         records::due(connection, *journal, due, around.now)?.attach(state);
+    }
+    for journal in journals {
+        counting::load(connection, *journal, around, needs, state)?;
     }
     program::counters(connection, around.aim, needs, state)?;
     program::rewards(connection, needs, state)?;

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
+use crate::domain::decide::Coming;
 use crate::domain::ids::{JournalId, MemberId, RedemptionId};
+use crate::domain::movement::order::Order;
 use crate::domain::movement::reward::RewardTerms;
 use crate::domain::record::order::OrderRecord;
 
@@ -23,6 +25,8 @@ pub struct Needs {
     pub all_points: BTreeSet<MemberId>,
     /// Orders that are posted now: what they earn is not known yet.
     pub posted: BTreeSet<String>,
+    /// What is going to happen to members that may change their tiers.
+    pub coming: BTreeMap<MemberId, Coming>,
     /// Orders that are refunded, with whose they are.
     pub refunded: BTreeMap<String, MemberId>,
     /// Records, each with its journal.
@@ -40,11 +44,19 @@ pub struct Needs {
 impl Needs {
     /// Is nothing needed but the rows of members? Orders that are posted need nothing to be there.
     pub fn are_plain(&self) -> bool {
-        let Self { members: _, posted: _, profiles, points, pending, all_points, refunded, .. } = self;
+        let Self { members: _, posted: _, coming: _, profiles, points, pending, all_points, refunded, .. } = self;
         let Self { records, givers, rewards, redeemers, causes, .. } = self;
         let of_members = profiles.is_empty() && points.is_empty() && pending.is_empty() && all_points.is_empty();
         let named = refunded.is_empty() && records.is_empty() && rewards.is_empty() && causes.is_empty();
         of_members && named && givers.is_empty() && redeemers.is_empty()
+    }
+
+    /// An order of a member, posted now.
+    pub fn order(&mut self, order: &Order) {
+        self.members.insert(order.member_id);
+        self.posted.insert(order.order_id.clone());
+        self.redemptions(&order.redemption_ids);
+        self.coming.entry(order.member_id).or_default().orders.push((order.occurred_at, order.amount));
     }
 
     /// Active points that may be taken of a member, besides those that others take.

@@ -24,6 +24,7 @@ pub mod redemptions;
 pub mod refunds;
 pub mod rewards;
 pub mod route;
+pub mod tiers;
 pub mod transfers;
 pub mod verify;
 pub mod wallet;

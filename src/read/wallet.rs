@@ -13,7 +13,9 @@ use super::members::{self, Settled};
 use super::{ReadError, Reader, View};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::member::{Balances, Lifetime, Member};
+use crate::domain::program::ProgramBook;
 use crate::domain::record::lot::Lot;
+use crate::domain::tier::shown::TierName;
 use crate::domain::time::{self, Timestamp};
 use crate::load::{Wallet, WalletColumns, WalletRow, wallet_columns};
 use crate::postgres::clock::programme_present;
@@ -48,6 +50,10 @@ pub struct WalletContents {
     /// The sums since joining.
     #[serde(flatten)]
     pub lifetime: Lifetime,
+    /// The member's tier; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub tier: Option<TierName>,
     /// When active points will expire, the soonest first; at most ten instants. Points that never expire are not among
     /// them.
     pub expiring: Vec<Expiring>,
@@ -101,7 +107,8 @@ pub fn together(view: &mut View<'_>, ids: &BTreeSet<MemberId>) -> Result<BTreeMa
         // While nothing is due, nothing has expired that is listed here.
         let listed = instants.into_iter().flatten().zip(points.into_iter().flatten());
         let expiring = listed.map(|(expires_at, points)| Expiring { points, expires_at }).collect();
-        Ok((id, Seen::Whole(WalletReply { contents: WalletContents::of(wallet, expiring), as_of })))
+        let contents = WalletContents::of(wallet, expiring, view.programs, as_of);
+        Ok((id, Seen::Whole(WalletReply { contents, as_of })))
     });
     wallets.collect()
 }
@@ -111,15 +118,20 @@ pub fn settled(view: &mut View<'_>, id: MemberId) -> Result<Option<WalletReply>,
     view.snapshot(|view| {
         let Some(Settled { member, lots, as_of, .. }) = members::settle(view, id)? else { return Ok(None) };
         let expiring = expiring(view.connection, &member, &lots, as_of)?;
+        let tier = member.tier().map(ToOwned::to_owned);
         let Member { balances, lifetime, claimed, .. } = member;
-        let wallet = Wallet { balances, lifetime, claimed, next_due_at: None };
-        Ok(Some(WalletReply { contents: WalletContents::of(wallet, expiring), as_of }))
+        let wallet =
+            Wallet { balances, lifetime, claimed, next_due_at: None, points_due_at: None, spending: None, tier };
+        let contents = WalletContents::of(wallet, expiring, view.programs, as_of);
+        Ok(Some(WalletReply { contents, as_of }))
     })
 }
 
 impl WalletContents {
-    fn of(Wallet { balances, lifetime, claimed, .. }: Wallet, expiring: Vec<Expiring>) -> Self {
-        Self { balances, claimed: Some(claimed).filter(|points| *points > 0), lifetime, expiring }
+    fn of(wallet: Wallet, expiring: Vec<Expiring>, programs: &ProgramBook, now: Timestamp) -> Self {
+        let Wallet { balances, lifetime, claimed, tier, .. } = wallet;
+        let tier = tier.and_then(|code| programs.level(&code, now)).map(TierName::of);
+        Self { balances, claimed: Some(claimed).filter(|points| *points > 0), lifetime, tier, expiring }
     }
 }
 

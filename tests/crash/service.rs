@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::setting;
-use crate::support::{Answer, Client, PROGRAM, Place, Running, Stderr, sql};
+use crate::support::{Answer, Client, DEMO, Place, Running, Stderr, sql};
 
 /// How often the service is killed, and how often a backend, unless the environment says otherwise.
 const SERVICES: u32 = 50;
@@ -26,7 +26,7 @@ const CALLERS: u64 = 4;
 #[test]
 fn what_was_acknowledged_is_there_once_however_often_service_and_database_are_killed() {
     let place = Place::new();
-    let program = place.file("program.toml", PROGRAM);
+    let program = place.file("program.toml", DEMO);
     let seed = u64::from(setting("ACCRUE_CRASH_SEED", 1_998));
     let mut service = Running::serve(&place, &program);
     let token = place.run(&["token", "--as", "operator", "--ttl", "12h"]).expect(0).out.trim().to_owned();

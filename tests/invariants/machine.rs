@@ -137,13 +137,15 @@ fn expected((outcome, replayed): &(Outcome, bool)) -> Expected {
 }
 
 fn written(owner: &mut PgConnection) -> BTreeMap<MemberId, Wallet> {
-    let wallets = "SELECT concat_ws(' ', id, status, active, pending, held, debt, lifetime_earned, lifetime_spent)
+    let wallets = "SELECT concat_ws(' ', id, status, active, pending, held, debt, lifetime_earned, lifetime_spent,
+                       tier)
                    FROM member JOIN wallet ON wallet.member = member.id";
     let wallet = |row: &String| {
         let words: Vec<&str> = row.split(' ').collect();
         let number = |n: usize| words[n].parse().unwrap();
         let wallet = Wallet {
             status: status(words[1]),
+            tier: words.get(8).map(|&code| code.to_owned()),
             active: number(2),
             pending: number(3),
             held: number(4),
@@ -181,6 +183,7 @@ fn read(app: &App, owner: &mut PgConnection, of: &BTreeMap<MemberId, Wallet>) ->
     let wallet = |(id, read): (MemberId, WalletContents)| {
         let wallet = Wallet {
             status: of[&id].status,
+            tier: read.tier.map(|tier| tier.code),
             active: read.balances.active,
             pending: read.balances.pending,
             held: read.balances.held,

@@ -11,6 +11,7 @@ mod membership;
 mod orders;
 mod refunds;
 mod spending;
+mod tiers;
 mod time;
 
 use std::collections::BTreeMap;
@@ -25,13 +26,14 @@ use accrue::domain::movement::reward::{RewardPatch, RewardTerms};
 use accrue::domain::program::Program;
 use accrue::domain::time::Timestamp;
 use accrue::ledger::{
-    AnswerTransfer, ChangeMembership, ChangeProfile, ChangeRedemption, ChangeReward, Command, Enrol, EnrolWith, First,
-    RedemptionChange, Request, Settle,
+    AnswerTransfer, AssignTier, ChangeMembership, ChangeProfile, ChangeRedemption, ChangeReward, Command, Enrol,
+    EnrolWith, First, RedemptionChange, Request, Settle,
 };
 use uuid::Uuid;
 
 use self::keys::Seen;
 pub use self::orders::Sale;
+use self::tiers::Tier;
 
 /// The most points that a wallet holds, and that anything counts.
 pub const MOST: i64 = (1 << 53) - 1;
@@ -52,6 +54,8 @@ pub struct Expected {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wallet {
     pub status: &'static str,
+    /// The code of the tier.
+    pub tier: Option<String>,
     pub active: i64,
     pub pending: i64,
     pub held: i64,
@@ -78,6 +82,8 @@ pub struct Person {
     pub debt: i64,
     pub earned: i64,
     pub spent: i64,
+    pub joined_at: Timestamp,
+    pub tier: Tier,
     /// The customer and the tags; none once erased.
     pub profile: Option<(String, Option<Vec<String>>)>,
 }
@@ -198,7 +204,7 @@ impl Model {
 
     /// The wallets as they are written down.
     pub fn wallets(&self) -> BTreeMap<MemberId, Wallet> {
-        self.people.iter().map(|(id, person)| (*id, person.wallet())).collect()
+        self.people.iter().map(|(id, person)| (*id, Wallet { tier: self.tier_of(*id), ..person.wallet() })).collect()
     }
 
     /// The wallets as they are now, whatever is written down.
@@ -257,6 +263,7 @@ impl Model {
             Command::Transfer(asked) => self.transfer(asked)?,
             Command::AnswerTransfer(AnswerTransfer(id, reply)) => self.answer(*id, *reply)?,
             Command::Adjust(asked) => self.adjust(asked)?,
+            Command::AssignTier(AssignTier(id, asked)) => self.assign(*id, asked)?,
             Command::DefineReward(asked) => {
                 let goods = Goods { terms: asked.terms.clone(), supplied: asked.stock };
                 self.rewards.insert(request.id, goods);
@@ -378,6 +385,6 @@ impl Person {
     fn wallet(&self) -> Wallet {
         let Person { status, debt, earned, spent, .. } = *self;
         let held = self.lots.iter().map(|lot| lot.held).sum();
-        Wallet { status, active: self.active(), pending: self.pending(), held, debt, earned, spent }
+        Wallet { status, tier: None, active: self.active(), pending: self.pending(), held, debt, earned, spent }
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use accrue::domain::ids::{MemberId, RedemptionId, TransferId};
 use accrue::domain::movement::adjustment::{Adjustment, Reason, Side};
+use accrue::domain::movement::assignment::{self, Assignment};
 use accrue::domain::movement::donation::{CauseTerms, DonationRequest};
 use accrue::domain::movement::enrolment::{Enrolment, ProfileChange};
 use accrue::domain::movement::membership::Change;
@@ -17,8 +18,8 @@ use accrue::domain::quantity::Quantity;
 use accrue::domain::record::items::{Item, RefundItem};
 use accrue::domain::time::Timestamp;
 use accrue::ledger::{
-    AnswerTransfer, ChangeMembership, ChangeProfile, ChangeRedemption, ChangeReward, Command, Enrol, EnrolWith, First,
-    RedemptionChange, Request,
+    AnswerTransfer, AssignTier, ChangeMembership, ChangeProfile, ChangeRedemption, ChangeReward, Command, Enrol,
+    EnrolWith, First, RedemptionChange, Request,
 };
 use chrono::TimeDelta;
 use rust_decimal::Decimal;
@@ -242,6 +243,11 @@ impl Planner<'_> {
                 let reason = Reason::Other;
                 let asked = Adjustment { member_id, points, account, active_at, expires_at, reason, note: None };
                 self.joining(member, joins, First::Adjustment(asked))
+            }
+            Act::Assign { member, tier, ends } => {
+                let tier = ["silver", "gold", "platinum", "bronze"][usize::from(tier)].to_owned();
+                let (until, reason) = (self.model.now + dates(ends), assignment::Reason::Goodwill);
+                AssignTier(self.member(member), Assignment { tier, until, reason }).into()
             }
             Act::Membership { member, change } => {
                 let change = [Change::Suspend, Change::Resume, Change::Close, Change::Erase][usize::from(change)];

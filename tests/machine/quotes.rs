@@ -13,6 +13,9 @@ pub fn agree(quoted: Result<Quote, Rejected>, outcome: &Outcome) {
             let answer: Value = serde_json::from_str(answer).expect("answers are JSON");
             assert_eq!(json!(quoted.earned), answer["earned"]);
             assert_eq!(json!(quoted.paid), answer.get("paid").cloned().unwrap_or_default());
+            let change =
+                quoted.tier.map(|tier| tier.change).filter(|change| change.after.is_some() || change.before.is_some());
+            assert_eq!(json!(change), answer.get("tier").cloned().unwrap_or_default());
             let paid = quoted.paid.map_or(Decimal::ZERO, |paid| paid.value);
             assert_eq!(quoted.amount - paid, quoted.payable);
         }

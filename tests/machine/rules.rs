@@ -31,7 +31,11 @@ pub struct Rules {
     member_hold: Option<&'static str>,
     /// Directly too? And the most points, of one and of a day.
     transfers: Option<(bool, Option<(i64, i64)>)>,
+    tiers: Option<Tiers>,
 }
+
+/// Tiers: the period, the term, the grace, where those go who fall, when refunds count, and what of an order does.
+type Tiers = (&'static str, &'static str, Option<&'static str>, &'static str, &'static str, &'static str);
 
 impl Rules {
     /// The programme that has these rules.
@@ -65,7 +69,27 @@ impl Rules {
                 document["transfers"]["maximum_points_per_day"] = per_day.into();
             }
         }
+        if let Some((period, term, grace, downgrade, refunds, counts)) = self.tiers {
+            let level = |code: &str, factor: &str| json!({ "code": code, "name": { "en": code }, "factor": factor });
+            let mut levels =
+                [("silver", "1"), ("gold", "1.5"), ("platinum", "0.33")].map(|(code, factor)| level(code, factor));
+            levels[0]["orders"] = 2.into();
+            levels[1]["annual_spend"] = "60.00".into();
+            levels[2]["annual_spend"] = "400.00".into();
+            document["tiers"] = json!({
+                "period": period, "term": term, "downgrade": downgrade, "refunds": refunds, "counts": counts,
+                "levels": levels,
+            });
+            if let Some(grace) = grace {
+                document["tiers"]["grace"] = grace.into();
+            }
+        }
         document
+    }
+
+    /// The same with the tiers of another.
+    pub fn with_tiers_of(self, other: &Self) -> Self {
+        Self { tiers: other.tiers, ..self }
     }
 }
 
@@ -85,8 +109,21 @@ pub fn rules() -> impl Strategy<Value = Rules> {
         select(vec![None, Some("1D")]),
         select(vec![Some((true, None)), Some((true, Some((60, 50)))), Some((false, Some((40, 70)))), None]),
     );
-    (earning, spending).prop_map(
-        |((rate, rounding, pending, expiry), (policy, grace, value, share, member_hold, transfers))| Rules {
+    let kept = (
+        select(vec![
+            ("calendar_year", "next_period"),
+            ("calendar_year", "3M_M"),
+            ("membership_year", "next_period"),
+            ("rolling_12_months", "12M"),
+            ("rolling_12_months", "2M_M"),
+        ]),
+        select(vec![None, Some("1M"), Some("40D_D")]),
+    );
+    let changed =
+        (select(vec!["one_down", "by_spend"]), select(vec!["at_once", "at_term"]), select(vec!["money", "goods"]));
+    let tiers = proptest::option::weighted(0.7, (kept, changed));
+    (earning, spending, tiers).prop_map(
+        |((rate, rounding, pending, expiry), (policy, grace, value, share, member_hold, transfers), tiers)| Rules {
             rate,
             rounding,
             pending,
@@ -97,6 +134,9 @@ pub fn rules() -> impl Strategy<Value = Rules> {
             share,
             member_hold,
             transfers,
+            tiers: tiers.map(|(((period, term), grace), (downgrade, refunds, counts))| {
+                (period, term, grace, downgrade, refunds, counts)
+            }),
         },
     )
 }

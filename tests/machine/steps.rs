@@ -133,6 +133,11 @@ pub enum Act {
         ends: Option<u8>,
         joins: Option<Joins>,
     },
+    Assign {
+        member: u8,
+        tier: u8,
+        ends: u8,
+    },
     Membership {
         member: u8,
         change: u8,
@@ -171,7 +176,10 @@ pub fn worlds(pace: Pace, most: usize) -> impl Strategy<Value = World> {
         Pace::Bursts => select(vec![vec![1, 1, 1, 1, 2], vec![1, 1, 1]]),
     };
     let (first, second) = (rules(), rules());
-    let rules = (first, weighted(0.3, second)).prop_map(|(first, second)| [first.clone(), second.unwrap_or(first)]);
+    let rules = (first, weighted(0.3, second)).prop_map(|(first, second)| {
+        let second = second.unwrap_or_else(|| first.clone()).with_tiers_of(&first);
+        [first, second]
+    });
     (rules, journals, vec(step(pace), 1..=most)).prop_map(|(rules, journals, steps)| World { rules, journals, steps })
 }
 
@@ -260,6 +268,7 @@ fn act(repeats: u32) -> impl Strategy<Value = Act> {
             joins,
         },
     );
+    let assign = (member.clone(), 0..4_u8, 0..6_u8).prop_map(|(member, tier, ends)| Act::Assign { member, tier, ends });
     let membership = (member.clone(), select(vec![0, 0, 1, 1, 1, 1, 2, 3]))
         .prop_map(|(member, change)| Act::Membership { member, change });
     let profile = (member.clone(), 0..2_u8).prop_map(|(member, tag)| Act::Profile { member, tag });
@@ -276,6 +285,7 @@ fn act(repeats: u32) -> impl Strategy<Value = Act> {
         12 => give,
         8 => answer,
         6 => adjust,
+        2 => assign,
         3 => membership,
         1 => profile,
         2 => enrol,

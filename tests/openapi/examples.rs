@@ -5,7 +5,7 @@ use accrue::postgres::clock::Clock;
 use serde_json::{Value, json};
 
 use super::{document, operations, resolve};
-use crate::support::{App, Database, fits, instant};
+use crate::support::{App, Database, demo, fits, instant};
 
 // What the examples call a member, a receiver, a redemption, a reward and a cause.
 const MEMBER: &str = "01a20785-50b0-7001-9a3c-5d0f7e2b8c41";
@@ -45,7 +45,8 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let app = App::on(Database::sandbox(), Clock::stopped_at(instant("2026-03-10T12:00:00Z")), |_| {});
+        let app = App::on(Database::sandbox(), Clock::stopped_at(instant("2026-03-10T11:00:00Z")), |_| {});
+        app.publish("2026-03-10T12:00:00Z", |document| document["tiers"] = demo()["tiers"].clone());
         let (operator, document) = (app.operator(), document());
         let (member, receiver) = (app.enrol("ana"), app.enrol("customer-4712"));
         let made = |path: &str, body: &str| {

@@ -34,7 +34,24 @@ pub use self::raw::Raw;
 
 /// The programme of the tests: a point for a dollar, pending for 14 days, good until the end of the month twelve
 /// months later, in New York.
-pub const PROGRAM: &str = include_str!("../../src/cli/program.toml");
+pub const PROGRAM: &str = before_tiers(DEMO);
+
+/// The programme of the demonstration, which has tiers.
+pub const DEMO: &str = include_str!("../../src/cli/program.toml");
+
+/// The same as a document.
+pub fn demo() -> Value {
+    serde_json::to_value(DEMO.parse::<toml::Table>().expect("it is TOML")).expect("it has a JSON form")
+}
+
+// Tiers are its last section.
+const fn before_tiers(program: &str) -> &str {
+    let mut n = 0;
+    while !matches!(program.as_bytes().split_at(n).1, [b'[', b't', b'i', b'e', b'r', b's', b']', ..]) {
+        n += 1;
+    }
+    program.split_at(n).0
+}
 
 /// When most tests take place.
 pub const NOON: &str = "2026-03-10T12:00:00Z";

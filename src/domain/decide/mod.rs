@@ -1,8 +1,10 @@
 //! Decisions: a command and the state it names become entries, or a refusal. Nothing here does I/O, and time,
 //! randomness and rules are inputs (invariant 10).
 
+mod orders_wanted;
 pub mod points;
 mod settle;
+mod standing;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +25,9 @@ use crate::domain::program::{Program, ProgramBook};
 use crate::domain::record::lot::NewLot;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
+
+pub use orders_wanted::{Coming, orders_wanted};
+pub use standing::Outlook;
 
 /// How far in the future an event may lie, for clocks that differ.
 pub const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);

@@ -9,6 +9,7 @@ use super::{Event, Working};
 use crate::domain::journal::account::{Account, Part};
 use crate::domain::journal::entry::Posting;
 use crate::domain::journal::misfit::Misfit;
+use crate::domain::member::Member;
 use crate::domain::member::fact::Fact;
 use crate::domain::record::Record;
 use crate::domain::record::due::Due;
@@ -29,7 +30,8 @@ impl Working<'_> {
         let member = &self.member;
         let lots = member.lots.values().flat_map(due_of_lot);
         let records = member.records.values().filter_map(due_of_record);
-        let mut agenda: BTreeSet<Item> = lots.chain(records).filter(|item| item.0 <= until).collect();
+        let tier = due_of_tier(member);
+        let mut agenda: BTreeSet<Item> = lots.chain(records).chain(tier).filter(|item| item.0 <= until).collect();
         while let Some(&(due_at, due, _)) = agenda.first() {
             let mut ids = Vec::new();
             while let Some(next) = agenda.first().filter(|next| (next.0, next.1) == (due_at, due)) {
@@ -39,12 +41,19 @@ impl Working<'_> {
             let moved = self.fall_due(due_at, due, &ids)?;
             let lots = moved.iter().filter_map(|id| self.member.lots.get(id));
             agenda.extend(lots.flat_map(due_of_lot).filter(|item| item.0 <= until));
+            if due == Due::Term {
+                agenda.extend(due_of_tier(&self.member).filter(|item| item.0 <= until));
+            }
         }
         Ok(())
     }
 
     // Returns the lots that moved.
     fn fall_due(&mut self, due_at: Timestamp, due: Due, ids: &[Uuid]) -> Result<Vec<Uuid>, Misfit> {
+        if due == Due::Term {
+            self.end_term(due_at)?;
+            return Ok(Vec::new());
+        }
         if !due.is_of_lots() {
             let mut lots = Vec::new();
             for id in ids {
@@ -78,6 +87,10 @@ fn due_of_lot(lot: &Lot) -> impl Iterator<Item = Item> + use<> {
     let activation = (lot.pending > 0).then_some((lot.active_at, Due::Activation, lot.id));
     let expiry = lot.expires_at.filter(|_| lot.active > 0).map(|at| (at, Due::Expiry, lot.id));
     activation.into_iter().chain(expiry)
+}
+
+fn due_of_tier(member: &Member) -> Option<Item> {
+    member.tier_due_at().map(|at| (at, Due::Term, member.id.uuid()))
 }
 
 fn due_of_record(record: &Record) -> Option<Item> {

@@ -108,8 +108,9 @@ fn what_falls_due_at_one_instant_does_so_in_its_order() {
 
     work.settle(hour(10)).unwrap();
 
+    // A tier comes before all of these.
     let written: Vec<Kind> = work.entries.iter().map(|entry| entry.kind).collect();
-    assert_eq!(written, Due::ALL.map(Due::kind));
+    assert_eq!(written, Due::ALL.map(Due::kind)[1..]);
 }
 
 #[test]

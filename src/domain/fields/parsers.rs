@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use chrono::{Datelike, NaiveDate};
 use chrono_tz::Tz;
+use icu_locale_core::LanguageIdentifier;
 use rust_decimal::Decimal;
 use serde_json::Value;
 use uuid::Uuid;
@@ -40,6 +41,28 @@ pub fn word(
         let text = string(length.clone())(value)?;
         if text.chars().all(allowed) { Ok(text) } else { Err(Wrong::new("wrong_form", form)) }
     }
+}
+
+/// The most characters of a language tag; RFC 5646 finds that 35 are enough for all that are in use.
+pub const MAX_LANGUAGE_TAG: usize = 35;
+
+/// The pattern of what [`language_tag`] lets through.
+pub const LANGUAGE_TAG: &str =
+    "^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?(-([a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*$";
+
+/// Checks the name of an entry: a BCP 47 language tag, such as `zh-Hant-TW`, without extensions. Only in the usual case,
+/// and variants in the order of their letters, so that no language has two names; and no longer words than languages
+/// have in the registry, since `english` is none of them.
+pub fn language_tag(name: &str) -> Result<(), Wrong> {
+    let tag = LanguageIdentifier::try_from_str(name);
+    let is_usual = tag.is_ok_and(|tag| tag.language.as_str().len() <= 3 && tag.to_string() == name);
+    if name.len() > MAX_LANGUAGE_TAG || !is_usual {
+        return Err(Wrong::new(
+            "wrong_form",
+            "must be under a BCP 47 language tag in its usual case, such as en or zh-CN",
+        ));
+    }
+    Ok(())
 }
 
 /// An integer within `range`. `1.0` and `"1"` are not integers.

@@ -88,6 +88,7 @@ fn what_is_no_object_is_reported_once() {
     let faults = faults(json!([1]), |fields| {
         let one = fields.required("one", boolean);
         let two = fields.objects("two", 0..=9, |_| Some(()));
+        fields.fault("one", Wrong::new("contradiction", "must be given, or two"));
         Some((one?, two?))
     });
     assert_eq!(faults, ["the document must be an object"]);
@@ -129,6 +130,70 @@ fn arrays_have_a_length() {
         Some((few?, many?))
     });
     assert_eq!(faults, ["/few: must have 1 to 2 items", "/many: must have 1 to 2 items"]);
+}
+
+#[test]
+fn an_object_whose_names_are_data_is_read_entry_by_entry() {
+    let value = json!({
+        "name": { "en": "Silver", "zh-CN": "银卡" },
+        "none": {},
+        "list": [],
+        "bad": { "EN": "Silver", "de": "", "fr": 1, "it": "Argento", "a/b~c": "Silver" },
+    });
+    let faults = faults(value, |fields| {
+        let mut names = |name| fields.map(name, 1..=5, language_tag, string(1..=10));
+        assert_eq!(names("name").unwrap()["zh-CN"], "银卡");
+        Some(["none", "list", "bad", "absent"].map(|name| names(name).is_some()))
+    });
+    let no_tag = "must be under a BCP 47 language tag in its usual case, such as en or zh-CN";
+    assert_eq!(
+        faults,
+        [
+            "/none: must have 1 to 5 entries",
+            "/list: must be an object",
+            &format!("/bad/EN: {no_tag}"),
+            &format!("/bad/a~1b~0c: {no_tag}"),
+            "/bad/de: must have 1 to 10 characters",
+            "/bad/fr: must be a string",
+            "/absent: is required",
+        ]
+    );
+}
+
+#[test]
+fn a_language_has_one_tag() {
+    let published = jsonschema::validator_for(&json!({ "pattern": LANGUAGE_TAG })).unwrap();
+    for tag in ["en", "und", "zh-CN", "zh-Hant-TW", "es-419", "yue", "de-CH-1996", "sl-biske-rozaj", "ca-ES-valencia"] {
+        assert_eq!(language_tag(tag), Ok(()), "{tag}");
+        assert!(published.is_valid(&json!(tag)), "{tag}");
+    }
+    let too_long = format!("sl{}", "-rozaj0".repeat(5));
+    for tag in [
+        "",
+        "e",
+        "EN",
+        "zh-cn",
+        "zh_CN",
+        "zh-hant",
+        "english",
+        "en-",
+        "-en",
+        "en--US",
+        " en",
+        "en-US ",
+        "12",
+        "é",
+        "sl-rozaj-biske",
+        "en-u-ca-buddhist",
+        "en-x-shop",
+        "x-shop",
+        "i-klingon",
+        "zh-CN-TW",
+        &too_long,
+    ] {
+        assert_eq!(language_tag(tag).unwrap_err().code, "wrong_form", "{tag:?}");
+    }
+    assert!(["EN", "zh-cn", "zh_CN", "english", "en-x-shop"].iter().all(|tag| !published.is_valid(&json!(tag))));
 }
 
 #[test]

@@ -53,6 +53,14 @@ pub enum Kind {
     RewardChanged,
     /// A reward that points can be redeemed for.
     RewardDefined,
+    /// An operator gave a member a tier.
+    TierAssigned,
+    /// A member's tier changed because its term ended, or by a refund.
+    TierDowngraded,
+    /// A member keeps its tier for another term.
+    TierRenewed,
+    /// A member reached a higher tier.
+    TierUpgraded,
     /// The giver took an offer back.
     TransferCancelled,
     /// The receiver wanted none of it.
@@ -69,7 +77,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order of their names.
-    pub const ALL: [Kind; 28] = [
+    pub const ALL: [Kind; 32] = [
         Kind::CauseDefined,
         Kind::MemberClosed,
         Kind::MemberEnrolled,
@@ -92,6 +100,10 @@ impl Kind {
         Kind::RedemptionVoided,
         Kind::RewardChanged,
         Kind::RewardDefined,
+        Kind::TierAssigned,
+        Kind::TierDowngraded,
+        Kind::TierRenewed,
+        Kind::TierUpgraded,
         Kind::TransferCancelled,
         Kind::TransferDeclined,
         Kind::TransferLapsed,
@@ -125,6 +137,10 @@ impl Kind {
             Kind::RedemptionVoided => "redemption.voided",
             Kind::RewardChanged => "reward.changed",
             Kind::RewardDefined => "reward.defined",
+            Kind::TierAssigned => "tier.assigned",
+            Kind::TierDowngraded => "tier.downgraded",
+            Kind::TierRenewed => "tier.renewed",
+            Kind::TierUpgraded => "tier.upgraded",
             Kind::TransferCancelled => "transfer.cancelled",
             Kind::TransferDeclined => "transfer.declined",
             Kind::TransferLapsed => "transfer.lapsed",

@@ -10,6 +10,7 @@ use crate::domain::record::Record;
 use crate::domain::record::lot::NewLot;
 use crate::domain::record::order::OrderRecord;
 use crate::domain::record::refund::Refunded;
+use crate::domain::tier::{Spending, Standing};
 
 /// What an entry changes besides points.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,8 +21,10 @@ pub enum Fact {
     Status(Status),
     /// A record, under the name of its kind.
     Record(Record),
-    /// A new order, under the key `order`.
-    Order(Box<OrderRecord>),
+    /// A new order, under the key `order`; and under `spending`, where that does not follow, what all orders come to.
+    Order(Box<OrderRecord>, Option<Box<Spending>>),
+    /// Where the member stands, under `standing`, and what its orders come to, under `spending`.
+    Standing(Box<(Standing, Spending)>),
     /// A refund, under the key `refund`.
     Refund(Refunded),
 }
@@ -36,7 +39,14 @@ impl Fact {
         }
         if let Some(order) = payload.get("order") {
             let order = OrderRecord::read(order, payload, version, lots).ok_or(Misfit::Fact("order"))?;
-            return Ok(Fact::Order(Box::new(order)));
+            let spending = payload.get("spending").map(|spending| spending.to().ok_or(Misfit::Fact("spending")));
+            return Ok(Fact::Order(Box::new(order), spending.transpose()?.map(Box::new)));
+        }
+        if let Some(standing) = payload.get("standing") {
+            let standing = standing.to().ok_or(Misfit::Fact("standing"))?;
+            let spending =
+                payload.get("spending").and_then(|spending| spending.to()).ok_or(Misfit::Fact("spending"))?;
+            return Ok(Fact::Standing(Box::new((standing, spending))));
         }
         for name in Record::NAMES {
             if let Some(state) = payload.get(name) {
@@ -54,7 +64,16 @@ impl Fact {
         match self {
             Fact::Nothing | Fact::Status(_) => {}
             Fact::Record(record) => payload.put(record.name(), record),
-            Fact::Order(order) => payload.put("order", &order.stated()),
+            Fact::Order(order, spending) => {
+                payload.put("order", &order.stated());
+                if let Some(spending) = spending {
+                    payload.put("spending", spending);
+                }
+            }
+            Fact::Standing(stands) => {
+                payload.put("standing", &stands.0);
+                payload.put("spending", &stands.1);
+            }
             Fact::Refund(refund) => payload.put("refund", refund),
         }
     }

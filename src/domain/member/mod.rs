@@ -19,7 +19,8 @@ use crate::domain::member::fact::Fact;
 use crate::domain::record::lot::{self, HELD, Lot, NewLot, Taking};
 use crate::domain::record::order::OrderRecord;
 use crate::domain::record::{OfRecord, Record};
-use crate::domain::time::Timestamp;
+use crate::domain::tier::{Spending, Standing};
+use crate::domain::time::{EARLIEST, Timestamp};
 
 pub use status::{Status, UnknownStatus};
 pub use sums::Lifetime;
@@ -60,7 +61,13 @@ pub struct Member {
     pub records: BTreeMap<Uuid, Record>,
     /// The orders that were loaded or recorded since; all whose refunds look to what is held are among them.
     pub orders: BTreeMap<String, OrderRecord>,
-    /// When the first of what was not loaded falls due.
+    /// Where it stands among the tiers; none before anything was decided of it.
+    pub standing: Option<Standing>,
+    /// What its orders come to; none before the programme had tiers.
+    pub spending: Option<Spending>,
+    /// All orders that occurred since then were loaded; none where nobody saw to that.
+    pub orders_since: Option<Timestamp>,
+    /// When the first of the lots and records that were not loaded falls due.
     pub due_beyond: Option<Timestamp>,
 }
 
@@ -77,15 +84,34 @@ impl Member {
             lots: BTreeMap::new(),
             records: BTreeMap::new(),
             orders: BTreeMap::new(),
+            standing: None,
+            spending: None,
+            // Who has just joined has no orders.
+            orders_since: Some(EARLIEST),
             due_beyond: None,
         }
     }
 
     /// When something of this member next falls due.
     pub fn next_due_at(&self) -> Option<Timestamp> {
+        self.points_due_at().into_iter().chain(self.tier_due_at()).min()
+    }
+
+    /// When the first of its lots and records falls due.
+    pub fn points_due_at(&self) -> Option<Timestamp> {
         let lots = self.lots.values().filter_map(Lot::due_at);
         let records = self.records.values().filter_map(|record| record.recorded().due()).map(|(at, _)| at);
         lots.chain(records).chain(self.due_beyond).min()
+    }
+
+    /// The code of its tier. Who has left has none.
+    pub fn tier(&self) -> Option<&str> {
+        self.standing.as_ref().filter(|_| !self.status.has_left()).and_then(|standing| standing.tier.as_deref())
+    }
+
+    /// When time next changes its tier. Who has left has none.
+    pub fn tier_due_at(&self) -> Option<Timestamp> {
+        self.standing.as_ref().filter(|_| !self.status.has_left()).and_then(Standing::due_at)
     }
 
     /// May there be orders whose refunds look to what is held?
@@ -185,7 +211,16 @@ impl Member {
             Fact::Record(record) => {
                 self.records.insert(record.recorded().id(), record.clone());
             }
-            Fact::Order(order) => {
+            Fact::Standing(stands) => {
+                let (standing, spending) = stands.as_ref().clone();
+                (self.standing, self.spending) = (Some(standing), Some(spending));
+            }
+            Fact::Order(order, spending) => {
+                match (spending, &mut self.spending) {
+                    (Some(spending), mine) => *mine = Some(Spending::clone(spending)),
+                    (None, Some(mine)) => mine.count(order),
+                    (None, None) => {}
+                }
                 if self.orders.insert(order.order_id.clone(), OrderRecord::clone(order)).is_some() {
                     return Err(Misfit::OrderTwice);
                 }
@@ -193,7 +228,11 @@ impl Member {
             Fact::Refund(refund) => {
                 let order = self.orders.get_mut(&refund.order_id).ok_or(Misfit::UnknownOrder)?;
                 let (reversed, claimed) = (order.reversed, order.reversal.claimed);
+                let before = self.spending.is_some().then(|| order.clone());
                 order.refund(refund);
+                if let (Some(spending), Some(before)) = (&mut self.spending, before) {
+                    spending.recount(&before, order);
+                }
                 if refund.reversal.is_some() {
                     self.lifetime.reverse(order.reversed - reversed);
                 }

@@ -1,6 +1,7 @@
 //! What commands do: a file for each kind, with what is asked for, what is decided, and what is answered.
 
 pub mod adjustment;
+pub mod assignment;
 pub mod donation;
 pub mod enrolment;
 pub mod membership;

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use self::receipt::{Earned, OrderReply, Paid};
+pub use self::receipt::{Earned, OrderReply, Paid, TierChange};
 use crate::domain::decide::{CLOCK_TOLERANCE, Context, Event, Working};
 use crate::domain::fields::{self, Wrong};
 use crate::domain::ids::{MemberId, RedemptionId};
@@ -107,7 +107,9 @@ pub fn complete(work: &mut Working<'_>, order: &Order) -> Result<Completed, Reje
     work.settle(now)?;
     let paid = pay(work, order, program)?;
     let eligible = order.amount - paid.as_ref().map_or(Decimal::ZERO, |paid| paid.value);
-    let facts = EarningFacts { amount: eligible, occurred_at: order.occurred_at };
+    let held = work.level();
+    let level = held.and_then(|held| program.tiers.as_ref()?.level(&held.code));
+    let facts = EarningFacts { amount: eligible, occurred_at: order.occurred_at, level };
     let earning = program.earn(&facts).map_err(|fault| refusal(fault, program.currency))?;
 
     let lot = (earning.points > 0).then(|| NewLot {
@@ -128,17 +130,20 @@ pub fn complete(work: &mut Working<'_>, order: &Order) -> Result<Completed, Reje
         points: earning.points,
         lot: lot.as_ref().map(|lot| lot.id),
         program_version: version.version,
+        tier: held.map(|held| held.code.clone()),
         was_refunded: false,
         refunded: Decimal::ZERO,
+        refunds: Vec::new(),
         reversed: 0,
         returned: 0,
         reversal: Reversal::default(),
     };
+    let outlook = work.outlook(&record)?;
     let kind = if earning.points > 0 { Kind::PointsEarned } else { Kind::OrderRecorded };
     let mut event = Event {
         effective_at: Some(order.occurred_at),
         program_version: Some(version.version),
-        ..Event::new(kind, Fact::Order(Box::new(record)))
+        ..Event::new(kind, Fact::Order(Box::new(record), outlook.spending))
     };
     event.payload.put("calculation", &earning.calculation);
     if let Some(lot) = lot {
@@ -148,6 +153,7 @@ pub fn complete(work: &mut Working<'_>, order: &Order) -> Result<Completed, Reje
         event.lots = vec![lot];
     }
     let entry = work.post(event)?;
+    work.take_stand(outlook.stands)?;
     work.settle(now)?;
     let reply = OrderReply {
         order_id: order.order_id.clone(),
@@ -159,6 +165,7 @@ pub fn complete(work: &mut Working<'_>, order: &Order) -> Result<Completed, Reje
             calculation: earning.calculation.into_iter().map(ShownStep::from).collect(),
         },
         paid,
+        tier: TierChange::of(held, work.level()),
         wallet: work.member.balances,
     };
     // An entry states a life of points only with points, and the wallet as it was before time did the rest.

@@ -11,10 +11,11 @@ use crate::domain::decide::{Context, Working};
 use crate::domain::ids::MemberId;
 use crate::domain::member::Member;
 use crate::domain::money::{self, Currency};
-use crate::domain::movement::order::{self, Earned, Order, OrderReply, Paid};
+use crate::domain::movement::order::{self, Earned, Order, OrderReply, Paid, TierChange};
 use crate::domain::movement::redemption;
 use crate::domain::record::order::OrderRecord;
 use crate::domain::refusal::{Refusal, Rejected};
+use crate::domain::tier::shown::Progress;
 use crate::domain::time::{self, Timestamp};
 
 /// What would come of an order if it were posted now.
@@ -38,10 +39,24 @@ pub struct Quote {
     pub earned: Earned,
     /// How many points may pay it besides.
     pub spendable: Spendable,
+    /// What it would make of the member's tier; absent where the programme has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub tier: Option<TierOutlook>,
     /// The instant of which all this is true.
     #[serde(with = "time::serde_canonical")]
     #[schema(value_type = String, format = DateTime)]
     pub as_of: Timestamp,
+}
+
+/// What an order would make of its member's tier.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct TierOutlook {
+    /// Before it and after it.
+    #[serde(flatten)]
+    pub change: TierChange,
+    /// What is missing for the next tier after it; null from the highest.
+    pub progress: Option<Progress>,
 }
 
 /// How many points may pay a part of an order.
@@ -100,7 +115,11 @@ pub fn quote(member: &Member, order: &Order, context: Context<'_>) -> Result<Quo
     make_way(&mut work.member, &order.order_id);
     // What the order itself earns pays no part of it.
     let active = work.member.balances.active;
-    let OrderReply { earned, paid, .. } = order::complete(&mut work, order)?.reply;
+    let OrderReply { earned, paid, tier, .. } = order::complete(&mut work, order)?.reply;
+    let tier = work.seen(context.now.max(order.occurred_at)).map(|seen| TierOutlook {
+        change: tier.unwrap_or(TierChange { before: None, after: None }),
+        progress: seen.next.map(|next| Progress::of(&next, seen.level, order.currency)),
+    });
     let value = paid.as_ref().map_or(Decimal::ZERO, |paid| paid.value);
     Ok(Quote {
         currency: order.currency,
@@ -109,6 +128,7 @@ pub fn quote(member: &Member, order: &Order, context: Context<'_>) -> Result<Quo
         spendable: spendable(&context, order, active, value),
         paid,
         earned,
+        tier,
         as_of: context.now,
     })
 }

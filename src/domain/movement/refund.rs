@@ -192,6 +192,7 @@ pub fn refund(work: &mut Working<'_>, purchase: &mut Purchase, request: &RefundR
         refund_id: request.refund_id.clone(),
         amount: request.amount,
         refunded,
+        occurred_at: Some(occurred_at),
         reversed: due,
         returned: order.returned + points,
         waived: plan.waived,
@@ -200,6 +201,7 @@ pub fn refund(work: &mut Working<'_>, purchase: &mut Purchase, request: &RefundR
     let event = Event::new(Kind::OrderRefunded, Fact::Refund(stated)).with_postings(taken(&plan, order.lot));
     let (effective_at, program_version) = (Some(occurred_at), Some(order.program_version));
     let entry = work.post(Event { effective_at, program_version, ..event })?;
+    work.stand_anew()?;
     let value = paid_by_points(&order, refunded) - paid_by_points(&order, order.refunded);
     let reply = RefundReply {
         refund_id: request.refund_id.clone(),
@@ -231,11 +233,9 @@ fn occurred_at(request: &RefundRequest, order: &OrderRecord, now: Timestamp) -> 
 // How many points are due once `refunded` of the order is paid back: what it earned less what the amount kept would have
 // earned.
 fn due(order: &OrderRecord, program: &Program, refunded: Decimal) -> Result<i64, Refusal> {
-    let minor = |amount| money::in_minor(amount, order.currency).ok_or(Refusal::PointsOverLimit);
-    let (part, whole, eligible) = (minor(order.amount - refunded)?, minor(order.amount)?, order.amount - order.paid);
-    // Of an order of nothing, nothing is paid back.
-    let kept = if whole == 0 { Some(eligible) } else { money::share(eligible, part, whole, order.currency) };
-    let facts = EarningFacts { amount: kept.ok_or(Refusal::PointsOverLimit)?, occurred_at: order.occurred_at };
+    let kept = order.kept_of(order.amount - order.paid, refunded).ok_or(Refusal::PointsOverLimit)?;
+    let level = order.tier.as_ref().zip(program.tiers.as_ref()).and_then(|(code, tiers)| tiers.level(code));
+    let facts = EarningFacts { amount: kept, occurred_at: order.occurred_at, level };
     let would_earn = program.earn(&facts).map_err(|_| Refusal::PointsOverLimit)?.points;
     Ok((order.points - would_earn).max(order.reversed))
 }

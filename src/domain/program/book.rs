@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Program;
+use super::level::Level;
 use crate::domain::time::Timestamp;
 
 /// One version of the programme. Versions never change once published.
@@ -62,6 +63,15 @@ impl ProgramBook {
     /// The version with this number, such as an entry has recorded.
     pub fn version(&self, number: i32) -> Option<&ProgramVersion> {
         self.versions.iter().find(|version| version.version == number)
+    }
+
+    /// What a level of this code is at `time`: of the versions that ruled by then and have one, the last says it.
+    pub fn level(&self, code: &str, time: Timestamp) -> Option<&Level> {
+        let ruled = self.versions.iter().rev().skip_while(|version| version.effective_at > time);
+        ruled.filter_map(|version| version.program.tiers.as_ref()?.level(code)).next().or_else(|| {
+            // The first rules from the beginning of time.
+            self.versions[0].program.tiers.as_ref()?.level(code)
+        })
     }
 
     /// The version published last, be it effective or not.

@@ -13,9 +13,11 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::amount_above_zero;
 use crate::domain::fields::{self, Fields, Wrong};
 use crate::domain::journal::entry::MAX_POINTS;
 use crate::domain::money::{self, Currency};
+use crate::domain::program::level::Level;
 use crate::domain::time::{Period, Timestamp};
 
 /// The highest rate, in points per unit of currency.
@@ -109,7 +111,7 @@ impl EarningRules {
         let rounding = earning.required("rounding", fields::one_of(&Rounding::ALL));
         let pending: Option<Period> = earning.required("pending", fields::parsed);
         let expiry = earning.required("expiry", read_expiry);
-        let maximum_order_amount = earning.optional("maximum_order_amount", |value| read_maximum(value, currency));
+        let maximum_order_amount = earning.optional("maximum_order_amount", |value| amount_above_zero(value, currency));
         if let (Some(pending), Some(Some(expiry))) = (pending, expiry)
             && !pending.never_outlasts(&expiry)
         {
@@ -130,23 +132,26 @@ impl EarningRules {
     /// # Errors
     ///
     /// [`EarnFault`].
-    pub fn earn(&self, currency: Currency, zone: Tz, facts: &EarningFacts) -> Result<Earning, EarnFault> {
+    pub fn earn(&self, currency: Currency, zone: Tz, facts: &EarningFacts<'_>) -> Result<Earning, EarnFault> {
         if facts.amount < Decimal::ZERO {
             return Err(EarnFault::NegativeAmount);
         }
         if let Some(maximum) = self.maximum_order_amount.filter(|most| facts.amount > *most) {
             return Err(EarnFault::AmountAboveMaximum { maximum });
         }
-        let unrounded = facts.amount.checked_mul(self.points_per_unit).ok_or(EarnFault::TooManyPoints)?;
+        let mut unrounded = facts.amount.checked_mul(self.points_per_unit).ok_or(EarnFault::TooManyPoints)?;
+        let mut calculation = vec![Step::Base {
+            amount: money::in_minor_units(facts.amount, currency),
+            points_per_unit: self.points_per_unit.normalize(),
+            points: unrounded.normalize(),
+        }];
+        if let Some(level) = facts.level.filter(|level| level.factor != Decimal::ONE) {
+            unrounded = unrounded.normalize().checked_mul(level.factor).ok_or(EarnFault::TooManyPoints)?;
+            let (factor, points) = (level.factor.normalize(), unrounded.normalize());
+            calculation.push(Step::Tier { code: level.code.clone(), factor, points });
+        }
         let points = self.rounding.apply(unrounded)?;
-        let calculation = vec![
-            Step::Base {
-                amount: money::in_minor_units(facts.amount, currency),
-                points_per_unit: self.points_per_unit.normalize(),
-                points: unrounded.normalize(),
-            },
-            Step::Rounding { mode: self.rounding, points },
-        ];
+        calculation.push(Step::Rounding { mode: self.rounding, points });
         let (active_at, expires_at) = self.life(zone, facts.occurred_at);
         Ok(Earning { points, active_at, expires_at, calculation })
     }
@@ -169,11 +174,13 @@ impl EarningRules {
 
 /// What earning needs to know of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EarningFacts {
+pub struct EarningFacts<'a> {
     /// The eligible amount in the programme's currency: goods after discounts, less the part paid with points.
     pub amount: Decimal,
     /// When the order occurred: pending and expiry count from here.
     pub occurred_at: Timestamp,
+    /// The tier that the member has; none without one.
+    pub level: Option<&'a Level>,
 }
 
 /// What an order earns.
@@ -202,6 +209,17 @@ pub enum Step {
         #[serde(with = "rust_decimal::serde::str")]
         points_per_unit: Decimal,
         /// Their product, not yet rounded.
+        #[serde(with = "rust_decimal::serde::str")]
+        points: Decimal,
+    },
+    /// More or fewer by the member's tier.
+    Tier {
+        /// The tier's code.
+        code: String,
+        /// Its factor.
+        #[serde(with = "rust_decimal::serde::str")]
+        factor: Decimal,
+        /// The points so far, multiplied by it and not yet rounded.
         #[serde(with = "rust_decimal::serde::str")]
         points: Decimal,
     },
@@ -235,6 +253,20 @@ pub enum ShownStep {
         #[schema(value_type = String, example = "29.33")]
         unrounded_points: Decimal,
     },
+    /// More or fewer by the tier that the member had.
+    Tier {
+        /// The tier's code.
+        #[schema(max_length = 32, example = "gold")]
+        code: String,
+        /// Its factor, a decimal string.
+        #[serde(with = "rust_decimal::serde::str")]
+        #[schema(value_type = String, example = "1.5")]
+        factor: Decimal,
+        /// The points so far multiplied by it, a decimal string, not yet rounded.
+        #[serde(with = "rust_decimal::serde::str")]
+        #[schema(value_type = String, example = "43.995")]
+        unrounded_points: Decimal,
+    },
     /// The one rounding, at the end.
     Rounding {
         /// The programme's rule.
@@ -251,6 +283,7 @@ impl From<Step> for ShownStep {
             Step::Base { amount, points_per_unit, points } => {
                 ShownStep::Base { amount, points_per_unit, unrounded_points: points }
             }
+            Step::Tier { code, factor, points } => ShownStep::Tier { code, factor, unrounded_points: points },
             Step::Rounding { mode, points } => ShownStep::Rounding { mode, points },
         }
     }
@@ -281,12 +314,4 @@ fn read_expiry(value: &Value) -> Result<Option<Period>, Wrong> {
     fields::parsed(value)
         .map(Some)
         .map_err(|wrong| Wrong::new(wrong.code, format!("{}; or be \"never\"", wrong.message)))
-}
-
-/// An amount above zero; of the widest form where the currency is not known.
-fn read_maximum(value: &Value, currency: Option<Currency>) -> Result<Decimal, Wrong> {
-    match currency {
-        Some(currency) => fields::above_zero(fields::amount(currency))(value),
-        None => fields::above_zero(fields::decimal(money::MAX_MINOR_UNITS, money::MAX_AMOUNT))(value),
-    }
 }

@@ -8,23 +8,29 @@
 
 mod book;
 pub mod earning;
+mod ladder;
+pub mod level;
+mod names;
 mod redemption;
 mod refunds;
 #[cfg(test)]
 mod tests;
+pub mod tiers;
 mod transfers;
 
 use chrono_tz::Tz;
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::fields::{self, Fault};
-use crate::domain::money::Currency;
+use crate::domain::fields::{self, Fault, Wrong};
+use crate::domain::money::{self, Currency};
 use crate::domain::program::earning::{EarnFault, Earning, EarningDocument, EarningFacts, EarningRules};
 
 pub use book::{BookFault, ProgramBook, ProgramVersion};
 pub use redemption::{RedemptionDocument, RedemptionRules};
 pub use refunds::{RefundDocument, RefundPolicy, RefundRules};
+pub use tiers::{TierDocument, TierRules};
 pub use transfers::{TransferDocument, TransferRules};
 
 /// The most characters of a programme's name.
@@ -49,7 +55,8 @@ pub struct ProgramDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub redemption: Option<RedemptionDocument>,
-    /// What a refund takes back. Absent: what the member has, by the policy `within_balance`.
+    /// What a refund takes back of points; when it counts against a tier is said in `tiers`. Absent: what the member
+    /// has, by the policy `within_balance`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub refunds: Option<RefundDocument>,
@@ -57,6 +64,10 @@ pub struct ProgramDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub transfers: Option<TransferDocument>,
+    /// The levels that members reach by what they spend. Absent: there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub tiers: Option<TierDocument>,
 }
 
 impl ProgramDocument {
@@ -99,6 +110,8 @@ pub struct Program {
     pub refunds: RefundRules,
     /// How members give points to each other. `None`: they cannot.
     pub transfers: Option<TransferRules>,
+    /// The levels that members reach by what they spend. `None`: there are none.
+    pub tiers: Option<TierRules>,
     /// The document this was read from.
     document: Value,
 }
@@ -118,6 +131,7 @@ impl Program {
             let redemption = program.optional_object("redemption", RedemptionRules::read);
             let refunds = program.optional_object("refunds", RefundRules::read);
             let transfers = program.optional_object("transfers", TransferRules::read);
+            let tiers = program.optional_object("tiers", |tiers| TierRules::read(tiers, currency));
             Some(Self {
                 name: name?,
                 currency: currency?,
@@ -126,6 +140,7 @@ impl Program {
                 redemption: redemption.unwrap_or_default(),
                 refunds: refunds.unwrap_or_default(),
                 transfers,
+                tiers,
                 document: document.clone(),
             })
         })
@@ -146,7 +161,7 @@ impl Program {
     /// # Errors
     ///
     /// [`EarnFault`].
-    pub fn earn(&self, facts: &EarningFacts) -> Result<Earning, EarnFault> {
+    pub fn earn(&self, facts: &EarningFacts<'_>) -> Result<Earning, EarnFault> {
         self.earning.earn(self.currency, self.time_zone, facts)
     }
 
@@ -154,6 +169,14 @@ impl Program {
     /// a [canonical](crate::domain::journal::canonical) text.
     pub fn document(&self) -> Value {
         self.document.clone()
+    }
+}
+
+/// An amount above zero; of the widest form where the currency is not known.
+fn amount_above_zero(value: &Value, currency: Option<Currency>) -> Result<Decimal, Wrong> {
+    match currency {
+        Some(currency) => fields::above_zero(fields::amount(currency))(value),
+        None => fields::above_zero(fields::decimal(money::MAX_MINOR_UNITS, money::MAX_AMOUNT))(value),
     }
 }
 

@@ -1,4 +1,5 @@
-//! Refunds: how far the points of a refunded order are taken back.
+//! Refunds: how far the points of a refunded order are taken back. When a refund counts against a member's tier is not
+//! said here: see [`TierRefunds`](super::tiers::TierRefunds).
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,6 @@
+mod ladder;
 mod sections;
+mod tiers;
 
 use std::sync::Arc;
 
@@ -137,9 +139,9 @@ fn every_fault_of_a_document_is_reported() {
             "/earning/bonus: is not known here; known are points_per_unit, rounding, pending, expiry, \
              maximum_order_amount",
             "/curency: is not known here; known are name, currency, time_zone, earning, redemption, refunds, \
-             transfers",
+             transfers, tiers",
             "/since: is not known here; known are name, currency, time_zone, earning, redemption, refunds, \
-             transfers",
+             transfers, tiers",
         ]
     );
 }

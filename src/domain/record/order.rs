@@ -38,10 +38,15 @@ pub struct OrderRecord {
     pub lot: Option<Uuid>,
     /// The programme version that it earned by.
     pub program_version: i32,
+    /// The code of the tier that the member had, by which it earned.
+    pub tier: Option<String>,
     /// Was anything of it refunded? A refund of nothing counts: of what was free.
     pub was_refunded: bool,
     /// How much of it was paid back so far.
     pub refunded: Decimal,
+    /// Its refunds in order: when the money went back, and how much of the order was refunded by then. Those that were
+    /// written before the entries said when count from the time of the order.
+    pub refunds: Vec<(Timestamp, Decimal)>,
     /// How many points its refunds have made due so far, whether they were taken, had expired or were waived.
     pub reversed: i64,
     /// How many of the points that paid it came back by its refunds.
@@ -51,9 +56,18 @@ pub struct OrderRecord {
 }
 
 impl OrderRecord {
+    /// The share of `amount` that is kept once so much of the order is refunded: rounded down to what the currency can pay.
+    /// Of an order of nothing, nothing is paid back. None beyond what a [`Decimal`] holds.
+    pub fn kept_of(&self, amount: Decimal, refunded: Decimal) -> Option<Decimal> {
+        let minor = |amount| money::in_minor(amount, self.currency);
+        let (part, whole) = (minor(self.amount - refunded)?, minor(self.amount)?);
+        if whole == 0 { Some(amount) } else { money::share(amount, part, whole, self.currency) }
+    }
+
     /// Takes up a refund.
     pub fn refund(&mut self, refund: &Refunded) {
         self.was_refunded = true;
+        self.refunds.push((refund.occurred_at.unwrap_or(self.occurred_at), refund.refunded));
         (self.refunded, self.reversed, self.returned) = (refund.refunded, refund.reversed, refund.returned);
         self.reversal = refund.reversal.clone().unwrap_or_else(|| Reversal::settled(refund.reversed));
     }
@@ -72,6 +86,7 @@ impl OrderRecord {
             paid: is_paid.then(|| money(self.paid)),
             paid_points: is_paid.then_some(self.paid_points),
             redemptions: is_paid.then_some(self.redemptions.as_slice()),
+            tier: self.tier.as_deref(),
         }
     }
 
@@ -86,6 +101,8 @@ impl OrderRecord {
         Some(Self {
             was_refunded: refunded.is_some(),
             refunded: refunded.unwrap_or_default(),
+            // Whoever needs to know when looks for it.
+            refunds: refunded.map(|refunded| (order.occurred_at, refunded)).into_iter().collect(),
             reversed,
             returned: returned.unwrap_or_default(),
             reversal: match reversal {
@@ -117,8 +134,10 @@ impl OrderRecord {
             points: payload.get("points").map_or(Some(0), Json::as_i64)?,
             lot: lots.first().map(|lot| lot.id),
             program_version,
+            tier: text("tier").map(ToOwned::to_owned),
             was_refunded: false,
             refunded: Decimal::ZERO,
+            refunds: Vec::new(),
             reversed: 0,
             returned: 0,
             reversal: Reversal::default(),
@@ -145,6 +164,8 @@ struct Stated<'a> {
     paid_points: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     redemptions: Option<&'a [RedemptionId]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tier: Option<&'a str>,
 }
 
 /// What is stored of an order's refunds, nothing before the first: how much was paid back, how many points are due, how

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::record::lot::Taking;
+use crate::domain::time::{self, Timestamp};
 
 /// A refund as the journal states it; sums are of all refunds of the order so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,9 @@ pub struct Refunded {
     /// How many points that are due could not be taken. The order's next refund asks for them again, but for those of
     /// entries without `reversal`, which are waived for good.
     pub waived: i64,
+    /// When the money went back; absent in entries written before tiers were.
+    #[serde(with = "time::serde_canonical::option", default, skip_serializing_if = "Option::is_none")]
+    pub occurred_at: Option<Timestamp>,
     /// Where what is due came from so far; absent in entries written before claims were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reversal: Option<Reversal>,

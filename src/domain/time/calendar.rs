@@ -7,7 +7,7 @@
 //! The zone's rules are those of the IANA database compiled into the program; after its last known change the
 //! last offset stays.
 
-use chrono::{Datelike, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
+use chrono::{Datelike, LocalResult, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use chrono_tz::{GapInfo, Tz};
 
 use super::{EARLIEST, LATEST, Timestamp, truncate};
@@ -16,6 +16,13 @@ use super::{EARLIEST, LATEST, Timestamp, truncate};
 /// instant after the gap. Kept within the years 1900 to 9999.
 pub fn local_midnight(date: NaiveDate, zone: Tz) -> Timestamp {
     first_instant(date.and_time(NaiveTime::MIN), zone)
+}
+
+/// The instant a year before `at`, by the calendar of `zone`: at the same time of day, on 28 February for 29 February. Kept
+/// within [`EARLIEST`] and [`LATEST`].
+pub fn year_before(at: Timestamp, zone: Tz) -> Timestamp {
+    let wall = at.with_timezone(&zone).naive_local();
+    wall.checked_sub_months(Months::new(12)).map_or(EARLIEST, |wall| first_instant(wall, zone))
 }
 
 /// The first instant at which the clocks of `zone` show `wall` or a later time, kept within [`EARLIEST`] and

@@ -30,9 +30,23 @@ impl Period {
     /// `7D`
     pub const WEEK: Self = Self { count: 7, unit: Unit::Days, round_up_to: None };
 
+    /// `12M`
+    pub const TWELVE_MONTHS: Self = Self { count: 12, unit: Unit::Months, round_up_to: None };
+
     /// Whether this period ends as it begins, whenever that is.
     pub fn is_empty(&self) -> bool {
         self.count == 0 && self.round_up_to.is_none()
+    }
+
+    /// Does it end where a local day, month or year does?
+    pub fn rounds_up(&self) -> bool {
+        self.round_up_to.is_some()
+    }
+
+    /// Whether this period lasts at least a day whenever it begins: 24 hours, or a day of the calendar, which a change of
+    /// the clocks may make shorter. What is only rounded up, such as `0M_M`, may end at once.
+    pub fn has_a_day(&self) -> bool {
+        self.count >= if self.unit == Unit::Hours { 24 } else { 1 }
     }
 
     /// The instant at which this period ends when it begins at `from`. The end is exclusive: what lasts for the

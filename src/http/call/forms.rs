@@ -46,6 +46,9 @@ pub const LASTING_PERIOD: &str = "^([1-9][0-9]{0,5}[HDMY](_[DMY])?|0[HDMY]_[DMY]
 /// A period, or `never`.
 pub const PERIOD_OR_NEVER: &str = "^(never|(0|[1-9][0-9]{0,5})[HDMY](_[DMY])?)$";
 
+/// A period of at least a day, or `next_period`.
+pub const TERM: &str = "^(next_period|([1-9][0-9]{0,5}[DMY]|(2[4-9]|[3-9][0-9]|[1-9][0-9]{2,5})H)(_[DMY])?)$";
+
 /// How long a hold lasts, such as `15m`.
 pub const SPAN: &str = "^[1-9][0-9]{0,6}[smhd]$";
 
@@ -57,6 +60,12 @@ pub const POINT_VALUE: &str = r"^([1-9][0-9]{0,2}(\.[0-9]{1,6})?|1000(\.0{1,6})?
 
 /// Points per unit of currency: at most 1000000, with six decimals.
 pub const RATE: &str = r"^((0|[1-9][0-9]{0,5})(\.[0-9]{1,6})?|1000000(\.0{1,6})?)$";
+
+/// What points are multiplied by: at most 100, with two decimals.
+pub const FACTOR: &str = r"^((0|[1-9][0-9]?)(\.[0-9]{1,2})?|100(\.0{1,2})?)$";
+
+/// The code of a tier, or of something that one brings.
+pub const CODE: &str = "^[a-z0-9_-]{1,32}$";
 
 /// A label of a member.
 pub const TAG: &str = "^[a-z0-9_.:-]{1,64}$";

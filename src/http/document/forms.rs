@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{Array, ArrayItems, KnownFormat, Object, Schema, SchemaFormat};
+use utoipa::openapi::schema::{AdditionalProperties, Array, ArrayItems, KnownFormat, Object, Schema, SchemaFormat};
 
 use super::super::call::forms;
 
@@ -11,7 +11,7 @@ use super::super::call::forms;
 const ORDER: &[(&str, &str)] = &[("amount", forms::MONEY), ("discount", forms::MONEY), ("currency", forms::CURRENCY)];
 
 /// The pattern of each field of a schema, or of the schema itself where no field is named.
-const FORMS: [(&str, &[(&str, &str)]); 25] = [
+const FORMS: [(&str, &[(&str, &str)]); 29] = [
     ("MemberId", &[("", forms::ID)]),
     ("RedemptionId", &[("", forms::ID)]),
     ("TransferId", &[("", forms::ID)]),
@@ -59,6 +59,10 @@ const FORMS: [(&str, &[(&str, &str)]); 25] = [
     ),
     ("ProgramDocument", &[("name", forms::TEXT), ("time_zone", forms::ZONE)]),
     ("TransferDocument", &[("offer_ttl", forms::LASTING_PERIOD)]),
+    ("TierDocument", &[("term", forms::TERM), ("grace", forms::LASTING_PERIOD)]),
+    ("LevelDocument", &[("name", forms::TEXT), ("annual_spend", forms::MONEY_ABOVE_ZERO), ("factor", forms::FACTOR)]),
+    ("Benefit", &[("name", forms::TEXT), ("value", forms::TEXT)]),
+    ("TierAssignmentRequest", &[("tier", forms::CODE)]),
 ];
 
 /// Gives every text its form.
@@ -86,9 +90,13 @@ pub fn add(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
     }
 }
 
-// A list gives the form to its items.
+// A list gives the form to its items, and an object whose names are data to its values.
 fn give(schema: &mut RefOr<Schema>, pattern: &str) {
     match schema {
+        RefOr::T(Schema::Object(Object { additional_properties: Some(values), .. })) => match &mut **values {
+            AdditionalProperties::RefOr(values) => give(values, pattern),
+            AdditionalProperties::FreeForm(_) => panic!("a pattern is for texts"),
+        },
         RefOr::T(Schema::Object(object)) => object.pattern = Some(pattern.to_owned()),
         RefOr::T(Schema::Array(Array { items: ArrayItems::RefOrSchema(items), .. })) => give(items, pattern),
         _ => panic!("a pattern is for texts"),

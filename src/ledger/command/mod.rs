@@ -1,6 +1,7 @@
 //! Commands: what callers ask the ledger to do. Each stands in one file from its name to its decision.
 
 mod adjustment;
+mod assignment;
 mod donation;
 mod enrolment;
 mod membership;
@@ -14,6 +15,7 @@ mod transfer;
 
 use serde_json::Value;
 
+pub use self::assignment::AssignTier;
 pub use self::enrolment::{ChangeProfile, Enrol, EnrolWith, First};
 pub use self::membership::ChangeMembership;
 pub use self::program::Publish;
@@ -152,6 +154,8 @@ commands! {
     AnswerTransfer(AnswerTransfer),
     /// An operator corrects a wallet.
     Adjust(Adjustment),
+    /// An operator gives a member a tier.
+    AssignTier(AssignTier),
     /// A new reward.
     DefineReward(RewardRequest),
     /// A change of a reward.

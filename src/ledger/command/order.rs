@@ -34,9 +34,7 @@ impl Asked for Order {
     }
 
     fn needs(&self, needs: &mut Needs) {
-        needs.members.insert(self.member_id);
-        needs.posted.insert(self.order_id.clone());
-        needs.redemptions(&self.redemption_ids);
+        needs.order(self);
     }
 
     fn decide<'a>(&'a self, batch: &mut Batch<'a>, by: &By<'a>) -> Result<String, Rejected> {

@@ -36,6 +36,7 @@ impl Asked for RefundRequest {
     fn needs(&self, needs: &mut Needs) {
         needs.members.insert(self.member_id);
         needs.refunded.insert(self.order_id.clone(), self.member_id);
+        needs.coming.entry(self.member_id).or_default().refund = true;
     }
 
     fn decide<'a>(&'a self, batch: &mut Batch<'a>, by: &By<'a>) -> Result<String, Rejected> {

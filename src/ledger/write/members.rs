@@ -1,6 +1,6 @@
 //! Members: their rows, wallets, lots and records, profiles, and what erasure takes away.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
@@ -37,6 +37,7 @@ pub fn enrolled(
         rows.ids.push(new.id.uuid());
         rows.statuses.push(member.status.name().to_owned());
         rows.joined.push(member.joined_at);
+        rows.standings.push(standing(member)?);
         rows.external_ids.push(new.profile.external_id.clone());
         rows.birthdays.push(new.profile.birthday);
         rows.hashes.push(new.hash.to_vec());
@@ -60,13 +61,19 @@ pub fn contents(
     before: &HashMap<MemberId, Member>,
     changed: &[&Member],
 ) -> Result<(), Failure> {
-    let mut statuses = PutStatuses { journal, ..PutStatuses::default() };
+    let mut rows = PutMembers { journal, ..PutMembers::default() };
     let mut lots = PutLots { journal, ..PutLots::default() };
     let mut records = PutRecords { journal, ..PutRecords::default() };
+    let mut tiers: BTreeMap<&str, i64> = BTreeMap::new();
     for member in changed {
         let old = before.get(&member.id);
-        if old.is_some_and(|old| old.status != member.status) {
-            statuses.push(member);
+        let tier_before = old.and_then(Member::tier);
+        if tier_before != member.tier() {
+            tier_before.into_iter().for_each(|tier| *tiers.entry(tier).or_default() -= 1);
+            member.tier().into_iter().for_each(|tier| *tiers.entry(tier).or_default() += 1);
+        }
+        if old.is_some_and(|old| (old.status, &old.standing) != (member.status, &member.standing)) {
+            rows.push(member)?;
         }
         for lot in member.lots.values() {
             if old.and_then(|old| old.lots.get(&lot.id)).is_some_and(|old| old != lot) {
@@ -79,9 +86,12 @@ pub fn contents(
             }
         }
     }
-    run(connection, "member", statuses.ids.len(), statuses)?;
+    run(connection, "member", rows.ids.len(), rows)?;
     run(connection, "lot", lots.ids.len(), lots)?;
-    run(connection, "record", records.ids.len(), records)
+    run(connection, "record", records.ids.len(), records)?;
+    tiers.retain(|_, members| *members != 0);
+    let (tiers, members): (Vec<String>, Vec<i64>) = tiers.into_iter().map(|(tier, n)| (tier.to_owned(), n)).unzip();
+    run(connection, "tier_total", members.len(), AddToTiers { journal, tiers, members })
 }
 
 /// Writes changed profiles. They are rare: one statement each.
@@ -134,15 +144,17 @@ statement! {
         birthdays: Vec<Option<NaiveDate>> => Array<Nullable<Date>>,
         hashes: Vec<Vec<u8>> => Array<Bytea>,
         responses: Vec<String> => Array<Text>,
+        standings: Vec<Option<String>> => Array<Nullable<Text>>,
     } -> (BigInt, BigInt),
     "WITH new AS MATERIALIZED (
-         SELECT * FROM UNNEST($2, $3, $4, $5, $6, $7, $8)
-         AS new (id, status, joined_at, external_id, birthday, request_hash, response)
+         SELECT * FROM UNNEST($2, $3, $4, $5, $6, $7, $8, $9)
+         AS new (id, status, joined_at, external_id, birthday, request_hash, response, standing)
      ), profile AS (
          INSERT INTO member_profile (journal, member, external_id, birthday, request_hash, response)
          SELECT $1, id, external_id, birthday, request_hash, response FROM new RETURNING 1
      ), member AS (
-         INSERT INTO member (journal, id, status, joined_at) SELECT $1, id, status, joined_at FROM new RETURNING 1
+         INSERT INTO member (journal, id, status, joined_at, standing)
+         SELECT $1, id, status, joined_at, standing FROM new RETURNING 1
      )
      SELECT (SELECT count(*) FROM member), (SELECT count(*) FROM profile)"
 }
@@ -159,23 +171,38 @@ statement! {
 }
 
 statement! {
-    PutStatuses {
+    PutMembers {
         journal: JournalId => SmallInt,
         ids: Vec<Uuid> => Array<SqlUuid>,
         statuses: Vec<String> => Array<Text>,
         joined: Vec<Timestamp> => Array<Timestamptz>,
+        standings: Vec<Option<String>> => Array<Nullable<Text>>,
     } -> Integer,
-    "INSERT INTO member (journal, id, status, joined_at) SELECT $1, * FROM UNNEST($2, $3, $4)
-     ON CONFLICT (journal, id) DO UPDATE SET status = EXCLUDED.status
+    "INSERT INTO member (journal, id, status, joined_at, standing) SELECT $1, * FROM UNNEST($2, $3, $4, $5)
+     ON CONFLICT (journal, id) DO UPDATE SET status = EXCLUDED.status, standing = EXCLUDED.standing
      RETURNING 1"
 }
 
-impl PutStatuses {
-    fn push(&mut self, member: &Member) {
+impl PutMembers {
+    fn push(&mut self, member: &Member) -> Result<(), Failure> {
         self.ids.push(member.id.uuid());
         self.statuses.push(member.status.name().to_owned());
         self.joined.push(member.joined_at);
+        self.standings.push(standing(member)?);
+        Ok(())
     }
+}
+
+statement! {
+    AddToTiers { journal: JournalId => SmallInt, tiers: Vec<String> => Array<Text>, members: Vec<i64> => Array<BigInt> }
+    -> Integer,
+    "INSERT INTO tier_total (journal, tier, members) SELECT $1, * FROM UNNEST($2, $3)
+     ON CONFLICT (journal, tier) DO UPDATE SET members = tier_total.members + EXCLUDED.members
+     RETURNING 1"
+}
+
+fn standing(member: &Member) -> Result<Option<String>, Failure> {
+    Ok(member.standing.as_ref().map(canonical::to_string).transpose()?)
 }
 
 statement! {

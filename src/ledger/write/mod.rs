@@ -79,7 +79,8 @@ pub fn is_one_statement(journal: JournalId, before: &Before, state: &State, chan
     let posted = |member: &&Member| match before.members.get(&member.id) {
         Some(old) => {
             let whole = old.lots.is_empty() && old.records.is_empty() && old.orders.is_empty();
-            whole && old.status == member.status && member.records.is_empty()
+            let as_it_was = old.status == member.status && old.standing == member.standing;
+            whole && as_it_was && member.records.is_empty()
         }
         None => false,
     };

@@ -13,6 +13,7 @@ use super::super::batch::NewOrder;
 use super::super::head::Head;
 use super::{Place, check};
 use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::journal::canonical;
 use crate::domain::journal::entry::{CANONICAL_VERSION, Draft, Entry, Hash};
 use crate::domain::member::Member;
 use crate::domain::record::lot::Lot;
@@ -120,15 +121,18 @@ statement! {
         spent: Vec<i64> => Array<BigInt>,
         claimed: Vec<i64> => Array<BigInt>,
         dues: Vec<Option<DateTime<Utc>>> => Array<Nullable<Timestamptz>>,
+        points_dues: Vec<Option<DateTime<Utc>>> => Array<Nullable<Timestamptz>>,
+        spendings: Vec<Option<String>> => Array<Nullable<Text>>,
+        tiers: Vec<Option<String>> => Array<Nullable<Text>>,
         seen_recorded_at: Timestamp => Timestamptz,
         estimate: Option<DateTime<Utc>> => Nullable<Timestamptz>,
         seen_ahead: i64 => BigInt,
     } -> (BigInt, (BigInt, BigInt, BigInt, BigInt, BigInt), (Timestamptz, BigInt)),
     concat!("WITH moved AS (
          UPDATE journal SET next_seq = $6, head_hash = $7, recorded_at = $2
-         WHERE id = $1 AND next_seq = $4 AND head_hash = $5 AND recorded_at = $52
-             AND ($53 IS NULL OR (SELECT clock_ahead FROM ledger) = $54
-                  AND ", programme_time!(), " BETWEEN $53 - interval '1 second' AND $53 + interval '1 second')
+         WHERE id = $1 AND next_seq = $4 AND head_hash = $5 AND recorded_at = $55
+             AND ($56 IS NULL OR (SELECT clock_ahead FROM ledger) = $57
+                  AND ", programme_time!(), " BETWEEN $56 - interval '1 second' AND $56 + interval '1 second')
          RETURNING 1
      ), recorded AS (
          INSERT INTO entry (journal, recorded_at, v, seq, effective_at, id, member, command, program_version, kind, actor,
@@ -154,12 +158,14 @@ statement! {
          RETURNING 1
      ), wallets AS (
          INSERT INTO wallet (journal, member, active, pending, held, debt, lifetime_earned, lifetime_spent, claimed,
-             next_due_at)
-         SELECT $1, ($43)[n], ($44)[n], ($45)[n], ($46)[n], ($47)[n], ($48)[n], ($49)[n], ($50)[n], ($51)[n]
+             next_due_at, points_due_at, spending, tier)
+         SELECT $1, ($43)[n], ($44)[n], ($45)[n], ($46)[n], ($47)[n], ($48)[n], ($49)[n], ($50)[n], ($51)[n], ($52)[n],
+             ($53)[n], ($54)[n]
          FROM moved, generate_series(1, cardinality($43)) AS n
          ON CONFLICT (journal, member) DO UPDATE SET active = EXCLUDED.active, pending = EXCLUDED.pending,
              held = EXCLUDED.held, debt = EXCLUDED.debt, lifetime_earned = EXCLUDED.lifetime_earned,
-             lifetime_spent = EXCLUDED.lifetime_spent, claimed = EXCLUDED.claimed, next_due_at = EXCLUDED.next_due_at
+             lifetime_spent = EXCLUDED.lifetime_spent, claimed = EXCLUDED.claimed, next_due_at = EXCLUDED.next_due_at,
+             points_due_at = EXCLUDED.points_due_at, spending = EXCLUDED.spending, tier = EXCLUDED.tier
          RETURNING 1
      )
      SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM recorded), (SELECT count(*) FROM posted),
@@ -194,7 +200,7 @@ impl Post {
         rows.next_seq = head.next_seq + rows.seqs.len() as i64;
         rows.head_hash = hash.to_vec();
         for member in changed {
-            rows.wallet(member);
+            rows.wallet(member)?;
             let old = before.get(&member.id);
             let is_new = |lot: &&Lot| old.is_none_or(|old| !old.lots.contains_key(&lot.id));
             member.lots.values().filter(is_new).for_each(|lot| rows.lot(member.id, lot));
@@ -260,7 +266,7 @@ impl Post {
         Ok(())
     }
 
-    fn wallet(&mut self, member: &Member) {
+    fn wallet(&mut self, member: &Member) -> Result<(), Failure> {
         self.wallets.push(member.id.uuid());
         self.actives.push(member.balances.active);
         self.pendings.push(member.balances.pending);
@@ -270,5 +276,9 @@ impl Post {
         self.spent.push(member.lifetime.lifetime_spent);
         self.claimed.push(member.claimed);
         self.dues.push(member.next_due_at());
+        self.points_dues.push(member.points_due_at());
+        self.spendings.push(member.spending.as_ref().map(canonical::to_string).transpose()?);
+        self.tiers.push(member.tier().map(ToOwned::to_owned));
+        Ok(())
     }
 }

@@ -24,6 +24,7 @@ fn members(rows: Vec<MemberRow>, stored: &mut Stored, rebuilt: &Journal) -> Resu
     let lots = &mut stored.lots;
     for row in rows {
         let id = row.0.0;
+        let (dues, tier) = (row.1.2, row.1.4.clone());
         let stored = load::member(row).map_err(|_| format!("member {id} is stored in a way that cannot be read"))?;
         let member = rebuilt.members.get(&stored.id);
         let member = member.ok_or_else(|| format!("member {id} is stored and was never enrolled"))?;
@@ -37,10 +38,14 @@ fn members(rows: Vec<MemberRow>, stored: &mut Stored, rebuilt: &Journal) -> Resu
         if stored.lifetime != member.lifetime {
             return Err(format!("the wallet of member {id} has other sums since joining than its entries give"));
         }
+        if (&stored.standing, &stored.spending, tier.as_deref()) != (&member.standing, &member.spending, member.tier())
+        {
+            return Err(format!("member {id} has another tier, or other sums towards one, than its entries give"));
+        }
         if (stored.status, stored.joined_at) != (member.status, member.joined_at) {
             return Err(format!("member {id} has another status or joined at another time than its entries say"));
         }
-        if stored.next_due_at() != member.next_due_at() {
+        if dues != (member.next_due_at(), member.points_due_at()) {
             return Err(format!("the wallet of member {id} has another due time than its lots"));
         }
         let mut stored_lots = lots.remove(&id).unwrap_or_default();

@@ -67,16 +67,17 @@ pub fn differ(stored: Stored, rebuilt: &Journal, left: &mut [Left; 4]) {
     donations(donation, stored.donations, rebuilt);
 }
 
-/// Compares the rewards, causes and totals of a journal, in this order.
+/// Compares the rewards, causes, totals and tiers of a journal, in this order.
 pub fn compare(
     connection: &mut PgConnection,
     journal: JournalId,
     rebuilt: &Total,
-) -> QueryResult<[Result<(), String>; 3]> {
+) -> QueryResult<[Result<(), String>; 4]> {
     Ok([
         rewards(LoadRewards { journal }.load(connection)?, rebuilt),
         causes(LoadCauses { journal }.load(connection)?, rebuilt),
         totals(LoadTotals { journal }.load(connection)?, rebuilt),
+        tiers(LoadTiers { journal }.load(connection)?, rebuilt),
     ])
 }
 
@@ -171,6 +172,12 @@ fn totals(stored: Vec<(Uuid, i64, i64)>, rebuilt: &Total) -> Result<(), String> 
     same("total of the account", stored, rebuilt)
 }
 
+// Of a tier that everybody has left a row may be left.
+fn tiers(stored: Vec<(String, i64)>, rebuilt: &Total) -> Result<(), String> {
+    let stored = stored.into_iter().filter(|(_, members)| *members != 0);
+    same("total of tier", stored, rebuilt.tiers.iter().map(|(tier, members)| (tier.clone(), *members)))
+}
+
 // Compares rows with what they must be, by key.
 fn same<K: Ord + Display, V: PartialEq>(
     what: &str,
@@ -204,4 +211,9 @@ statement! {
 statement! {
     LoadTotals { journal: JournalId => SmallInt } -> (SqlUuid, BigInt, BigInt),
     "SELECT cause, points, donations FROM cause_total WHERE journal = $1"
+}
+
+statement! {
+    LoadTiers { journal: JournalId => SmallInt } -> (Text, BigInt),
+    "SELECT tier, members FROM tier_total WHERE journal = $1"
 }

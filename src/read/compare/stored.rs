@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::domain::record::lot::Lot;
 use crate::domain::record::order::StoredRefunds;
-use crate::load::MemberRow;
+use crate::load::{MemberRow, WalletRow};
 use crate::postgres::copy::{self, Malformed, Row, Select};
 
 /// The tables that hold what belongs to members, each with the SELECT of a range of its blocks. Each row begins with its
@@ -24,7 +24,8 @@ pub const TABLES: [(&str, Select); 7] = [
     ("donation", DONATIONS),
 ];
 
-type Wallet = ((i64, i64, i64, i64), (i64, i64, i64), Option<DateTime<Utc>>);
+/// A member's row without the wallet: id, status, when it joined; and where it stands.
+type MemberAlone = ((Uuid, String, DateTime<Utc>), Option<String>);
 
 /// Order id, entry, member; refunds; claimed; answer.
 pub type OrderRow = ((String, i64, Uuid), StoredRefunds, Option<i64>, Option<String>);
@@ -42,8 +43,8 @@ pub type DonationRow = (i64, Uuid, Uuid, i64, bool);
 /// What is stored of some members of a journal.
 #[derive(Debug, Default)]
 pub struct Stored {
-    members: Vec<(Uuid, String, DateTime<Utc>)>,
-    wallets: HashMap<Uuid, Wallet>,
+    members: Vec<MemberAlone>,
+    wallets: HashMap<Uuid, WalletRow>,
     /// Their lots.
     pub lots: HashMap<Uuid, Vec<Lot>>,
     /// Their orders.
@@ -61,10 +62,12 @@ impl Stored {
     pub fn take(&mut self, table: usize, member: Uuid, mut row: Row<'_>) -> Result<(), Malformed> {
         let row = &mut row;
         match TABLES.get(table).ok_or(Malformed)?.0 {
-            "member" => self.members.push((member, text(row)?, row.get()?)),
+            "member" => self.members.push(((member, text(row)?, row.get()?), maybe_text(row)?)),
             "wallet" => {
                 let balances = (row.get()?, row.get()?, row.get()?, row.get()?);
-                self.wallets.insert(member, (balances, (row.get()?, row.get()?, row.get()?), row.maybe()?));
+                let sums = (row.get()?, row.get()?, row.get()?);
+                self.wallets
+                    .insert(member, (balances, sums, (row.maybe()?, row.maybe()?), maybe_text(row)?, maybe_text(row)?));
             }
             "lot" => self.lots.entry(member).or_default().push(Lot {
                 id: row.get()?,
@@ -96,12 +99,12 @@ impl Stored {
 
     /// The members that have both a row and a wallet, in the order of their ids.
     pub fn members(&mut self) -> Vec<MemberRow> {
-        self.members.sort_unstable_by_key(|member| member.0);
+        self.members.sort_unstable_by_key(|(member, _)| member.0);
         let wallets = &mut self.wallets;
         let members = self.members.drain(..);
-        let whole = |member: (Uuid, String, DateTime<Utc>)| {
-            let wallet = wallets.remove(&member.0)?;
-            Some((member, wallet))
+        let whole = |((id, status, joined_at), standing): MemberAlone| {
+            let wallet = wallets.remove(&id)?;
+            Some(((id, status, joined_at, standing), wallet))
         };
         members.filter_map(whole).collect()
     }
@@ -120,16 +123,18 @@ fn amount(row: &mut Row<'_>) -> Result<Option<Decimal>, Malformed> {
 }
 
 copy::select! {
-    MEMBERS (BigInt, BigInt) -> (SmallInt, SqlUuid, Text, Timestamptz),
-    "SELECT journal, id, status, joined_at FROM member
+    MEMBERS (BigInt, BigInt) -> (SmallInt, SqlUuid, Text, Timestamptz, Nullable<Text>),
+    "SELECT journal, id, status, joined_at, standing FROM member
      WHERE ctid >= format('(%s,0)', $1::bigint)::tid AND ctid < format('(%s,0)', $2::bigint)::tid"
 }
 
 copy::select! {
     WALLETS (BigInt, BigInt) -> (
         SmallInt, SqlUuid, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, Nullable<Timestamptz>,
+        Nullable<Timestamptz>, Nullable<Text>, Nullable<Text>,
     ),
-    "SELECT journal, member, active, pending, held, debt, lifetime_earned, lifetime_spent, claimed, next_due_at
+    "SELECT journal, member, active, pending, held, debt, lifetime_earned, lifetime_spent, claimed, next_due_at,
+         points_due_at, spending, tier
      FROM wallet WHERE ctid >= format('(%s,0)', $1::bigint)::tid AND ctid < format('(%s,0)', $2::bigint)::tid"
 }
 

@@ -10,6 +10,7 @@ use super::left::Left;
 use super::{Stored, compare_versions, lots_of_nobody, members, records, stored_versions, strays};
 use crate::domain::audit::Journal;
 use crate::domain::ids::JournalId;
+use crate::domain::member::Member;
 use crate::domain::movement::donation::CauseTerms;
 use crate::domain::movement::reward::RewardTerms;
 use crate::domain::time::Timestamp;
@@ -26,6 +27,8 @@ pub struct Total {
     pub accounts: BTreeMap<String, i128>,
     /// How often something was given to a cause.
     pub given: BTreeMap<Uuid, i64>,
+    /// How many members have a tier, by its code.
+    pub tiers: BTreeMap<String, i64>,
     /// See [`Journal::rewards`].
     pub rewards: BTreeMap<Uuid, (RewardTerms, Option<i64>)>,
     /// See [`Journal::causes`].
@@ -46,6 +49,9 @@ impl Total {
         self.lots += rebuilt.members.values().map(|member| member.lots.len()).sum::<usize>();
         for donation in &rebuilt.donations {
             *self.given.entry(donation.cause).or_default() += 1;
+        }
+        for tier in rebuilt.members.values().filter_map(Member::tier) {
+            *self.tiers.entry(tier.to_owned()).or_default() += 1;
         }
         let compared = members(rows, &mut stored, &rebuilt);
         let somebodys = lots_of_nobody(&stored);
@@ -71,6 +77,9 @@ impl Total {
         for (cause, times) in other.given {
             *self.given.entry(cause).or_default() += times;
         }
+        for (tier, members) in other.tiers {
+            *self.tiers.entry(tier).or_default() += members;
+        }
         self.rewards.extend(other.rewards);
         self.causes.extend(other.causes);
         self.versions.extend(other.versions);
@@ -86,7 +95,7 @@ impl Total {
     }
 
     /// Compares the other tables of the journal, in their order: orders, refunds, records, donations, rewards, causes,
-    /// totals, versions; and looks for postings that belong to no entry.
+    /// totals, tiers, versions; and looks for postings that belong to no entry.
     pub fn tables(
         &self,
         connection: &mut PgConnection,

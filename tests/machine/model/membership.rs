@@ -4,12 +4,15 @@ use accrue::domain::ids::MemberId;
 use accrue::domain::movement::enrolment::{Enrolment, ProfileChange};
 use accrue::domain::movement::membership::Change;
 
+use super::tiers::Tier;
 use super::{Model, Person, Verdict};
 
 impl Model {
     pub(super) fn enrol(&mut self, id: MemberId, enrolment: &Enrolment) {
         let profile = Some((enrolment.external_id.clone(), None));
-        self.people.insert(id, Person { status: "active", lots: Vec::new(), debt: 0, earned: 0, spent: 0, profile });
+        let (joined_at, tier) = (enrolment.joined_at.unwrap_or(self.now), Tier::default());
+        let (lots, debt, earned, spent) = (Vec::new(), 0, 0, 0);
+        self.people.insert(id, Person { status: "active", lots, debt, earned, spent, joined_at, tier, profile });
     }
 
     pub(super) fn change_profile(&mut self, id: MemberId, change: &ProfileChange) -> Verdict {

@@ -33,6 +33,10 @@ pub struct Sale {
     pub points: i64,
     pub lot: Option<Uuid>,
     pub refunded: i128,
+    /// When each refund was, and how much was refunded by then.
+    pub refunds: Vec<(Timestamp, i128)>,
+    /// What its points are multiplied by, in hundredths.
+    pub factor: i128,
     pub was_refunded: bool,
     /// How many points its refunds made due, and how many of those that paid it came back.
     pub due: i64,
@@ -78,7 +82,10 @@ impl Model {
         if eligible > MAXIMUM_ORDER.into() {
             return Err("amount_over_limit");
         }
-        let points = earns(&program, eligible);
+        let code = self.tier_of(member);
+        let level = code.and_then(|code| program.tiers.as_ref()?.level(&code));
+        let factor = level.map_or(100, |level| whole(level.factor, 100));
+        let points = earns(&program, eligible, factor);
         let mut lot = None;
         if points > 0 {
             let zone = program.time_zone;
@@ -97,7 +104,6 @@ impl Model {
             }
             lot = Some(id);
         }
-        self.settle(member);
         self.sales.push(Sale {
             id: order.order_id.clone(),
             member,
@@ -110,6 +116,8 @@ impl Model {
             points,
             lot,
             refunded: 0,
+            refunds: Vec::new(),
+            factor,
             was_refunded: false,
             due: 0,
             returned: 0,
@@ -122,6 +130,8 @@ impl Model {
             set_off: Vec::new(),
             items: order.items.clone().map(|items| (items, Quantity::default())),
         });
+        self.restand(member);
+        self.settle(member);
         Ok(())
     }
 
@@ -176,10 +186,10 @@ impl Model {
     }
 }
 
-/// How many points so many cents earn: rounded once, at the end.
-pub(super) fn earns(program: &Program, cents: i128) -> i64 {
+/// How many points so many cents earn, times so many hundredths: rounded once, at the end.
+pub(super) fn earns(program: &Program, cents: i128, factor: i128) -> i64 {
     // A rate has at most six decimals.
-    let (exact, one) = (cents * whole(program.earning.points_per_unit, 1_000_000), 100_000_000);
+    let (exact, one) = (cents * whole(program.earning.points_per_unit, 1_000_000) * factor, 10_000_000_000);
     let (below, rest) = (exact / one, exact % one);
     let up = match program.earning.rounding {
         Rounding::Down => false,

@@ -38,11 +38,13 @@ impl Model {
             return Err("refund_over_order");
         }
         self.take_items_back(n, asked)?;
+        let now = self.now;
         let sale = &mut self.sales[n];
         sale.refunded += amount;
         sale.was_refunded = true;
+        sale.refunds.push((now.max(sale.occurred_at), sale.refunded));
         let kept = if sale.amount == 0 { 0 } else { sale.eligible * (sale.amount - sale.refunded) / sale.amount };
-        let due = (sale.points - earns(&sale.program, kept)).max(sale.due);
+        let due = (sale.points - earns(&sale.program, kept, sale.factor)).max(sale.due);
         let more = due - sale.due;
         sale.due = due;
         self.person(member).earned -= more;
@@ -54,6 +56,9 @@ impl Model {
         homes.extend(lost.into_iter().map(|(_, lot, points)| (Home::Paid(lot), points)));
         self.bring_back(&mut sale, &coming, homes)?;
         self.sales[n] = sale;
+        if !self.people[&member].has_left() {
+            self.restand(member);
+        }
         Ok(())
     }
 

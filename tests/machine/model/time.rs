@@ -10,6 +10,7 @@ impl Model {
     /// What time alone will do to a member: when, what, and to which lot, hold or offer.
     pub(super) fn due(&self, member: MemberId) -> Vec<(Timestamp, &'static str, Uuid)> {
         let mut due = Vec::new();
+        due.extend(self.tier_ends_at(member).map(|at| (at, "a term", member.uuid())));
         for lot in &self.people[&member].lots {
             if lot.pending > 0 {
                 due.push((lot.active_at, "points.activated", lot.id));
@@ -31,6 +32,7 @@ impl Model {
     pub(super) fn settle(&mut self, member: MemberId) {
         while let Some((at, what, id)) = self.due(member).into_iter().filter(|due| due.0 <= self.now).min() {
             match what {
+                "a term" => self.end_term(member, at),
                 "points.activated" => {
                     let person = self.person(member);
                     let lot = person.lot(id);

@@ -7,6 +7,7 @@ use crate::domain::ids::MemberId;
 use crate::domain::journal::canonical::Json;
 use crate::domain::member::Balances;
 use crate::domain::program::earning::{ShownStep, Step};
+use crate::domain::program::level::Level;
 use crate::domain::record::lot::NewLot;
 use crate::domain::time::{self, Timestamp};
 
@@ -24,6 +25,10 @@ pub struct OrderReply {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub paid: Option<Paid>,
+    /// The member's tier, where it had one or has one now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub tier: Option<TierChange>,
     /// The wallet right after it.
     pub wallet: Balances,
 }
@@ -54,8 +59,32 @@ impl OrderReply {
                 Some(points) => Some(paid(points)?),
                 None => None,
             },
+            tier: order.get("tier").and_then(Json::as_str).map(TierChange::stays),
             wallet: payload.get("balance")?.to()?,
         })
+    }
+}
+
+/// A member's tier before an order and after it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct TierChange {
+    /// The code of the tier that the order earned by; null without one.
+    #[schema(max_length = 32, example = "silver")]
+    pub before: Option<String>,
+    /// The code of the tier that the member has now; null without one.
+    #[schema(max_length = 32, example = "gold")]
+    pub after: Option<String>,
+}
+
+impl TierChange {
+    /// From one level to another; none where there is neither.
+    pub fn of(before: Option<&Level>, after: Option<&Level>) -> Option<Self> {
+        let code = |level: Option<&Level>| level.map(|level| level.code.clone());
+        before.or(after).map(|_| Self { before: code(before), after: code(after) })
+    }
+
+    fn stays(code: &str) -> Self {
+        Self { before: Some(code.to_owned()), after: Some(code.to_owned()) }
     }
 }
 

@@ -21,8 +21,12 @@ fn program(rate: &str, rounding: &str, expiry: &str) -> Program {
     .unwrap()
 }
 
-fn order(amount: &str) -> EarningFacts {
-    EarningFacts { amount: amount.parse().unwrap(), occurred_at: time::parse("2026-02-01T03:00:00Z").unwrap() }
+fn order(amount: &str) -> EarningFacts<'static> {
+    EarningFacts {
+        amount: amount.parse().unwrap(),
+        occurred_at: time::parse("2026-02-01T03:00:00Z").unwrap(),
+        level: None,
+    }
 }
 
 fn points(rate: &str, rounding: &str, amount: &str) -> i64 {

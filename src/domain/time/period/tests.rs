@@ -225,3 +225,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_lasts_a_day_does_so_whenever_it_begins() {
+    for text in ["24H", "1D", "1D_D", "1M", "1Y", "12M_M", "36525D", "24H_D"] {
+        assert!(period(text).has_a_day(), "{text}");
+    }
+    for text in ["0H", "23H", "23H_Y", "0D", "0D_D", "0M_M", "0Y_Y"] {
+        assert!(!period(text).has_a_day(), "{text}");
+    }
+}

@@ -1,0 +1,185 @@
+//! Where a member stands among the tiers, as a decision goes on: by an order or a refund at once, and by time.
+
+use super::{Event, Working};
+use crate::domain::journal::entry::Kind;
+use crate::domain::journal::misfit::Misfit;
+use crate::domain::member::fact::Fact;
+use crate::domain::program::level::Level;
+use crate::domain::program::{ProgramVersion, TierRules};
+use crate::domain::record::order::OrderRecord;
+use crate::domain::tier::{self, Assigned, Scene, Seen, Spending, Standing};
+use crate::domain::time::Timestamp;
+
+/// What an order does to its member's tier.
+#[derive(Default)]
+pub struct Outlook {
+    /// What all orders come to then, where that does not follow from adding this one.
+    pub spending: Option<Box<Spending>>,
+    /// Where the member stands then, if that is elsewhere.
+    pub stands: Option<Box<(Standing, Spending)>>,
+}
+
+impl<'a> Working<'a> {
+    /// The level that the member has now, by the rules that gave it; none without one.
+    pub fn level(&self) -> Option<&'a Level> {
+        let standing = self.member.standing.as_ref().filter(|_| !self.member.status.has_left())?;
+        let rules = self.context.programs.version(standing.version)?.program.tiers.as_ref()?;
+        standing.level(rules)
+    }
+
+    /// How the tier is seen at `at`, when all orders that count are known; none in a programme without tiers.
+    pub fn seen(&self, at: Timestamp) -> Option<Seen<'a>> {
+        let in_force = self.context.programs.at(self.context.now);
+        let standing = self.member.standing.as_ref().filter(|_| !self.member.status.has_left());
+        let decided_by = standing.and_then(|standing| self.context.programs.version(standing.version));
+        let scene = self.scene(decided_by.unwrap_or(in_force))?;
+        let none = Standing::none(scene.version);
+        Some(tier::look(standing.unwrap_or(&none), self.member.orders.values(), &scene, at))
+    }
+
+    /// What an order that is not posted yet will do.
+    ///
+    /// Errors: the member's other orders decide it, and were not loaded.
+    pub fn outlook(&self, order: &OrderRecord) -> Result<Outlook, Misfit> {
+        let version = self.context.programs.at(self.context.now);
+        let Some(scene) = self.scene(version) else { return Ok(Outlook::default()) };
+        let (standing, spending) = (self.member.standing.as_ref(), self.member.spending.as_ref());
+        let before = standing.cloned().unwrap_or_else(|| Standing::none(scene.version));
+        let added = spending.map(|spending| {
+            let mut added = spending.clone();
+            added.count(order);
+            added
+        });
+        let foreseen = spending
+            .filter(|_| self.is_by(&scene))
+            .and_then(|spending| tier::foresee(&before, spending, order, &scene));
+        let (stands, spending) = match foreseen {
+            Some(foreseen) => foreseen,
+            None => self.exact(&before, &scene, Some(order))?,
+        };
+        let is_new = if standing.is_none() { stands.rank.level.is_some() } else { stands != before };
+        let follows = added.as_ref() == Some(&spending);
+        Ok(Outlook {
+            spending: (!follows && !is_new).then(|| Box::new(spending.clone())),
+            stands: is_new.then(|| Box::new((stands, spending))),
+        })
+    }
+
+    /// Posts where the member stands after an order or a refund.
+    pub fn take_stand(&mut self, stands: Option<Box<(Standing, Spending)>>) -> Result<(), Misfit> {
+        let Some(stands) = stands else { return Ok(()) };
+        let kind = self.kind_of(&stands.0);
+        self.post(Event::new(kind, Fact::Standing(stands))).map(|_| ())
+    }
+
+    /// After a refund: a tier that the orders no longer reach ends, where the rules say that it does so at once; and so does one
+    /// that they did not reach after all, since the refund was before them.
+    ///
+    /// Errors: the member's orders decide it, and were not loaded.
+    pub fn stand_anew(&mut self) -> Result<(), Misfit> {
+        let version = self.context.programs.at(self.context.now);
+        let Some(scene) = self.scene(version) else { return Ok(()) };
+        let Some(before) = self.member.standing.clone() else { return Ok(()) };
+        if self.member.status.has_left() || before.rank == before.base {
+            return Ok(());
+        }
+        let stands = self.exact(&before, &scene, None)?;
+        self.take_stand((stands.0.rank != before.rank).then(|| Box::new(stands)))
+    }
+
+    /// Where the member stands with what an operator gives it; none in a programme without tiers.
+    ///
+    /// Errors: the member's orders decide it, and were not loaded.
+    pub fn assigned(&self, assigned: Assigned) -> Result<Option<(Standing, Spending)>, Misfit> {
+        let Some(scene) = self.scene(self.context.programs.at(self.context.now)) else { return Ok(None) };
+        let before = self.member.standing.clone().unwrap_or_else(|| Standing::none(scene.version));
+        self.exact(&Standing { assigned: Some(assigned), ..before }, &scene, None).map(Some)
+    }
+
+    /// A term or what an operator gave ends.
+    pub(super) fn end_term(&mut self, due_at: Timestamp) -> Result<(), Misfit> {
+        let Some(mut before) = self.member.standing.clone() else { return Ok(()) };
+        before.assigned = before.assigned.filter(|assigned| assigned.until > due_at);
+        let version = self.context.programs.at(due_at);
+        let stands = match self.scene(version) {
+            // Without tiers nobody has one.
+            None => {
+                let spending = self.member.spending.clone().ok_or(Misfit::NotLoaded("what orders come to"))?;
+                (Standing { base: Default::default(), based_at: due_at, ..Standing::none(version.version) }, spending)
+            }
+            Some(scene) => {
+                if !self.is_by(&scene) {
+                    before = self.exact(&before, &scene, None)?.0;
+                }
+                match before.ends_at.is_some_and(|ends_at| ends_at <= due_at) {
+                    true => {
+                        self.must_know(&before, &scene)?;
+                        tier::decide(&before, self.member.orders.values(), &scene)
+                    }
+                    false => (
+                        before.with_tier(scene.rules),
+                        self.member.spending.clone().ok_or(Misfit::NotLoaded("what orders come to"))?,
+                    ),
+                }
+            }
+        };
+        let kind = self.kind_of(&stands.0);
+        let id = self.member.id.uuid();
+        self.post_due(due_at, &[id], Event::new(kind, Fact::Standing(Box::new(stands))))
+    }
+
+    // What the orders say that were loaded, and one more.
+    fn exact(
+        &self,
+        before: &Standing,
+        scene: &Scene<'_>,
+        order: Option<&OrderRecord>,
+    ) -> Result<(Standing, Spending), Misfit> {
+        self.must_know(before, scene)?;
+        let orders = self.member.orders.values().chain(order);
+        if before.version == scene.version {
+            return Ok(tier::stand(before, orders, scene));
+        }
+        match self.rules_of(before.version).filter(|old| *old != scene.rules) {
+            Some(old) => Ok(tier::change_rules(before, old, orders, scene, self.context.now)),
+            None => Ok(tier::stand(before, orders, scene)),
+        }
+    }
+
+    fn must_know(&self, before: &Standing, scene: &Scene<'_>) -> Result<(), Misfit> {
+        let from = tier::orders_from(before, scene);
+        match self.member.orders_since.is_some_and(|since| since <= from) {
+            true => Ok(()),
+            false => Err(Misfit::NotLoaded("an order that counts towards a tier")),
+        }
+    }
+
+    // Was all that is kept decided by these very rules?
+    fn is_by(&self, scene: &Scene<'_>) -> bool {
+        let by = |version: i32| version == scene.version || self.rules_of(version) == Some(scene.rules);
+        self.member.standing.as_ref().is_none_or(|standing| by(standing.version))
+            && self.member.spending.as_ref().is_some_and(|spending| by(spending.version))
+    }
+
+    fn rules_of(&self, version: i32) -> Option<&'a TierRules> {
+        self.context.programs.version(version)?.program.tiers.as_ref()
+    }
+
+    fn scene(&self, version: &'a ProgramVersion) -> Option<Scene<'a>> {
+        let rules = version.program.tiers.as_ref()?;
+        let (zone, joined_at) = (version.program.time_zone, self.member.joined_at);
+        Some(Scene { rules, version: version.version, zone, joined_at })
+    }
+
+    // Up, down, or as high as before, each by the rules that it was decided by.
+    fn kind_of(&self, after: &Standing) -> Kind {
+        let rules = |standing: &Standing| self.rules_of(standing.version);
+        let place = |standing: &Standing| rules(standing)?.place(standing.tier.as_ref()?);
+        let before = self.member.standing.as_ref().and_then(place);
+        match place(after).cmp(&before) {
+            std::cmp::Ordering::Greater => Kind::TierUpgraded,
+            std::cmp::Ordering::Equal => Kind::TierRenewed,
+            std::cmp::Ordering::Less => Kind::TierDowngraded,
+        }
+    }
+}
