@@ -92,9 +92,10 @@
 //! from the orders goes on beneath it. The code of the tier that a member has stands with the wallet, so that a wallet is one
 //! row, and how many members of a journal have a tier is counted where it changes.
 //!
-//! A version of the programme that has other tiers takes hold of a member with its next order or at the end of its term. Nobody
-//! loses a tier by it before the term ends; a level that it has no more becomes the next lower one. Suspended members keep
-//! their tiers, and terms go on; who has left has none.
+//! A version of the programme that has other tiers takes hold of a member with its next order, at the end of its term, or
+//! when its turn comes: a job looks at all members anew ([`jobs::review_once`]), a few in each transaction, with how far it
+//! is written in the same one. Nobody loses a tier by it before the term ends; a level that it has no more becomes the next
+//! lower one. Suspended members keep their tiers, and terms go on; who has left has none.
 //!
 //! # What something new costs
 //!

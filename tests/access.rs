@@ -15,7 +15,7 @@ use crate::support::{Answer, App, Client, nobody, scratch, token};
 
 // Calls a row of the table for `id`, with a body that no handler takes.
 fn call(client: &Client, row: &Call, id: &str) -> Answer {
-    let path = row.path.replace("{id}", id).replace("{order_id}", "A-1");
+    let path = row.path.replace("{id}", id).replace("{order_id}", "A-1").replace("{version}", "1");
     let body = (row.verb != Verb::Get).then_some("{\"surprise\":1}");
     let answer = client.send(row.method(), &path, &[], body);
     let request_id = answer.headers.get("x-request-id").unwrap_or_else(|| panic!("{row:?} without a request id"));

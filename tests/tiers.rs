@@ -1,5 +1,8 @@
 //! Tiers over HTTP: reached, kept, lost, seen.
 
+mod given;
+mod versions;
+
 use serde_json::{Value, json};
 
 use crate::support::{Answer, App, instant};
@@ -219,93 +222,6 @@ fn who_is_suspended_keeps_a_tier_and_who_has_left_has_none() {
         let benefits = app.checkout().get(&format!("/v1/members/{ana}/benefits"));
         assert_eq!((benefits.status, &benefits.body["code"]), (200, &expected), "{change}");
     }
-}
-
-#[test]
-fn a_new_version_of_the_programme_takes_nobodys_tier_before_its_term_ends() {
-    let app = app(json!({}));
-    let (ana, ben) = (app.enrol("ana"), app.enrol("ben"));
-    app.earn(&ana, "A-1", "2026-03-10T11:00:00Z", "200");
-    app.earn(&ben, "B-1", "2026-03-10T11:00:00Z", "150");
-    app.publish("2026-06-01T12:00:00Z", |document| {
-        let mut levels = levels();
-        levels[1]["code"] = json!("amber");
-        levels[1]["annual_spend"] = json!("150.00");
-        document["tiers"] = json!({ "period": "calendar_year", "levels": levels });
-    });
-    // Until something happens to a member the tier is the one that it has.
-    assert_eq!(code(&app, &ana), "gold");
-    let next = app.earn(&ana, "A-2", "2026-06-01T12:00:00Z", "1");
-    assert_eq!(changed(&next), (&json!("gold"), &json!("amber")));
-    let next = app.earn(&ben, "B-2", "2026-06-01T12:00:00Z", "1");
-    assert_eq!(changed(&next), (&json!("silver"), &json!("amber")));
-}
-
-#[test]
-fn a_tier_that_an_operator_gives_is_the_least_until_it_ends() {
-    let app = app(json!({}));
-    let ana = app.enrol("ana");
-    let give = |key: &str, tier: &str, until: &str| {
-        let body = json!({ "tier": tier, "until": until, "reason": "status_match" });
-        app.operator().post_keyed(&format!("/v1/members/{ana}/tier"), key, &body)
-    };
-    let given = give("k-1", "gold", "2026-06-01T00:00:00Z");
-    assert_eq!((given.status, &given.body["change"]), (201, &json!({ "before": null, "after": "gold" })), "{given:?}");
-    assert_eq!(give("k-1", "gold", "2026-06-01T00:00:00Z").text, given.text, "once under its key");
-    let seen = tier(&app, &ana);
-    assert_eq!(
-        (&seen["since"], &seen["until"]),
-        (&json!("2026-03-10T12:00:00.000000Z"), &json!("2026-06-01T00:00:00.000000Z"))
-    );
-    let wallet = app.member(&ana).get("/v1/members/me/wallet");
-    assert_eq!(wallet.body["tier"], json!({ "code": "gold", "name": { "en": "Gold" } }));
-    // Orders earn by it, and count as ever.
-    let order = app.earn(&ana, "A-1", "2026-03-10T11:00:00Z", "100");
-    assert_eq!((changed(&order), &order.body["earned"]["points"]), ((&json!("gold"), &json!("gold")), &json!(150)));
-    // What the orders come to is higher, and what an operator gives takes nothing away.
-    app.earn(&ana, "A-2", "2026-03-10T11:30:00Z", "900");
-    assert_eq!(code(&app, &ana), "platinum");
-    assert_eq!(give("k-2", "silver", "2026-06-01T00:00:00Z").body["change"]["after"], "platinum");
-    assert_eq!(give("k-3", "gold", "2029-01-01T00:00:00Z").status, 201, "it takes the place of the other");
-    app.clock.set(instant("2028-01-01T05:00:00Z"));
-    assert_eq!(code(&app, &ana), "gold", "the term of the orders is over");
-    app.clock.set(instant("2029-01-01T00:00:00Z"));
-    assert_eq!(code(&app, &ana), json!(null));
-    let kinds: Vec<String> = app.member(&ana).get("/v1/members/me/tiers").body["changes"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|change| format!("{} {}", change["kind"].as_str().unwrap(), change["code"].as_str().unwrap()))
-        .collect();
-    let expected = ["assigned platinum", "assigned platinum", "upgraded platinum", "renewed gold", "assigned gold"];
-    assert_eq!(kinds, expected.map(|change| format!("tier.{change}")));
-}
-
-#[test]
-fn a_tier_that_cannot_be_given_is_refused() {
-    let app = app(json!({}));
-    let (ana, ben) = (app.enrol("ana"), app.enrol("ben"));
-    let body = |tier: &str, until: &str| json!({ "tier": tier, "until": until, "reason": "goodwill" });
-    let give = |member: &str, key: &str, body: &Value| {
-        app.operator().post_keyed(&format!("/v1/members/{member}/tier"), key, body)
-    };
-    let later = "2026-06-01T00:00:00Z";
-    give(&ana, "k-1", &body("diamond", later)).assert_problem(422, "unknown_tier");
-    give(&ana, "k-2", &body("gold", NOON)).assert_problem(422, "assignment_ends_in_past");
-    let wrong = give(&ana, "k-3", &json!({ "tier": "Gold!", "until": "soon", "reason": "why not", "note": "x" }));
-    let paths: Vec<&Value> = wrong.body["errors"].as_array().unwrap().iter().map(|fault| &fault["path"]).collect();
-    assert_eq!(
-        (wrong.status, paths),
-        (422, vec![&json!("/tier"), &json!("/until"), &json!("/reason"), &json!("/note")])
-    );
-    for (change, status) in [("suspend", 201), ("close", 409)] {
-        assert_eq!(app.operator().post_keyed(&format!("/v1/members/{ben}/{change}"), change, &json!({})).status, 200);
-        assert_eq!(give(&ben, &format!("k-{change}"), &body("gold", later)).status, status, "{change}");
-    }
-    let without = App::at(NOON);
-    let cleo = without.enrol("cleo");
-    let answer = without.operator().post_keyed(&format!("/v1/members/{cleo}/tier"), "k-1", &body("gold", later));
-    answer.assert_problem(404, "no_tiers");
 }
 
 #[test]

@@ -22,3 +22,16 @@ CREATE TABLE tier_total (
 CREATE INDEX tier_total_tier_idx ON tier_total (tier);
 GRANT SELECT, INSERT ON tier_total TO accrue_service;
 GRANT UPDATE (members) ON tier_total TO accrue_service;
+
+-- How far the members of a journal have been looked at anew after a version of the programme that has other tiers, so that
+-- it goes on where it was left. It follows from no entry.
+CREATE TABLE tier_review (
+    journal smallint NOT NULL,
+    version integer NOT NULL,
+    after uuid NOT NULL,
+    members bigint NOT NULL,
+    done boolean NOT NULL,
+    PRIMARY KEY (journal, version)
+) WITH (fillfactor = 50);
+GRANT SELECT, INSERT ON tier_review TO accrue_service;
+GRANT UPDATE (after, members, done) ON tier_review TO accrue_service;

@@ -2,12 +2,14 @@
 
 #[macro_use]
 mod declare;
+mod rejected;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::domain::journal::misfit::Misfit;
 use crate::domain::quantity::Quantity;
+
+pub use rejected::Rejected;
 
 /// What kind of no a refusal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +36,13 @@ refusals! {
         #[schema(max_length = 32)]
         tier: String,
     } => Unprocessable "No such tier",
+    /// The reward is for members of a higher tier.
+    #[error("this reward is for members from the tier {tier} on")]
+    TierRequired {
+        /// The code of the lowest tier that may have it.
+        #[schema(max_length = 32)]
+        tier: String,
+    } => Conflict "A higher tier is required",
     /// The assignment would be over before it begins.
     #[error("until is not in the future; an assignment ends after now")]
     AssignmentEndsInPast => Unprocessable "The assignment ends in the past",
@@ -83,6 +92,9 @@ refusals! {
         /// How far ahead it must be.
         seconds: i64,
     } => Unprocessable "The version takes effect too soon",
+    /// There is no such version of the programme.
+    #[error("the programme has no version of that number")]
+    ProgramVersionNotFound => NotFound "No such version of the programme",
     /// No order with this id was posted with success.
     #[error("no order with this id was posted with success")]
     OrderNotFound => NotFound "No such order",
@@ -363,30 +375,4 @@ impl RefusalCode {
     pub fn name(self) -> &'static str {
         self.into()
     }
-}
-
-impl From<Misfit> for Rejected {
-    fn from(misfit: Misfit) -> Self {
-        match misfit {
-            Misfit::TooLarge => Rejected::Refused(Refusal::PointsOverLimit),
-            other => Rejected::Corrupt(other),
-        }
-    }
-}
-
-impl From<Refusal> for Rejected {
-    fn from(refusal: Refusal) -> Self {
-        Rejected::Refused(refusal)
-    }
-}
-
-/// How a decision can end without entries.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Rejected {
-    /// The rules say no.
-    #[error(transparent)]
-    Refused(Refusal),
-    /// The loaded state contradicts itself; a fault of the ledger, never of the caller.
-    #[error("the member's state does not fit its journal")]
-    Corrupt(#[source] Misfit),
 }

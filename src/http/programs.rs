@@ -16,10 +16,11 @@ use super::service::Service;
 use crate::domain::fields::{self, Fault, Fields};
 use crate::domain::movement::publication::ProgramVersionReply;
 use crate::domain::program::{Program, ProgramDocument};
+use crate::domain::refusal::Refusal;
 use crate::domain::refusal::RefusalCode::*;
 use crate::domain::time::Timestamp;
 use crate::ledger::Publish;
-use crate::read::programs;
+use crate::read::programs::{self, VersionReply};
 
 /// The calls.
 pub const CALLS: &[Call] = &[
@@ -32,6 +33,20 @@ pub const CALLS: &[Call] = &[
         query: &[PAGE],
         answer: Answer::ok::<ProgramVersions>("A page of versions", include_str!("examples/program_version_list.json")),
         handler: || web::to(list_program_versions),
+        ..Call::REST
+    },
+    Call {
+        name: "get_program_version",
+        verb: Verb::Get,
+        path: "/v1/program/versions/{version}",
+        need: Need::Scope("program:read"),
+        summary: "Get a version of the programme",
+        about: "\
+            After a version that has other tiers all members are looked at anew, a few at a time; until it is a member's \
+            turn, or an order's, its tier is the one that it has. The version says how far this is.",
+        answer: Answer::ok::<VersionReply>("The version", include_str!("examples/program_version_detail.json")),
+        refusals: &[ProgramVersionNotFound],
+        handler: || web::to(get_program_version),
         ..Call::REST
     },
     Call {
@@ -111,6 +126,17 @@ async fn list_program_versions(
     let mut versions = service.reader.run(move |view| programs::page(view, page.before, page.wanted())).await?;
     let next_cursor = page.cut(&mut versions, |version| version.version);
     json(&ProgramVersions { versions, next_cursor })
+}
+
+async fn get_program_version(
+    service: web::Data<Service>,
+    _caller: Authorised,
+    version: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let not_found = || Problem::refused(&Refusal::ProgramVersionNotFound, false);
+    let number: i32 = version.parse().map_err(|_| not_found())?;
+    let found = service.reader.run(move |view| programs::version(view, number)).await?;
+    json(&found.ok_or_else(not_found)?)
 }
 
 impl Read for Publication {

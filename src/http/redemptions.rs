@@ -63,6 +63,7 @@ pub const CALLS: &[Call] = &[
             RewardNotFound,
             InsufficientPoints,
             RewardNotAvailable,
+            TierRequired,
             RewardOutOfStock,
             RewardLimitReached,
             MemberSuspended,

@@ -15,6 +15,7 @@ use super::service::Service;
 use crate::domain::fields::{self, Fields, Wrong};
 use crate::domain::journal::entry::MAX_POINTS;
 use crate::domain::movement::reward::{RewardKind, RewardLimit, RewardPatch, RewardReply, RewardRequest, RewardTerms};
+use crate::domain::program::level;
 use crate::domain::refusal::Refusal;
 use crate::domain::refusal::RefusalCode::*;
 use crate::ledger::ChangeReward;
@@ -37,7 +38,7 @@ pub const CALLS: &[Call] = &[
         })])),
         answer: Answer::created::<RewardReply>("The reward is offered", include_str!("examples/reward.json"))
             .located("The reward"),
-        refusals: &[WindowEndsBeforeItBegins],
+        refusals: &[WindowEndsBeforeItBegins, UnknownTier],
         handler: || web::to(offer_reward),
         ..Call::REST
     },
@@ -81,7 +82,7 @@ pub const CALLS: &[Call] = &[
             || json!({ "points": 450, "stock": 80, "available_until": null }),
         )])),
         answer: Answer::ok::<RewardReply>("As it now is", include_str!("examples/reward.json")),
-        refusals: &[RewardNotFound, WindowEndsBeforeItBegins],
+        refusals: &[RewardNotFound, WindowEndsBeforeItBegins, UnknownTier],
         handler: || web::to(change_reward),
         ..Call::REST
     },
@@ -180,9 +181,13 @@ impl Read for RewardRequest {
         let limit = reward.optional_object("limit", read_limit);
         let available_from = reward.optional("available_from", fields::timestamp);
         let available_until = reward.optional("available_until", fields::timestamp);
+        let min_tier = reward.optional("min_tier", level::code);
         let stock = reward.optional("stock", read_stock);
         let (name, kind, points) = (name?, kind?, points?);
-        Some(Self { terms: RewardTerms { name, kind, points, limit, available_from, available_until }, stock })
+        Some(Self {
+            terms: RewardTerms { name, kind, points, limit, available_from, available_until, min_tier },
+            stock,
+        })
     }
 }
 
@@ -194,6 +199,7 @@ impl Read for RewardPatch {
             limit: patch.nullable_object("limit", read_limit),
             available_from: patch.nullable("available_from", fields::timestamp),
             available_until: patch.nullable("available_until", fields::timestamp),
+            min_tier: patch.nullable("min_tier", level::code),
             stock: patch.nullable("stock", read_stock),
         })
     }

@@ -185,7 +185,7 @@ async fn get_benefits(
 
 impl Read for Assignment {
     fn read(assignment: &mut Fields<'_>) -> Option<Self> {
-        let tier = level::read_code(assignment, "tier");
+        let tier = assignment.required("tier", level::code);
         let until = assignment.required("until", fields::timestamp);
         let reason = assignment.required("reason", fields::one_of(&Reason::ALL));
         Some(Self { tier: tier?, until: until?, reason: reason? })

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use diesel::PgConnection;
 use tokio::sync::oneshot::Receiver;
 
+use super::review_once;
 use crate::domain::ids::MemberId;
 use crate::ledger::{Answer, Ledger, NoAnswer, Outcome, Priority, Request, Settle};
 use crate::postgres::clock::Clock;
@@ -17,7 +18,7 @@ use crate::process::threads;
 use crate::read::{ReadError, due};
 
 /// Who settles, as entries name it.
-const ACTOR: &str = "system";
+pub(super) const ACTOR: &str = "system";
 
 /// How many members are settled at a time. A batch with settling in it costs a few statements more, whatever their
 /// number, so that a few at once are cheaper than one by one.
@@ -25,16 +26,16 @@ const BURST: usize = 64;
 
 /// How many times as long as a burst took the sweeper rests after it: while others work, it takes a quarter of their
 /// time at most, and the less the busier they are.
-const REST: u32 = 3;
+pub(super) const REST: u32 = 3;
 
 /// How long it rests at most.
-const LONGEST_REST: Duration = Duration::from_secs(1);
+pub(super) const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// How many members are read at a time.
 const PAGE: i64 = 1_000;
 
 /// How long a member may wait to be settled before the sweep is given up.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Sweeps again and again, on a thread of its own, until it is dropped.
 pub struct Sweeper {
@@ -88,7 +89,7 @@ pub struct Swept {
     pub failed: u64,
 }
 
-/// As [`sweep_once`], unless another instance is sweeping: then nothing is done.
+/// As [`sweep_once`] and then [`review_once`], unless another instance is sweeping: then nothing is done.
 pub fn sweep_alone(
     connection: &mut PgConnection,
     service: (&Ledger, &Clock),
@@ -97,8 +98,10 @@ pub fn sweep_alone(
     if !due::try_lock(connection)? {
         return Ok(None);
     }
-    let swept = sweep_once(connection, service, stopping);
+    let swept = sweep_once(connection, service, &stopping);
+    let reviewed = review_once(connection, service, &stopping);
     due::unlock(connection)?;
+    reviewed?;
     swept.map(Some)
 }
 

@@ -16,6 +16,7 @@ use crate::domain::movement::order::Order;
 use crate::domain::movement::refund::RefundRequest;
 use crate::domain::program::{ProgramBook, ProgramVersion};
 use crate::domain::refusal::{Refusal, Rejected};
+use crate::domain::tier::Reviewed;
 use crate::domain::time::Timestamp;
 use crate::load::State;
 
@@ -70,6 +71,8 @@ pub struct Changes {
     pub keys: Vec<NewKey>,
     /// Programme versions.
     pub versions: Vec<ProgramVersion>,
+    /// How far reviews of tiers are.
+    pub reviewed: Vec<Reviewed>,
 }
 
 /// An order to be written.

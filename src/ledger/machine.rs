@@ -31,7 +31,7 @@ mod naive;
 mod spendable;
 
 /// Every refusal that the model knows.
-const ANSWERS: [&str; 52] = [
+const ANSWERS: [&str; 53] = [
     "active_in_future",
     "amount_over_limit",
     "assignment_ends_in_past",
@@ -79,6 +79,7 @@ const ANSWERS: [&str; 52] = [
     "reward_not_found",
     "reward_out_of_stock",
     "reward_returned_in_units",
+    "tier_required",
     "transfer_not_found",
     "transfer_over_daily_limit",
     "transfer_over_limit",

@@ -38,7 +38,7 @@ use uuid::Uuid;
 pub use self::answer::{Answer, Key, NaturalKey, NoAnswer, Outcome};
 pub use self::command::{
     AnswerTransfer, Asked, AssignTier, ChangeMembership, ChangeProfile, ChangeRedemption, ChangeReward, Command, Enrol,
-    EnrolWith, First, Publish, RedemptionChange, Settle,
+    EnrolWith, First, Publish, RedemptionChange, Review, Settle,
 };
 pub use self::failure::Failure;
 use self::health::Health;

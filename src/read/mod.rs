@@ -22,6 +22,7 @@ pub mod programs;
 pub mod quotes;
 pub mod redemptions;
 pub mod refunds;
+pub mod reviews;
 pub mod rewards;
 pub mod route;
 pub mod tiers;

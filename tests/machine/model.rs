@@ -272,7 +272,9 @@ impl Model {
             Command::DefineCause(terms) => {
                 self.causes.insert(request.id, (terms.clone(), 0));
             }
-            Command::Publish(_) => unreachable!("worlds are given their programmes when they begin"),
+            Command::Review(_) | Command::Publish(_) => {
+                unreachable!("worlds are given their programmes when they begin")
+            }
         }
         Ok(())
     }
@@ -296,7 +298,8 @@ impl Model {
         Arc::clone(&in_force.unwrap_or(&self.programs[0]).1)
     }
 
-    fn program(&self) -> Arc<Program> {
+    /// The programme in force.
+    pub fn program(&self) -> Arc<Program> {
         self.program_at(self.now)
     }
 

@@ -77,6 +77,7 @@ impl Planner<'_> {
             limit,
             available_from,
             available_until,
+            min_tier: None,
         };
         let month = "1M".parse().ok();
         let rewards = [
@@ -84,7 +85,9 @@ impl Planner<'_> {
             (terms(20, Some(RewardLimit { quantity: 2, period: month }), None, None), None),
             (terms(3, Some(RewardLimit { quantity: 3, period: None }), day(10), day(200)), Some(4)),
         ];
-        for (terms, stock) in rewards {
+        for (n, (mut terms, stock)) in rewards.into_iter().enumerate() {
+            let has_tiers = self.model.program().tiers.is_some();
+            terms.min_tier = Some("silver".to_owned()).filter(|_| n == 2 && has_tiers);
             self.ask(None, Command::DefineReward(RewardRequest { terms, stock }));
         }
         for open_until in [None, day(30)] {

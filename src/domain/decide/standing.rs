@@ -96,6 +96,26 @@ impl<'a> Working<'a> {
         self.exact(&Standing { assigned: Some(assigned), ..before }, &scene, None).map(Some)
     }
 
+    /// Finds out anew where the member stands, by tiers that have come into force since. In a programme that has none any
+    /// more, tiers end with their terms.
+    ///
+    /// Errors: the member's orders decide it, and were not loaded.
+    pub fn review(&mut self) -> Result<(), Misfit> {
+        let now = self.context.now;
+        self.settle(now)?;
+        let Some(scene) = self.scene(self.context.programs.at(now)) else { return Ok(()) };
+        if self.member.status.has_left() || self.member.standing.is_some() && self.is_by(&scene) {
+            return Ok(());
+        }
+        let before = self.member.standing.clone().unwrap_or_else(|| Standing::none(scene.version));
+        let stands = self.exact(&before, &scene, None)?;
+        let of = |standing: &Standing| (standing.tier.clone(), standing.rank.clone(), standing.assigned.clone());
+        if of(&stands.0) != of(&before) || stands.0.ends_at != before.ends_at {
+            self.take_stand(Some(Box::new(stands)))?;
+        }
+        self.settle(now)
+    }
+
     /// A term or what an operator gave ends.
     pub(super) fn end_term(&mut self, due_at: Timestamp) -> Result<(), Misfit> {
         let Some(mut before) = self.member.standing.clone() else { return Ok(()) };

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::domain::decide::{Context, Working};
 use crate::domain::ids::MemberId;
+use crate::domain::journal::entry::MAX_POINTS;
 use crate::domain::member::Member;
 use crate::domain::money::{self, Currency};
 use crate::domain::movement::order::{self, Earned, Order, OrderReply, Paid, TierChange};
@@ -120,6 +121,8 @@ pub fn quote(member: &Member, order: &Order, context: Context<'_>) -> Result<Quo
         change: tier.unwrap_or(TierChange { before: None, after: None }),
         progress: seen.next.map(|next| Progress::of(&next, seen.level, order.currency)),
     });
+    // Nor do points with which all that the member ever spent would be more than can be counted.
+    let active = active.min(MAX_POINTS - work.member.lifetime.lifetime_spent);
     let value = paid.as_ref().map_or(Decimal::ZERO, |paid| paid.value);
     Ok(Quote {
         currency: order.currency,

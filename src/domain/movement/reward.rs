@@ -10,6 +10,7 @@ use crate::domain::journal::canonical::Json;
 use crate::domain::journal::entry::{Draft, Kind, MAX_POINTS, derive_id};
 use crate::domain::journal::payload::Payload;
 use crate::domain::member::Member;
+use crate::domain::program::ProgramBook;
 use crate::domain::record::counter::Counter;
 use crate::domain::record::redemption::Redemption;
 use crate::domain::refusal::Refusal;
@@ -68,6 +69,10 @@ pub struct RewardTerms {
     #[serde(default, with = "time::serde_canonical::option", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
     pub available_until: Option<Timestamp>,
+    /// The code of the lowest tier whose members may have it; absent: everybody may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, min_length = 1, max_length = 32, example = "gold")]
+    pub min_tier: Option<String>,
 }
 
 /// A reward to be offered.
@@ -105,6 +110,10 @@ pub struct RewardPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub available_until: Option<Option<Timestamp>>,
+    /// The code of the lowest tier whose members may have it; null: everybody may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 32)]
+    pub min_tier: Option<Option<String>>,
     /// How many there are from now on, besides those that are taken; null: without limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i64>, minimum = 0, maximum = 1_000_000_000)]
@@ -139,6 +148,17 @@ impl RewardTerms {
     fn is_open(&self, now: Timestamp) -> bool {
         self.available_from.is_none_or(|from| from <= now) && self.available_until.is_none_or(|until| now < until)
     }
+
+    // The tier that it asks for is one of the programme in force.
+    fn check_tier(&self, context: &Context<'_>) -> Result<(), Refusal> {
+        let tiers = context.program().tiers.as_ref();
+        match &self.min_tier {
+            Some(tier) if tiers.is_none_or(|tiers| tiers.level(tier).is_none()) => {
+                Err(Refusal::UnknownTier { tier: tier.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Reward {
@@ -165,6 +185,9 @@ impl Reward {
         let now = context.now;
         if !self.terms.is_open(now) {
             return Err(Refusal::RewardNotAvailable);
+        }
+        if let Some(tier) = self.terms.min_tier.as_ref().filter(|tier| !has_tier(member, tier, context.programs)) {
+            return Err(Refusal::TierRequired { tier: tier.clone() });
         }
         let left = self.stock.take(taken.copied().unwrap_or_default()).left();
         if let Some(left) = left.filter(|left| quantity > *left) {
@@ -224,6 +247,7 @@ pub fn define(request: &RewardRequest, context: &Context<'_>) -> Result<(Reward,
     let stock = Counter { most: request.stock, taken: 0 };
     let reward = Reward { id: context.command, terms: request.terms.clone(), stock };
     check_window(&reward.terms)?;
+    reward.terms.check_tier(context)?;
     let draft = reward.draft(Kind::RewardDefined, context);
     Ok((reward, draft))
 }
@@ -237,12 +261,25 @@ pub fn change(reward: &Reward, patch: &RewardPatch, context: &Context<'_>) -> Re
     terms.limit = patch.limit.clone().unwrap_or_else(|| terms.limit.clone());
     terms.available_from = patch.available_from.unwrap_or(terms.available_from);
     terms.available_until = patch.available_until.unwrap_or(terms.available_until);
+    if let Some(tier) = &patch.min_tier {
+        terms.min_tier.clone_from(tier);
+        terms.check_tier(context)?;
+    }
     if let Some(left) = patch.stock {
         changed.stock = changed.stock.with_left(left);
     }
     check_window(&changed.terms)?;
     let draft = changed.draft(Kind::RewardChanged, context);
     Ok((changed, draft))
+}
+
+// Does the member have this tier or a higher one? By the rules that gave it its own.
+fn has_tier(member: &Member, tier: &str, programs: &ProgramBook) -> bool {
+    let place = || {
+        let rules = programs.version(member.standing.as_ref()?.version)?.program.tiers.as_ref()?;
+        Some(rules.place(member.tier()?)? >= rules.place(tier)?)
+    };
+    place().unwrap_or(false)
 }
 
 fn check_window(terms: &RewardTerms) -> Result<(), Refusal> {

@@ -65,6 +65,17 @@ impl ProgramBook {
         self.versions.iter().find(|version| version.version == number)
     }
 
+    /// The version by which the tiers of `time` came into force: the first of those in a row that have the same.
+    pub fn tiers_since(&self, time: Timestamp) -> &ProgramVersion {
+        let ruling = self.at(time);
+        let same = |version: &&ProgramVersion| {
+            let (one, other) = (&version.program, &ruling.program);
+            (&one.tiers, one.time_zone) == (&other.tiers, other.time_zone)
+        };
+        let ruled = self.versions.iter().rev().skip_while(|version| version.version != ruling.version);
+        ruled.take_while(same).last().unwrap_or(ruling)
+    }
+
     /// What a level of this code is at `time`: of the versions that ruled by then and have one, the last says it.
     pub fn level(&self, code: &str, time: Timestamp) -> Option<&Level> {
         let ruled = self.versions.iter().rev().skip_while(|version| version.effective_at > time);

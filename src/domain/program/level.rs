@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::ladder::Ladder;
 use super::{amount_above_zero, names};
@@ -82,7 +83,7 @@ pub struct Level {
 impl Level {
     /// Reads an object of the array `levels`, whose lower ones are on `ladder`, and puts it there.
     pub(super) fn read(level: &mut Fields<'_>, currency: Option<Currency>, ladder: &mut Ladder) -> Option<Self> {
-        let code = read_code(level, "code");
+        let code = level.required("code", code);
         let name = names::read(level);
         let requirement = Requirement::read(level, currency);
         ladder.add(level, code.as_deref(), requirement.as_ref());
@@ -172,7 +173,7 @@ pub struct Benefit {
 impl Benefit {
     /// Reads an object of the array `benefits`, whose earlier ones have `codes`.
     fn read(benefit: &mut Fields<'_>, codes: &mut BTreeSet<String>) -> Option<Self> {
-        let code = read_code(benefit, "code");
+        let code = benefit.required("code", code);
         if let Some(code) = &code
             && !codes.insert(code.clone())
         {
@@ -184,8 +185,8 @@ impl Benefit {
     }
 }
 
-/// Reads the code of a level, or of a benefit, under `key`.
-pub fn read_code(fields: &mut Fields<'_>, key: &'static str) -> Option<String> {
+/// Reads the code of a level, or of a benefit.
+pub fn code(value: &Value) -> Result<String, Wrong> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
-    fields.required(key, fields::word(1..=MAX_CODE, allowed, "must be of a-z, 0-9, _ and -"))
+    fields::word(1..=MAX_CODE, allowed, "must be of a-z, 0-9, _ and -")(value)
 }

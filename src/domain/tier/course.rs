@@ -21,7 +21,7 @@ pub fn stand<'o>(
     orders: impl Iterator<Item = &'o OrderRecord>,
     scene: &Scene<'_>,
 ) -> (Standing, Spending) {
-    let mut sums = Sums::of(orders, scene);
+    let mut sums = Sums::of(orders, orders_from(before, scene), scene);
     let mut rank = before.base.clone();
     let mut at = before.based_at;
     loop {
@@ -45,7 +45,7 @@ pub fn decide<'o>(
     scene: &Scene<'_>,
 ) -> (Standing, Spending) {
     let (Some(until), Some(ends_at)) = (before.rank.until, before.ends_at) else { return stand(before, orders, scene) };
-    let mut sums = Sums::of(orders.clone(), scene);
+    let mut sums = Sums::of(orders.clone(), orders_from(before, scene), scene);
     // Kept is what is reached as the term ends or as its grace does.
     let reached = [until, ends_at].map(|end| {
         sums.go_to(end - TICK);

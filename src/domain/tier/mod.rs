@@ -4,6 +4,7 @@
 
 mod course;
 mod progress;
+mod review;
 pub mod shown;
 mod standing;
 mod sums;
@@ -13,5 +14,6 @@ mod window;
 
 pub use course::{change_rules, decide, foresee, orders_from, stand};
 pub use progress::{Keep, Missing, Next, Seen, look};
+pub use review::Reviewed;
 pub use standing::{Assigned, Rank, Spending, Standing, counted};
 pub use window::{Scene, Window};

@@ -7,7 +7,7 @@ use super::sums::Sums;
 use super::window::{Scene, TICK, Window};
 use crate::domain::program::level::Level;
 use crate::domain::record::order::OrderRecord;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{EARLIEST, Timestamp};
 
 /// What a level still asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub fn look<'a, 'o>(
     scene: &Scene<'a>,
     now: Timestamp,
 ) -> Seen<'a> {
-    let mut sums = Sums::of(orders, scene);
+    let mut sums = Sums::of(orders, EARLIEST, scene);
     sums.go_to(now);
     let (annual_spend, orders) = (sums.amount, sums.orders);
     let period = scene.window(now);

@@ -24,6 +24,7 @@ struct Change {
 /// The sums of the period around an instant, which only moves on.
 pub struct Sums<'a> {
     scene: &'a Scene<'a>,
+    since: Timestamp,
     changes: Vec<Change>,
     next: usize,
     counted: BTreeMap<(Timestamp, usize), (Decimal, i64)>,
@@ -35,15 +36,16 @@ pub struct Sums<'a> {
 }
 
 impl<'a> Sums<'a> {
-    /// The sums over `orders`, before the first of them.
-    pub fn of<'o>(orders: impl Iterator<Item = &'o OrderRecord>, scene: &'a Scene<'a>) -> Self {
+    /// The sums over those of `orders` that occurred since `since`, before the first of them. What comes of them must not
+    /// depend on how many more are known.
+    pub fn of<'o>(orders: impl Iterator<Item = &'o OrderRecord>, since: Timestamp, scene: &'a Scene<'a>) -> Self {
         let (mut changes, mut latest) = (Vec::new(), EARLIEST);
-        for order in orders {
+        for order in orders.filter(|order| order.occurred_at >= since) {
             latest = order.refunds.iter().map(|(at, _)| *at).fold(latest.max(order.occurred_at), Timestamp::max);
             changes.extend(self::changes(order, scene));
         }
         changes.sort_by_key(|change| (change.at, change.occurred_at));
-        Self { scene, changes, next: 0, counted: BTreeMap::new(), amount: Decimal::ZERO, orders: 0, latest }
+        Self { scene, since, changes, next: 0, counted: BTreeMap::new(), amount: Decimal::ZERO, orders: 0, latest }
     }
 
     /// The next instant at which something changes.
@@ -74,8 +76,9 @@ impl<'a> Sums<'a> {
 
     /// What all orders come to in the end, from the period of the last one on.
     pub fn spending(&self) -> Spending {
-        let last_order = self.changes.iter().map(|change| change.occurred_at).max().unwrap_or(EARLIEST);
-        let (from, latest) = (self.scene.window(last_order).from, self.latest);
+        let last_order = self.changes.iter().map(|change| change.occurred_at).max().unwrap_or(self.since);
+        // Of what occurred before, nothing is in the sums.
+        let (from, latest) = (self.scene.window(last_order).from.max(self.since), self.latest);
         let counted = self.changes.iter().filter(|change| change.occurred_at >= from);
         let sum = |sum: (Decimal, i64), change: &Change| (sum.0 + change.amount, sum.1 + change.orders);
         let (amount, orders) = counted.fold((Decimal::ZERO, 0), sum);

@@ -270,13 +270,19 @@ fn naive(orders: &[OrderRecord], scene: &Scene<'_>, at: Timestamp) -> Option<usi
 }
 
 #[test]
-fn what_orders_come_to_has_in_it_what_a_term_has_left_behind() {
+fn a_refund_takes_nothing_from_sums_that_its_order_is_not_in() {
     let rules = rules(json!({ "period": "rolling_12_months", "term": "2M_M" }));
     let scene = scene(&rules);
     let first = order("2024-12-16T12:00:00Z", "6000.00");
-    let before = by(std::slice::from_ref(&first), &scene, "2026-01-20T12:00:00Z");
-    let mut spending = stand(&before, [&first].into_iter(), &scene).1;
-    assert_eq!((spending.amount, spending.orders), ("6000.00".parse().unwrap(), 1));
-    spending.recount(&first, &refunded(first.clone(), "2026-01-20T12:00:00Z", "5000.00"));
-    assert_eq!((spending.amount, spending.orders), ("1000.00".parse().unwrap(), 1));
+    let part = refunded(first.clone(), "2026-01-20T12:00:00Z", "5000.00");
+    let sums = |spending: &Spending| (spending.amount.to_string(), spending.orders);
+    // A term ended within its year, and one when it was out of it.
+    for (now, before, after) in [("2025-06-20T12:00:00Z", "6000.00", "1000.00"), ("2026-01-20T12:00:00Z", "0", "0")] {
+        let standing = by(std::slice::from_ref(&first), &scene, now);
+        let mut spending = stand(&standing, [&first].into_iter(), &scene).1;
+        let count = i64::from(before != "0");
+        assert_eq!(sums(&spending), (before.to_owned(), count), "{now}");
+        spending.recount(&first, &part);
+        assert_eq!(sums(&spending), (after.to_owned(), count), "{now}");
+    }
 }

@@ -98,6 +98,7 @@ fn place_of(place: &str) -> (&'static str, Shape) {
         "redemption_id" => ("The redemption's id.", Shape::UUID),
         "reward_id" => ("The reward's id.", Shape::UUID),
         "cause_id" => ("The cause's id.", Shape::UUID),
+        "version" => ("The version's number.", Shape::integer::<1, 2_147_483_647>()),
         "transfer_id" => ("The transfer's id.", Shape::UUID),
         other => unreachable!("{other} stands in an address and is not described"),
     }

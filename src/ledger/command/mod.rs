@@ -9,6 +9,7 @@ mod order;
 mod program;
 mod redemption;
 mod refund;
+mod review;
 mod reward;
 mod settle;
 mod transfer;
@@ -20,6 +21,7 @@ pub use self::enrolment::{ChangeProfile, Enrol, EnrolWith, First};
 pub use self::membership::ChangeMembership;
 pub use self::program::Publish;
 pub use self::redemption::{ChangeRedemption, RedemptionChange};
+pub use self::review::Review;
 pub use self::reward::ChangeReward;
 pub use self::settle::Settle;
 pub use self::transfer::AnswerTransfer;
@@ -164,6 +166,8 @@ commands! {
     DefineCause(CauseTerms),
     /// What time alone has caused for a member is written down; nothing else is.
     Settle(Settle),
+    /// Members are looked at anew after a version of the programme that has other tiers.
+    Review(Review),
     /// A new version of the programme.
     Publish(Publish),
 }

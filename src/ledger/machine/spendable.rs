@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use rust_decimal::Decimal;
 
 use crate::domain::decide::{Context, Working};
+use crate::domain::journal::entry::MAX_POINTS;
 use crate::domain::member::Member;
 use crate::domain::movement::order::{self, Order, OrderReply};
 use crate::domain::movement::quote::{Quote, SpendingLimit};
@@ -29,7 +30,8 @@ pub fn check(member: &Member, order: &Order, context: Context<'_>, quoted: &Quot
     if said.limited_by == SpendingLimit::Balance {
         let mut work = Working::on(member, context);
         work.settle(context.now).expect("it can be settled");
-        assert_eq!(work.member.balances.active, said.points, "{said:?}");
+        let spent = work.member.lifetime.lifetime_spent + before.map_or(0, |paid| paid.points);
+        assert_eq!(work.member.balances.active.min(MAX_POINTS - spent), said.points, "{said:?}");
     }
 }
 
@@ -38,7 +40,7 @@ fn is_for(refusal: &Refusal, limit: SpendingLimit) -> bool {
     let too_many = matches!(refusal, Refusal::OverOrderShare { .. } | Refusal::PaidOverAmount { .. });
     match limit {
         SpendingLimit::Balance | SpendingLimit::LeastValue => {
-            too_many || matches!(refusal, Refusal::InsufficientPoints { .. })
+            too_many || matches!(refusal, Refusal::InsufficientPoints { .. } | Refusal::PointsOverLimit)
         }
         SpendingLimit::Share => matches!(refusal, Refusal::OverOrderShare { .. }),
         SpendingLimit::Amount => too_many,

@@ -71,9 +71,13 @@ impl Before {
 pub fn is_one_statement(journal: JournalId, before: &Before, state: &State, changes: &Changes) -> bool {
     let Changes { entries, orders: _, refunds, enrolled, changed_profiles, erased, donations, causes, notes, .. } =
         changes;
-    let Changes { keys, versions, .. } = changes;
+    let Changes { keys, versions, reviewed, .. } = changes;
     let of_members = enrolled.is_empty() && changed_profiles.is_empty() && erased.is_empty() && notes.is_empty();
-    let of_program = versions.is_empty() && causes.is_empty() && state.rewards.is_empty() && state.counters.is_empty();
+    let of_program = versions.is_empty()
+        && reviewed.is_empty()
+        && causes.is_empty()
+        && state.rewards.is_empty()
+        && state.counters.is_empty();
     let only_posts = of_members && of_program && refunds.is_empty() && donations.is_empty() && keys.is_empty();
     let own = entries.keys().copied().chain(state.members.keys().map(|id| id.journal())).all(|of| of == journal);
     let posted = |member: &&Member| match before.members.get(&member.id) {
@@ -130,6 +134,7 @@ pub fn batch(
     records::refunds(connection, place.journal, &changes)?;
     records::keys(connection, place.journal, place.now, &changes)?;
     records::program(connection, place.now, before, state, &changes)?;
+    records::reviewed(connection, &changes)?;
     let mut stands = None;
     for (journal, head) in place.heads.iter() {
         let drafts = changes.entries.remove(&journal).unwrap_or_default();

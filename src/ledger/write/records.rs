@@ -17,6 +17,7 @@ use crate::domain::ids::{JournalId, MemberId, PROGRAM_JOURNAL};
 use crate::domain::journal::canonical;
 use crate::domain::member::Member;
 use crate::domain::record::order::OrderRecord;
+use crate::domain::tier::Reviewed;
 use crate::domain::time::Timestamp;
 use crate::load::State;
 use crate::postgres::statement::statement;
@@ -138,6 +139,14 @@ pub fn keys(
     run(connection, "idempotency", rows.keys.len(), rows)
 }
 
+/// Writes how far reviews of tiers are.
+pub fn reviewed(connection: &mut PgConnection, changes: &Changes) -> Result<(), Failure> {
+    for Reviewed { journal, version, after, members, is_done } in changes.reviewed.iter().copied() {
+        run(connection, "tier_review", 1, PutReview { journal, version, after, members, done: is_done })?;
+    }
+    Ok(())
+}
+
 /// Writes programme versions, causes, and the rewards and counters that differ from what they were before.
 pub fn program(
     connection: &mut PgConnection,
@@ -173,6 +182,20 @@ pub fn program(
         counters.taken.push(counter.taken);
     }
     run(connection, "counter", counters.ids.len(), counters)
+}
+
+statement! {
+    PutReview {
+        journal: JournalId => SmallInt,
+        version: i32 => Integer,
+        after: Uuid => SqlUuid,
+        members: i64 => BigInt,
+        done: bool => Bool,
+    } -> Integer,
+    "INSERT INTO tier_review (journal, version, after, members, done) VALUES ($1, $2, $3, $4, $5)
+     ON CONFLICT (journal, version) DO UPDATE SET after = EXCLUDED.after, members = EXCLUDED.members,
+         done = EXCLUDED.done
+     RETURNING 1"
 }
 
 statement! {

@@ -88,6 +88,9 @@ impl Model {
         {
             return Err("reward_not_available");
         }
+        if terms.min_tier.as_ref().is_some_and(|least| !self.has_tier(member, least)) {
+            return Err("tier_required");
+        }
         if goods.supplied.is_some_and(|supplied| self.taken(reward) + quantity > supplied) {
             return Err("reward_out_of_stock");
         }

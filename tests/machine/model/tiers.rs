@@ -39,6 +39,13 @@ impl Model {
         Some(self.program().tiers.as_ref()?.levels[level].code.clone())
     }
 
+    /// Does a member have this tier or a higher one?
+    pub(super) fn has_tier(&self, member: MemberId, least: &str) -> bool {
+        let program = self.program();
+        let Some(rules) = &program.tiers else { return false };
+        self.tier_of(member).and_then(|code| rules.place(&code)) >= rules.place(least)
+    }
+
     /// When time next changes a member's tier.
     pub(super) fn tier_ends_at(&self, member: MemberId) -> Option<Timestamp> {
         let person = &self.people[&member];

@@ -53,6 +53,9 @@ SELECT journal, md5('cause ' || n)::uuid, 1, 1 FROM generate_series(0, 2999) AS 
 INSERT INTO tier_total (journal, tier, members) SELECT journal, 'tier ' || n, 1 FROM generate_series(0, 2999) AS n,
     generate_series(1, 4) AS journal;
 
+INSERT INTO tier_review (journal, version, after, members, done)
+SELECT journal, n, gen_random_uuid(), 1, true FROM generate_series(1, 3000) AS n, generate_series(1, 4) AS journal;
+
 INSERT INTO reward (journal, id, terms) SELECT 0, md5('reward ' || n)::uuid, '{}' FROM generate_series(0, 2999) AS n;
 
 INSERT INTO counter (journal, id) SELECT journal, id FROM reward;
