@@ -19,7 +19,7 @@ use crate::domain::money::{self, Currency};
 use crate::domain::program::ProgramVersion;
 use crate::domain::program::level::{Benefit, Level};
 use crate::domain::record::order::OrderRecord;
-use crate::domain::tier::shown::{Asked, Progress, TierName};
+use crate::domain::tier::shown::{Asked, NamedTier, Progress};
 use crate::domain::tier::{self, Scene, Standing};
 use crate::domain::time::{self, Timestamp};
 use crate::load;
@@ -98,7 +98,7 @@ pub struct Keep {
 pub struct LevelReply {
     /// Its names.
     #[serde(flatten)]
-    pub named: TierName,
+    pub named: NamedTier,
     /// What it asks for in the period.
     pub requirement: Asked,
     /// What the points of an order are multiplied by, a decimal string.
@@ -289,7 +289,7 @@ impl Held {
 
 fn shown(level: &Level, currency: Currency, members: Option<i64>) -> LevelReply {
     let (requirement, factor) = (Asked::of(&level.requirement, currency), level.factor.normalize().to_string());
-    LevelReply { named: TierName::of(level), requirement, factor, benefits: level.benefits.clone(), members }
+    LevelReply { named: NamedTier::of(level), requirement, factor, benefits: level.benefits.clone(), members }
 }
 
 statement! {

@@ -15,7 +15,7 @@ use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::member::{Balances, Lifetime, Member};
 use crate::domain::program::ProgramBook;
 use crate::domain::record::lot::Lot;
-use crate::domain::tier::shown::TierName;
+use crate::domain::tier::shown::NamedTier;
 use crate::domain::time::{self, Timestamp};
 use crate::load::{Wallet, WalletColumns, WalletRow, wallet_columns};
 use crate::postgres::clock::programme_present;
@@ -53,7 +53,7 @@ pub struct WalletContents {
     /// The member's tier; absent without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub tier: Option<TierName>,
+    pub tier: Option<NamedTier>,
     /// When active points will expire, the soonest first; at most ten instants. Points that never expire are not among
     /// them.
     pub expiring: Vec<Expiring>,
@@ -130,7 +130,7 @@ pub fn settled(view: &mut View<'_>, id: MemberId) -> Result<Option<WalletReply>,
 impl WalletContents {
     fn of(wallet: Wallet, expiring: Vec<Expiring>, programs: &ProgramBook, now: Timestamp) -> Self {
         let Wallet { balances, lifetime, claimed, tier, .. } = wallet;
-        let tier = tier.and_then(|code| programs.level(&code, now)).map(TierName::of);
+        let tier = tier.and_then(|code| programs.level(&code, now)).map(NamedTier::of);
         Self { balances, claimed: Some(claimed).filter(|points| *points > 0), lifetime, tier, expiring }
     }
 }

@@ -114,6 +114,8 @@ function told(step: Step): string {
   switch (step.rule) {
     case "base":
       return `base: ${step.amount} x ${step.points_per_unit} = ${step.unrounded_points}`;
+    case "tier":
+      return `tier: ${step.code} x ${step.factor} = ${step.unrounded_points}`;
     case "rounding":
       return `rounding: ${step.mode} to ${step.points}`;
   }

@@ -11,7 +11,7 @@ use crate::domain::time::{self, Timestamp};
 
 /// A tier's names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct TierName {
+pub struct NamedTier {
     /// Its code.
     #[schema(max_length = 32, example = "gold")]
     pub code: String,
@@ -19,7 +19,7 @@ pub struct TierName {
     pub name: BTreeMap<String, String>,
 }
 
-impl TierName {
+impl NamedTier {
     /// Those of a level.
     pub fn of(level: &Level) -> Self {
         Self { code: level.code.clone(), name: level.name.clone() }
@@ -31,7 +31,7 @@ impl TierName {
 #[schema(as = TierProgress)]
 pub struct Progress {
     /// The tier.
-    pub next: TierName,
+    pub next: NamedTier,
     /// What it asks for.
     pub requirement: Asked,
     /// What of that is missing.
@@ -63,7 +63,7 @@ impl Progress {
     pub fn of(next: &Next<'_>, held: Option<&Level>, currency: Currency) -> Self {
         let has = |benefit: &Benefit| held.is_some_and(|level| level.benefits.contains(benefit));
         Self {
-            next: TierName::of(next.level),
+            next: NamedTier::of(next.level),
             requirement: Asked::of(&next.level.requirement, currency),
             missing: Asked::of_missing(next.missing, currency),
             by: next.by,

@@ -4,12 +4,13 @@ use super::super::code::Code;
 use super::problem;
 
 /// What calls belong to, in the order of the document.
-pub const TAGS: [(&str, &str); 13] = [
+pub const TAGS: [(&str, &str); 14] = [
     ("orders", "Orders become points. For the checkout."),
     ("quotes", "What would come of an order, without any effect. For the app and the checkout."),
     ("redemptions", "Points are spent, or held to be. For the checkout and the app."),
     ("rewards", "What points can be redeemed for. For the app and the operator."),
     ("adjustments", "Corrections of wallets. For the operator and finance."),
+    ("tiers", "What members reach by what they spend, and what that brings. For the app."),
     ("members", "Members, wallets and statements. For the checkout and the app."),
     ("causes", "Causes that points are given to. For the operator and the app."),
     ("donations", "Points given to causes. For the app."),
@@ -68,8 +69,8 @@ next page, to be sent with the same other parameters, and null on the last. What
 ## Tokens
 
 A client's token reaches what its scopes open. A member's token, with the scope `me` and the claim `member`, reads and \
-spends for that member alone: it reads its profile, wallet, entries, lots, redemptions, donations and transfers, and \
-the rewards and causes; it asks for quotes, redeems, donates, gives and answers offers, and voids the holds that it \
+spends for that member alone: it reads its profile, wallet, tier, entries, lots, redemptions, donations and transfers, \
+and the rewards, causes and tiers; it asks for quotes, redeems, donates, gives and answers offers, and voids the holds that it \
 made itself for no order. Whatever is another member's looks like what is not there.
 
 ## Standbys
