@@ -42,9 +42,7 @@ pub fn version(view: &mut View<'_>, number: i32) -> Result<Option<VersionReply>,
     let before = number.checked_add(1);
     let found = page(view, before, 1)?.into_iter().find(|version| version.version == number);
     let Some(version) = found else { return Ok(None) };
-    let first = view.programs.versions()[0].version;
-    let since = view.programs.tiers_since(version.effective_at).version;
-    let review = match since == number && number != first {
+    let review = match view.programs.changes_tiers(number) {
         true => {
             let journals = reviews::of_journals(view.connection, number)?;
             let members = journals.iter().map(|reviewed| reviewed.members).sum();

@@ -16,7 +16,6 @@ use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::journal::canonical::Json;
 use crate::domain::journal::entry::{Draft, Kind};
 use crate::domain::money::{self, Currency};
-use crate::domain::program::ProgramVersion;
 use crate::domain::program::level::{Benefit, Level};
 use crate::domain::record::order::OrderRecord;
 use crate::domain::tier::shown::{Asked, NamedTier, Progress};
@@ -168,7 +167,7 @@ pub fn tier(
         // Of a member whom a new version has not come to yet, the tier and the way up are those of the old one.
         let decided_by = standing.as_ref().and_then(|standing| view.programs.version(standing.version));
         let version = decided_by.unwrap_or_else(|| view.programs.at(at));
-        let Some(scene) = scene(version, member.joined_at) else { return Ok(Err(Unseen::NoTiers)) };
+        let Some(scene) = Scene::of(version, member.joined_at) else { return Ok(Err(Unseen::NoTiers)) };
         let standing = standing.unwrap_or_else(|| Standing::none(scene.version));
         let since = tier::orders_from(&standing, &scene).min(scene.window(at).from);
         let orders = load::counted_orders(view.connection, id.journal(), &[(id, since)])?;
@@ -225,11 +224,6 @@ pub fn history(
 }
 
 const UNREADABLE: ReadError = ReadError::Corrupt("a tier that cannot be read");
-
-fn scene(version: &ProgramVersion, joined_at: Timestamp) -> Option<Scene<'_>> {
-    let rules = version.program.tiers.as_ref()?;
-    Some(Scene { rules, version: version.version, zone: version.program.time_zone, joined_at })
-}
 
 fn is_of_tiers(kind: Kind) -> bool {
     matches!(kind, Kind::TierAssigned | Kind::TierUpgraded | Kind::TierRenewed | Kind::TierDowngraded)

@@ -4,7 +4,7 @@ use accrue::jobs::review_once;
 use accrue::postgres::connect;
 use serde_json::{Value, json};
 
-use super::{app, changed, code, levels};
+use super::{app, changed, code, levels, tier};
 use crate::support::{App, sql};
 
 // A second version, by which gold is amber and easier to reach.
@@ -62,6 +62,28 @@ fn members_are_looked_at_anew_once_and_from_where_it_was_left() {
     app.operator().get("/v1/program/versions/99").assert_problem(404, "program_version_not_found");
     app.operator().get("/v1/program/versions/x").assert_problem(404, "program_version_not_found");
     app.database.audit();
+}
+
+#[test]
+fn a_version_that_moves_the_time_zone_moves_the_year_whose_orders_count() {
+    for reviewed in [false, true] {
+        let app = app(json!({}));
+        let ana = app.enrol("ana");
+        // In New York this is still the old year.
+        app.earn(&ana, "A-1", "2026-01-01T02:00:00Z", "150");
+        app.earn(&ana, "A-2", "2026-03-10T11:00:00Z", "100");
+        assert_eq!((code(&app, &ana), &tier(&app, &ana)["annual_spend"]), (json!("silver"), &json!("100.00")));
+        app.publish("2026-06-01T12:00:00Z", |document| {
+            document["time_zone"] = json!("UTC");
+            document["tiers"] = json!({ "period": "calendar_year", "levels": levels() });
+        });
+        if reviewed {
+            assert_eq!(review(&app, || false), 1);
+        } else {
+            app.earn(&ana, "A-3", "2026-06-01T12:00:00Z", "1");
+        }
+        assert_eq!(code(&app, &ana), "gold");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use rust_decimal::Decimal;
 
 use crate::domain::member::Member;
-use crate::domain::program::{ProgramBook, TierRules};
+use crate::domain::program::ProgramBook;
 use crate::domain::tier::{self, Scene, Spending, Standing};
 use crate::domain::time::Timestamp;
 
@@ -28,16 +28,14 @@ pub fn orders_wanted(
     now: Timestamp,
 ) -> Option<Timestamp> {
     let version = programs.at(now);
-    let rules = version.program.tiers.as_ref()?;
-    let (zone, joined_at) = (version.program.time_zone, member.joined_at);
-    let scene = Scene { rules, version: version.version, zone, joined_at };
+    let scene = Scene::of(version, member.joined_at)?;
     let none = Standing::none(scene.version);
     let standing = member.standing.as_ref().unwrap_or(&none);
     let is_due = member.tier_due_at().is_some_and(|due_at| due_at <= now);
     let of_orders = coming.is_some_and(|coming| {
         // An order beside it may raise the member first.
         let refund = coming.refund && (standing.rank != standing.base || !coming.orders.is_empty());
-        let by = |version: i32| version == scene.version || rules_of(programs, version) == Some(rules);
+        let by = |version: i32| programs.same_tiers(version, scene.version);
         let is_by = |spending: &&Spending| by(spending.version) && by(standing.version);
         let spending = member.spending.as_ref().filter(is_by);
         refund
@@ -65,8 +63,4 @@ fn foresees(standing: &Standing, spending: &Spending, orders: &[(Timestamp, Deci
     let amount = orders.iter().fold(spending.amount, |sum, (_, amount)| sum + amount);
     let place = standing.rank.level.as_ref().and_then(|level| scene.rules.place(level));
     scene.rules.reached(amount, spending.orders + orders.len() as i64) <= place
-}
-
-fn rules_of(programs: &ProgramBook, version: i32) -> Option<&TierRules> {
-    programs.version(version)?.program.tiers.as_ref()
 }

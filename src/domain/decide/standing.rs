@@ -4,8 +4,8 @@ use super::{Event, Working};
 use crate::domain::journal::entry::Kind;
 use crate::domain::journal::misfit::Misfit;
 use crate::domain::member::fact::Fact;
+use crate::domain::program::ProgramVersion;
 use crate::domain::program::level::Level;
-use crate::domain::program::{ProgramVersion, TierRules};
 use crate::domain::record::order::OrderRecord;
 use crate::domain::tier::{self, Assigned, Scene, Seen, Spending, Standing};
 use crate::domain::time::Timestamp;
@@ -23,8 +23,7 @@ impl<'a> Working<'a> {
     /// The level that the member has now, by the rules that gave it; none without one.
     pub fn level(&self) -> Option<&'a Level> {
         let standing = self.member.standing.as_ref().filter(|_| !self.member.status.has_left())?;
-        let rules = self.context.programs.version(standing.version)?.program.tiers.as_ref()?;
-        standing.level(rules)
+        standing.level(self.context.programs.tiers(standing.version)?)
     }
 
     /// How the tier is seen at `at`, when all orders that count are known; none in a programme without tiers.
@@ -125,7 +124,7 @@ impl<'a> Working<'a> {
             // Without tiers nobody has one.
             None => {
                 let spending = self.member.spending.clone().ok_or(Misfit::NotLoaded("what orders come to"))?;
-                (Standing { base: Default::default(), based_at: due_at, ..Standing::none(version.version) }, spending)
+                (Standing { based_at: due_at, ..Standing::none(version.version) }, spending)
             }
             Some(scene) => {
                 if !self.is_by(&scene) {
@@ -157,10 +156,8 @@ impl<'a> Working<'a> {
     ) -> Result<(Standing, Spending), Misfit> {
         self.must_know(before, scene)?;
         let orders = self.member.orders.values().chain(order);
-        if before.version == scene.version {
-            return Ok(tier::stand(before, orders, scene));
-        }
-        match self.rules_of(before.version).filter(|old| *old != scene.rules) {
+        let programs = self.context.programs;
+        match programs.tiers(before.version).filter(|_| !programs.same_tiers(before.version, scene.version)) {
             Some(old) => Ok(tier::change_rules(before, old, orders, scene, self.context.now)),
             None => Ok(tier::stand(before, orders, scene)),
         }
@@ -176,25 +173,18 @@ impl<'a> Working<'a> {
 
     // Was all that is kept decided by these very rules?
     fn is_by(&self, scene: &Scene<'_>) -> bool {
-        let by = |version: i32| version == scene.version || self.rules_of(version) == Some(scene.rules);
+        let by = |version: i32| self.context.programs.same_tiers(version, scene.version);
         self.member.standing.as_ref().is_none_or(|standing| by(standing.version))
             && self.member.spending.as_ref().is_some_and(|spending| by(spending.version))
     }
 
-    fn rules_of(&self, version: i32) -> Option<&'a TierRules> {
-        self.context.programs.version(version)?.program.tiers.as_ref()
-    }
-
     fn scene(&self, version: &'a ProgramVersion) -> Option<Scene<'a>> {
-        let rules = version.program.tiers.as_ref()?;
-        let (zone, joined_at) = (version.program.time_zone, self.member.joined_at);
-        Some(Scene { rules, version: version.version, zone, joined_at })
+        Scene::of(version, self.member.joined_at)
     }
 
     // Up, down, or as high as before, each by the rules that it was decided by.
     fn kind_of(&self, after: &Standing) -> Kind {
-        let rules = |standing: &Standing| self.rules_of(standing.version);
-        let place = |standing: &Standing| rules(standing)?.place(standing.tier.as_ref()?);
+        let place = |standing: &Standing| self.context.programs.tiers(standing.version)?.place(standing.tier.as_ref()?);
         let before = self.member.standing.as_ref().and_then(place);
         match place(after).cmp(&before) {
             std::cmp::Ordering::Greater => Kind::TierUpgraded,

@@ -276,7 +276,7 @@ pub fn change(reward: &Reward, patch: &RewardPatch, context: &Context<'_>) -> Re
 // Does the member have this tier or a higher one? By the rules that gave it its own.
 fn has_tier(member: &Member, tier: &str, programs: &ProgramBook) -> bool {
     let place = || {
-        let rules = programs.version(member.standing.as_ref()?.version)?.program.tiers.as_ref()?;
+        let rules = programs.tiers(member.standing.as_ref()?.version)?;
         Some(rules.place(member.tier()?)? >= rules.place(tier)?)
     };
     place().unwrap_or(false)

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Program;
 use super::level::Level;
+use super::{Program, TierRules};
 use crate::domain::time::Timestamp;
 
 /// One version of the programme. Versions never change once published.
@@ -56,8 +56,13 @@ impl ProgramBook {
 
     /// The version that rules at `time`.
     pub fn at(&self, time: Timestamp) -> &ProgramVersion {
-        let effective = self.versions.partition_point(|version| version.effective_at <= time);
-        &self.versions[effective.saturating_sub(1)]
+        let ruled = self.ruled(time);
+        &ruled[ruled.len() - 1]
+    }
+
+    // The versions that ruled by `time`, the last of them then: at least the first.
+    fn ruled(&self, time: Timestamp) -> &[ProgramVersion] {
+        &self.versions[..self.versions.partition_point(|version| version.effective_at <= time).max(1)]
     }
 
     /// The version with this number, such as an entry has recorded.
@@ -65,24 +70,34 @@ impl ProgramBook {
         self.versions.iter().find(|version| version.version == number)
     }
 
+    /// The tiers of the version with this number; none if it has none.
+    pub fn tiers(&self, number: i32) -> Option<&TierRules> {
+        self.version(number)?.program.tiers.as_ref()
+    }
+
+    /// Does a member stand alike by the tiers of two versions?
+    pub fn same_tiers(&self, one: i32, other: i32) -> bool {
+        let programs =
+            || self.version(one).map(|one| &one.program).zip(self.version(other).map(|other| &other.program));
+        one == other || programs().is_some_and(|(one, other)| one.has_tiers_of(other))
+    }
+
     /// The version by which the tiers of `time` came into force: the first of those in a row that have the same.
     pub fn tiers_since(&self, time: Timestamp) -> &ProgramVersion {
-        let ruling = self.at(time);
-        let same = |version: &&ProgramVersion| {
-            let (one, other) = (&version.program, &ruling.program);
-            (&one.tiers, one.time_zone) == (&other.tiers, other.time_zone)
-        };
-        let ruled = self.versions.iter().rev().skip_while(|version| version.version != ruling.version);
-        ruled.take_while(same).last().unwrap_or(ruling)
+        let (ruling, ruled) = (self.at(time), self.ruled(time).iter().rev());
+        ruled.take_while(|version| version.program.has_tiers_of(&ruling.program)).last().unwrap_or(ruling)
+    }
+
+    /// Has the version with this number other tiers than the one that ruled before it? The first has not.
+    pub fn changes_tiers(&self, number: i32) -> bool {
+        let place = self.versions.iter().position(|version| version.version == number);
+        let before = place.and_then(|place| Some((&self.versions[place], self.versions.get(place.checked_sub(1)?)?)));
+        before.is_some_and(|(version, before)| !version.program.has_tiers_of(&before.program))
     }
 
     /// What a level of this code is at `time`: of the versions that ruled by then and have one, the last says it.
     pub fn level(&self, code: &str, time: Timestamp) -> Option<&Level> {
-        let ruled = self.versions.iter().rev().skip_while(|version| version.effective_at > time);
-        ruled.filter_map(|version| version.program.tiers.as_ref()?.level(code)).next().or_else(|| {
-            // The first rules from the beginning of time.
-            self.versions[0].program.tiers.as_ref()?.level(code)
-        })
+        self.ruled(time).iter().rev().find_map(|version| version.program.tiers.as_ref()?.level(code))
     }
 
     /// The version published last, be it effective or not.

@@ -170,6 +170,11 @@ impl Program {
     pub fn document(&self) -> Value {
         self.document.clone()
     }
+
+    /// Does a member stand alike by both? Years begin and end in the programme's time zone.
+    pub fn has_tiers_of(&self, other: &Self) -> bool {
+        (&self.tiers, self.time_zone) == (&other.tiers, other.time_zone)
+    }
 }
 
 /// An amount above zero; of the widest form where the currency is not known.

@@ -3,6 +3,7 @@
 use chrono::{Datelike, Months, NaiveDate, TimeDelta};
 use chrono_tz::Tz;
 
+use crate::domain::program::ProgramVersion;
 use crate::domain::program::tiers::{QualifyingPeriod, Term, TierRules};
 use crate::domain::time::{EARLIEST, LATEST, Timestamp, local_midnight, year_before};
 
@@ -29,6 +30,14 @@ pub struct Window {
     pub from: Timestamp,
     /// The first instant after it.
     pub until: Timestamp,
+}
+
+impl<'a> Scene<'a> {
+    /// That of a member who joined then, by the tiers of a version; none if it has none.
+    pub fn of(version: &'a ProgramVersion, joined_at: Timestamp) -> Option<Self> {
+        let rules = version.program.tiers.as_ref()?;
+        Some(Self { rules, version: version.version, zone: version.program.time_zone, joined_at })
+    }
 }
 
 impl Scene<'_> {
