@@ -4,7 +4,7 @@ use accrue::jobs::review_once;
 use accrue::postgres::connect;
 use serde_json::{Value, json};
 
-use super::{app, changed, code, levels, tier};
+use super::{app, changed, code, levels, refund, tier};
 use crate::support::{App, sql};
 
 // A second version, by which gold is amber and easier to reach.
@@ -84,6 +84,27 @@ fn a_version_that_moves_the_time_zone_moves_the_year_whose_orders_count() {
         }
         assert_eq!(code(&app, &ana), "gold");
     }
+}
+
+#[test]
+fn what_was_spent_in_another_currency_counts_for_nothing_by_now() {
+    let app = app(json!({}));
+    let ana = app.enrol("ana");
+    app.earn(&ana, "A-1", "2026-03-10T11:00:00Z", "190");
+    app.publish("2026-06-01T12:00:00Z", |document| {
+        document["currency"] = json!("EUR");
+        document["tiers"] = json!({ "period": "calendar_year", "levels": levels() });
+    });
+    let mut order = app.order(&ana, "A-2", "2026-06-01T12:00:00Z", "20");
+    order["currency"] = json!("EUR");
+    let posted = app.checkout().post("/v1/orders", &order);
+    assert_eq!((posted.status, changed(&posted)), (201, (&json!("silver"), &json!("silver"))));
+    let seen = tier(&app, &ana);
+    assert_eq!((&seen["annual_spend"], &seen["orders"]), (&json!("20.00"), &json!(2)));
+    // The other half of it comes back in its own currency, and takes nothing from the sums.
+    refund(&app, "A-1", "R-1", "95");
+    assert_eq!(tier(&app, &ana)["annual_spend"], "20.00");
+    app.database.audit();
 }
 
 #[test]

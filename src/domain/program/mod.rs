@@ -171,9 +171,9 @@ impl Program {
         self.document.clone()
     }
 
-    /// Does a member stand alike by both? Years begin and end in the programme's time zone.
+    /// Does a member stand alike by both? Years begin and end in the programme's time zone, and spend is in its currency.
     pub fn has_tiers_of(&self, other: &Self) -> bool {
-        (&self.tiers, self.time_zone) == (&other.tiers, other.time_zone)
+        (&self.tiers, self.time_zone, self.currency) == (&other.tiers, other.time_zone, other.currency)
     }
 }
 

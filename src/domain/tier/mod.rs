@@ -15,5 +15,5 @@ mod window;
 pub use course::{change_rules, decide, foresee, orders_from, stand};
 pub use progress::{Keep, Missing, Next, Seen, look};
 pub use review::Reviewed;
-pub use standing::{Assigned, Rank, Spending, Standing, counted};
+pub use standing::{Assigned, Rank, Spending, Standing};
 pub use window::{Scene, Window};

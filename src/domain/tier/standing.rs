@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::money::Currency;
 use crate::domain::program::level::Level;
 use crate::domain::program::tiers::{Counts, TierRules};
 use crate::domain::record::order::OrderRecord;
@@ -45,13 +46,15 @@ pub struct Spending {
     pub version: i32,
     /// What of an order counts by that version.
     pub counts: Counts,
+    /// The currency in which it counts.
+    pub currency: Currency,
     /// The first instant whose orders are in it.
     #[serde(with = "time::serde_canonical")]
     pub from: Timestamp,
     /// The latest that is known to have happened, of orders and refunds.
     #[serde(with = "time::serde_canonical")]
     pub latest: Timestamp,
-    /// What counts of them, in the programme's currency.
+    /// What counts of them.
     #[serde(with = "rust_decimal::serde::str")]
     pub amount: Decimal,
     /// How many orders.
@@ -62,16 +65,20 @@ impl Spending {
     /// Takes a new order into account.
     pub fn count(&mut self, order: &OrderRecord) {
         if order.occurred_at >= self.from {
-            self.amount += counted(order, self.counts);
+            self.amount += self.counted(order);
             self.orders += counted_orders(order);
             self.latest = self.latest.max(order.occurred_at);
         }
     }
 
+    fn counted(&self, order: &OrderRecord) -> Decimal {
+        counted_after(order, order.refunded, (self.counts, self.currency))
+    }
+
     /// Takes into account what a refund made of an order that was `before`.
     pub fn recount(&mut self, before: &OrderRecord, after: &OrderRecord) {
         if after.occurred_at >= self.from {
-            self.amount += counted(after, self.counts) - counted(before, self.counts);
+            self.amount += self.counted(after) - self.counted(before);
             self.orders += counted_orders(after) - counted_orders(before);
         }
         self.latest = after.refunds.iter().map(|(at, _)| *at).fold(self.latest, Timestamp::max);
@@ -140,14 +147,13 @@ impl Standing {
     }
 }
 
-/// What of an order counts, less its refunds.
-pub fn counted(order: &OrderRecord, counts: Counts) -> Decimal {
-    counted_after(order, order.refunded, counts)
-}
-
-/// The same once so much of it is refunded: the share that was not, rounded down to what the currency can pay, so that it
-/// follows from how much was refunded and not from how that was split (invariant 11).
-pub fn counted_after(order: &OrderRecord, refunded: Decimal, counts: Counts) -> Decimal {
+/// What of an order counts once so much of it is refunded: the share that was not, rounded down to what the currency can
+/// pay, so that it follows from how much was refunded and not from how that was split (invariant 11). Nothing of one in
+/// another currency than the programme counts in by now.
+pub fn counted_after(order: &OrderRecord, refunded: Decimal, (counts, currency): (Counts, Currency)) -> Decimal {
+    if order.currency != currency {
+        return Decimal::ZERO;
+    }
     let whole = if counts == Counts::Money { order.amount - order.paid } else { order.amount };
     order.kept_of(whole, refunded).unwrap_or_default()
 }

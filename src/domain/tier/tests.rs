@@ -29,7 +29,8 @@ fn rules(more: Value) -> TierRules {
 }
 
 fn scene(rules: &TierRules) -> Scene<'_> {
-    Scene { rules, version: 1, zone: SHANGHAI, joined_at: at("2024-02-29T12:00:00+08:00") }
+    let currency = "CNY".parse().unwrap();
+    Scene { rules, version: 1, currency, zone: SHANGHAI, joined_at: at("2024-02-29T12:00:00+08:00") }
 }
 
 fn order(occurred_at: &str, amount: &str) -> OrderRecord {

@@ -3,6 +3,7 @@
 use chrono::{Datelike, Months, NaiveDate, TimeDelta};
 use chrono_tz::Tz;
 
+use crate::domain::money::Currency;
 use crate::domain::program::ProgramVersion;
 use crate::domain::program::tiers::{QualifyingPeriod, Term, TierRules};
 use crate::domain::time::{EARLIEST, LATEST, Timestamp, local_midnight, year_before};
@@ -17,6 +18,8 @@ pub struct Scene<'a> {
     pub rules: &'a TierRules,
     /// The version of the programme that they are from.
     pub version: i32,
+    /// The currency in which orders count.
+    pub currency: Currency,
     /// The time zone in which years begin and end.
     pub zone: Tz,
     /// When the member joined.
@@ -35,8 +38,9 @@ pub struct Window {
 impl<'a> Scene<'a> {
     /// That of a member who joined then, by the tiers of a version; none if it has none.
     pub fn of(version: &'a ProgramVersion, joined_at: Timestamp) -> Option<Self> {
-        let rules = version.program.tiers.as_ref()?;
-        Some(Self { rules, version: version.version, zone: version.program.time_zone, joined_at })
+        let ProgramVersion { version, ref program, .. } = *version;
+        let rules = program.tiers.as_ref()?;
+        Some(Self { rules, version, currency: program.currency, zone: program.time_zone, joined_at })
     }
 }
 
