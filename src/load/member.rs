@@ -19,8 +19,7 @@ use crate::postgres::statement::statement;
 /// The columns of a [`WalletRow`] in SQL, of the table `wallet` as `w`.
 macro_rules! wallet_columns {
     () => {
-        "w.active, w.pending, w.held, w.debt, w.lifetime_earned, w.lifetime_spent, w.claimed, w.next_due_at,
-             w.points_due_at, w.spending, w.tier"
+        "w.active, w.pending, w.held, w.debt, w.lifetime_earned, w.lifetime_spent, w.claimed, w.next_due_at, w.tier"
     };
 }
 
@@ -29,18 +28,23 @@ pub(crate) use wallet_columns;
 /// The columns of a [`MemberRow`] in SQL, of the tables `member` as `m` and `wallet` as `w`.
 macro_rules! member_columns {
     () => {
-        concat!("m.id, m.status, m.joined_at, m.standing, ", $crate::load::wallet_columns!())
+        concat!(
+            "m.id, m.status, m.joined_at, m.standing, w.points_due_at, w.spending, ",
+            $crate::load::wallet_columns!()
+        )
     };
 }
 
-/// A member's row and its wallet's, as every statement that loads one has them: who it is, and the wallet.
-pub type MemberRow = ((Uuid, String, DateTime<Utc>, Option<String>), WalletRow);
+/// A member's row and its wallet's, as every statement that loads one has them: who it is and where it stands; when some of
+/// its points next fall due, and what its orders come to; and what the wallet shows.
+pub type MemberRow = ((Uuid, String, DateTime<Utc>, Option<String>), Beside, WalletRow);
 
-/// A wallet's row: the balances, the sums and claims, when something next falls due and when some of its points do, what
-/// the member's orders come to, and its tier.
-pub type WalletRow = ((i64, i64, i64, i64), (i64, i64, i64), Dues, Option<String>, Option<String>);
+/// What stands in a wallet's row and is not shown: when some of the points next fall due, and what the member's orders come
+/// to; none before the programme had tiers.
+pub type Beside = (Option<DateTime<Utc>>, Option<String>);
 
-type Dues = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+/// A wallet's row as it is shown: the balances, the sums and claims, when something next falls due, and the member's tier.
+pub type WalletRow = ((i64, i64, i64, i64), (i64, i64, i64), Option<DateTime<Utc>>, Option<String>);
 
 /// What stands in a wallet's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,21 +57,16 @@ pub struct Wallet {
     pub claimed: i64,
     /// When something next falls due.
     pub next_due_at: Option<Timestamp>,
-    /// When some of its points next fall due.
-    pub points_due_at: Option<Timestamp>,
-    /// What the member's orders come to, as it is stored; none before the programme had tiers.
-    pub spending: Option<String>,
     /// The code of the member's tier.
     pub tier: Option<String>,
 }
 
 impl From<WalletRow> for Wallet {
     fn from(row: WalletRow) -> Self {
-        let ((active, pending, held, debt), (earned, spent, claimed), (next_due_at, points_due_at), spending, tier) =
-            row;
+        let ((active, pending, held, debt), (earned, spent, claimed), next_due_at, tier) = row;
         let lifetime = Lifetime { lifetime_earned: earned, lifetime_spent: spent };
         let balances = Balances { active, pending, held, debt };
-        Self { balances, lifetime, claimed, next_due_at, points_due_at, spending, tier }
+        Self { balances, lifetime, claimed, next_due_at, tier }
     }
 }
 
@@ -112,8 +111,8 @@ pub fn member(row: MemberRow) -> Result<Member, Unloadable> {
 }
 
 fn read(row: MemberRow) -> Option<Member> {
-    let ((id, status, joined_at, standing), wallet) = row;
-    let Wallet { balances, lifetime, claimed, points_due_at, spending, .. } = wallet.into();
+    let ((id, status, joined_at, standing), (points_due_at, spending), wallet) = row;
+    let Wallet { balances, lifetime, claimed, .. } = wallet.into();
     let standing: Option<Standing> = standing.map(|text| serde_json::from_str(&text)).transpose().ok()?;
     let spending: Option<Spending> = spending.map(|text| serde_json::from_str(&text)).transpose().ok()?;
     Some(Member {
@@ -145,13 +144,12 @@ fn load_profiles(
 }
 
 // The types of a `MemberRow` in SQL.
-type MemberColumns = ((SqlUuid, Text, Timestamptz, Nullable<Text>), WalletColumns);
+type MemberColumns =
+    ((SqlUuid, Text, Timestamptz, Nullable<Text>), (Nullable<Timestamptz>, Nullable<Text>), WalletColumns);
 
 /// The types of a [`WalletRow`] in SQL.
 pub type WalletColumns =
-    ((BigInt, BigInt, BigInt, BigInt), (BigInt, BigInt, BigInt), DueColumns, Nullable<Text>, Nullable<Text>);
-
-type DueColumns = (Nullable<Timestamptz>, Nullable<Timestamptz>);
+    ((BigInt, BigInt, BigInt, BigInt), (BigInt, BigInt, BigInt), Nullable<Timestamptz>, Nullable<Text>);
 
 statement! {
     LoadMember { journal: JournalId => SmallInt, member: Uuid => SqlUuid } -> (MemberColumns, Timestamptz),

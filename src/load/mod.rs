@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 pub use self::counting::orders as counted_orders;
 pub(crate) use self::member::wallet_columns;
-pub use self::member::{MemberRow, Wallet, WalletColumns, WalletRow, load as rows, member, one, present};
+pub use self::member::{Beside, MemberRow, Wallet, WalletColumns, WalletRow, load as rows, member, one, present};
 pub use self::needs::Needs;
 pub use self::program::{ledger_id, program_book, program_versions};
 pub use self::programs::Programs;

@@ -120,8 +120,7 @@ pub fn settled(view: &mut View<'_>, id: MemberId) -> Result<Option<WalletReply>,
         let expiring = expiring(view.connection, &member, &lots, as_of)?;
         let tier = member.tier().map(ToOwned::to_owned);
         let Member { balances, lifetime, claimed, .. } = member;
-        let wallet =
-            Wallet { balances, lifetime, claimed, next_due_at: None, points_due_at: None, spending: None, tier };
+        let wallet = Wallet { balances, lifetime, claimed, next_due_at: None, tier };
         let contents = WalletContents::of(wallet, expiring, view.programs, as_of);
         Ok(Some(WalletReply { contents, as_of }))
     })

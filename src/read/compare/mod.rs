@@ -24,7 +24,8 @@ fn members(rows: Vec<MemberRow>, stored: &mut Stored, rebuilt: &Journal) -> Resu
     let lots = &mut stored.lots;
     for row in rows {
         let id = row.0.0;
-        let (dues, tier) = (row.1.2, row.1.4.clone());
+        let (_, (points_due_at, _), (.., next_due_at, tier)) = &row;
+        let (dues, tier) = ((*next_due_at, *points_due_at), tier.clone());
         let stored = load::member(row).map_err(|_| format!("member {id} is stored in a way that cannot be read"))?;
         let member = rebuilt.members.get(&stored.id);
         let member = member.ok_or_else(|| format!("member {id} is stored and was never enrolled"))?;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::domain::record::lot::Lot;
 use crate::domain::record::order::StoredRefunds;
-use crate::load::{MemberRow, WalletRow};
+use crate::load::{Beside, MemberRow, WalletRow};
 use crate::postgres::copy::{self, Malformed, Row, Select};
 
 /// The tables that hold what belongs to members, each with the SELECT of a range of its blocks. Each row begins with its
@@ -44,7 +44,7 @@ pub type DonationRow = (i64, Uuid, Uuid, i64, bool);
 #[derive(Debug, Default)]
 pub struct Stored {
     members: Vec<MemberAlone>,
-    wallets: HashMap<Uuid, WalletRow>,
+    wallets: HashMap<Uuid, (Beside, WalletRow)>,
     /// Their lots.
     pub lots: HashMap<Uuid, Vec<Lot>>,
     /// Their orders.
@@ -66,8 +66,8 @@ impl Stored {
             "wallet" => {
                 let balances = (row.get()?, row.get()?, row.get()?, row.get()?);
                 let sums = (row.get()?, row.get()?, row.get()?);
-                self.wallets
-                    .insert(member, (balances, sums, (row.maybe()?, row.maybe()?), maybe_text(row)?, maybe_text(row)?));
+                let shown = (balances, sums, row.maybe()?, maybe_text(row)?);
+                self.wallets.insert(member, ((row.maybe()?, maybe_text(row)?), shown));
             }
             "lot" => self.lots.entry(member).or_default().push(Lot {
                 id: row.get()?,
@@ -103,8 +103,8 @@ impl Stored {
         let wallets = &mut self.wallets;
         let members = self.members.drain(..);
         let whole = |((id, status, joined_at), standing): MemberAlone| {
-            let wallet = wallets.remove(&id)?;
-            Some(((id, status, joined_at, standing), wallet))
+            let (beside, wallet) = wallets.remove(&id)?;
+            Some(((id, status, joined_at, standing), beside, wallet))
         };
         members.filter_map(whole).collect()
     }
@@ -130,11 +130,11 @@ copy::select! {
 
 copy::select! {
     WALLETS (BigInt, BigInt) -> (
-        SmallInt, SqlUuid, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, Nullable<Timestamptz>,
-        Nullable<Timestamptz>, Nullable<Text>, Nullable<Text>,
+        SmallInt, SqlUuid, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, BigInt, Nullable<Timestamptz>, Nullable<Text>,
+        Nullable<Timestamptz>, Nullable<Text>,
     ),
     "SELECT journal, member, active, pending, held, debt, lifetime_earned, lifetime_spent, claimed, next_due_at,
-         points_due_at, spending, tier
+         tier, points_due_at, spending
      FROM wallet WHERE ctid >= format('(%s,0)', $1::bigint)::tid AND ctid < format('(%s,0)', $2::bigint)::tid"
 }
 
