@@ -221,6 +221,17 @@ fn who_is_suspended_keeps_a_tier_and_who_has_left_has_none() {
         assert_eq!((seen.status, &seen.body["code"]), (200, &expected), "{change}");
         let benefits = app.checkout().get(&format!("/v1/members/{ana}/benefits"));
         assert_eq!((benefits.status, &benefits.body["code"]), (200, &expected), "{change}");
+        let then = app.checkout().get(&format!("/v1/members/{ana}/tier?as_of={NOON}"));
+        assert_eq!((then.status, &then.body["code"]), (200, &expected), "{change}");
+    }
+    app.clock.set(instant("2026-03-11T12:00:00Z"));
+    let ben = app.enrol("ben");
+    app.earn(&ben, "B-1", "2026-03-11T11:00:00Z", "200");
+    app.clock.set(instant("2026-03-12T12:00:00Z"));
+    assert_eq!(app.operator().post_keyed(&format!("/v1/members/{ben}/close"), "k-1", &json!({})).status, 200);
+    for (as_of, expected) in [("2026-03-11T12:00:00Z", json!("gold")), ("2026-03-12T12:00:00Z", json!(null))] {
+        let then = app.checkout().get(&format!("/v1/members/{ben}/tier?as_of={as_of}"));
+        assert_eq!((then.status, &then.body["code"]), (200, &expected), "{as_of}");
     }
 }
 

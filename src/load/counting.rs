@@ -57,7 +57,7 @@ pub fn orders(
 ) -> Result<Vec<(MemberId, OrderRecord)>, Unloadable> {
     let (members, since) = wanted.iter().map(|(member, since)| (member.uuid(), *since)).unzip();
     let rows: Vec<(Uuid, i32, String)> = LoadCounted { journal, members, since }.load(connection)?;
-    let mut orders = Vec::with_capacity(rows.len());
+    let mut orders: Vec<(MemberId, OrderRecord)> = Vec::with_capacity(rows.len());
     for (member, version, payload) in rows {
         let member = MemberId::try_from(member).map_err(|_| Unloadable::Row("entry"))?;
         let order = OrderRecord::stored(&payload, version, (None, None, None, None));
@@ -65,12 +65,11 @@ pub fn orders(
     }
     let ids = orders.iter().map(|(_, order)| order.order_id.clone()).collect();
     let mut refunds = refunds(connection, journal, ids)?;
-    for (_, order) in &mut orders {
-        order.refunds = refunds.remove(&order.order_id).unwrap_or_default();
-        order.was_refunded = !order.refunds.is_empty();
-        order.refunded = order.refunds.last().map_or(Decimal::ZERO, |(_, refunded)| *refunded);
-    }
-    Ok(orders)
+    let with_refunds = |(member, order): (MemberId, OrderRecord)| {
+        let refunds = refunds.remove(&order.order_id).unwrap_or_default();
+        (member, order.with_refunds(refunds))
+    };
+    Ok(orders.into_iter().map(with_refunds).collect())
 }
 
 // The refunds of orders: when each was, and how much of the order was refunded by then.

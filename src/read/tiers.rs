@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
-use rust_decimal::Decimal;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -158,8 +157,8 @@ pub fn tier(
             return Ok(Err(Unseen::InFuture));
         }
         let standing = match as_of {
-            None => member.standing.filter(|_| !member.status.has_left()),
-            Some(at) => match entries.iter().rev().find(|entry| is_of_tiers(entry.kind) && entry.effective_at <= at) {
+            None => member.stands().cloned(),
+            Some(at) => match entries.iter().rev().find(|entry| entry.kind.is_of_tier() && entry.effective_at <= at) {
                 Some(entry) => Some(stated(entry)?),
                 None => written(view.connection, id, at)?,
             },
@@ -171,10 +170,8 @@ pub fn tier(
         let standing = standing.unwrap_or_else(|| Standing::none(scene.version));
         let since = tier::orders_from(&standing, &scene).min(scene.window(at).from);
         let orders = load::counted_orders(view.connection, id.journal(), &[(id, since)])?;
-        let mut orders: Vec<OrderRecord> = orders.into_iter().map(|(_, order)| order).collect();
-        // What had not happened by then.
-        orders.retain(|order| order.occurred_at <= at);
-        orders.iter_mut().for_each(|order| as_it_was(order, at));
+        let orders = orders.into_iter().map(|(_, order)| order).filter(|order| order.occurred_at <= at);
+        let orders: Vec<OrderRecord> = orders.map(|order| as_it_was(order, at)).collect();
         Ok(Ok(reply(&standing, &orders, &scene, at, version.program.currency)))
     })
 }
@@ -225,10 +222,6 @@ pub fn history(
 
 const UNREADABLE: ReadError = ReadError::Corrupt("a tier that cannot be read");
 
-fn is_of_tiers(kind: Kind) -> bool {
-    matches!(kind, Kind::TierAssigned | Kind::TierUpgraded | Kind::TierRenewed | Kind::TierDowngraded)
-}
-
 // What an entry states that settling would write.
 fn stated(entry: &Draft) -> Result<Standing, ReadError> {
     let payload = entry.payload.clone().into_text().map_err(|_| UNREADABLE)?;
@@ -239,16 +232,18 @@ fn standing_in(payload: &str) -> Option<Standing> {
     Json::read(payload)?.get("standing")?.to()
 }
 
-// What the last entry states that counted by `at`.
+// What the last entry states that counted by `at`; nothing once the member had left.
 fn written(connection: &mut PgConnection, id: MemberId, at: Timestamp) -> Result<Option<Standing>, ReadError> {
-    let rows: Vec<String> = LoadStated { journal: id.journal(), member: id.uuid(), at }.load(connection)?;
-    rows.first().map(|payload| standing_in(payload).ok_or(UNREADABLE)).transpose()
+    let rows: Vec<(String, String)> = LoadStated { journal: id.journal(), member: id.uuid(), at }.load(connection)?;
+    let Some((_, payload)) = rows.first().filter(|(kind, _)| *kind != Kind::MemberClosed.name()) else {
+        return Ok(None);
+    };
+    standing_in(payload).ok_or(UNREADABLE).map(Some)
 }
 
-fn as_it_was(order: &mut OrderRecord, at: Timestamp) {
-    order.refunds.retain(|(when, _)| *when <= at);
-    order.was_refunded = !order.refunds.is_empty();
-    order.refunded = order.refunds.last().map_or(Decimal::ZERO, |(_, refunded)| *refunded);
+fn as_it_was(mut order: OrderRecord, at: Timestamp) -> OrderRecord {
+    let refunds = std::mem::take(&mut order.refunds).into_iter().filter(|(when, _)| *when <= at).collect();
+    order.with_refunds(refunds)
 }
 
 fn reply(
@@ -296,15 +291,16 @@ statement! {
     } -> (BigInt, Text, Timestamptz, Text),
     "SELECT seq, kind, effective_at, payload FROM entry
      WHERE journal = $1 AND member = $2 AND seq < $3
-         AND kind IN ('tier.assigned', 'tier.upgraded', 'tier.renewed', 'tier.downgraded')
+         AND starts_with(kind, 'tier.')
      ORDER BY journal DESC, member DESC, seq DESC LIMIT $4"
 }
 
 statement! {
-    LoadStated { journal: JournalId => SmallInt, member: Uuid => SqlUuid, at: Timestamp => Timestamptz } -> Text,
-    "SELECT payload FROM entry
+    LoadStated { journal: JournalId => SmallInt, member: Uuid => SqlUuid, at: Timestamp => Timestamptz }
+    -> (Text, Text),
+    "SELECT kind, payload FROM entry
      WHERE journal = $1 AND member = $2 AND effective_at <= $3
-         AND kind IN ('tier.assigned', 'tier.upgraded', 'tier.renewed', 'tier.downgraded')
+         AND (starts_with(kind, 'tier.') OR kind = 'member.closed')
      ORDER BY journal DESC, member DESC, seq DESC LIMIT 1"
 }
 

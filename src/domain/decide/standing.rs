@@ -22,14 +22,14 @@ pub struct Outlook {
 impl<'a> Working<'a> {
     /// The level that the member has now, by the rules that gave it; none without one.
     pub fn level(&self) -> Option<&'a Level> {
-        let standing = self.member.standing.as_ref().filter(|_| !self.member.status.has_left())?;
+        let standing = self.member.stands()?;
         standing.level(self.context.programs.tiers(standing.version)?)
     }
 
     /// How the tier is seen at `at`, when all orders that count are known; none in a programme without tiers.
     pub fn seen(&self, at: Timestamp) -> Option<Seen<'a>> {
         let in_force = self.context.programs.at(self.context.now);
-        let standing = self.member.standing.as_ref().filter(|_| !self.member.status.has_left());
+        let standing = self.member.stands();
         let decided_by = standing.and_then(|standing| self.context.programs.version(standing.version));
         let scene = self.scene(decided_by.unwrap_or(in_force))?;
         let none = Standing::none(scene.version);
@@ -78,11 +78,8 @@ impl<'a> Working<'a> {
     pub fn stand_anew(&mut self) -> Result<(), Misfit> {
         let version = self.context.programs.at(self.context.now);
         let Some(scene) = self.scene(version) else { return Ok(()) };
-        let Some(before) = self.member.standing.clone() else { return Ok(()) };
-        if self.member.status.has_left() || before.rank == before.base {
-            return Ok(());
-        }
-        let stands = self.exact(&before, &scene, None)?;
+        let Some(before) = self.member.stands().filter(|before| before.rank != before.base) else { return Ok(()) };
+        let stands = self.exact(before, &scene, None)?;
         self.take_stand((stands.0.rank != before.rank).then(|| Box::new(stands)))
     }
 

@@ -76,6 +76,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Does its entry state where a member stands among the tiers?
+    pub fn is_of_tier(self) -> bool {
+        self.name().starts_with("tier.")
+    }
+
     /// All kinds, in the order of their names.
     pub const ALL: [Kind; 32] = [
         Kind::CauseDefined,

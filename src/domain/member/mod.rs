@@ -104,14 +104,19 @@ impl Member {
         lots.chain(records).chain(self.due_beyond).min()
     }
 
-    /// The code of its tier. Who has left has none.
-    pub fn tier(&self) -> Option<&str> {
-        self.standing.as_ref().filter(|_| !self.status.has_left()).and_then(|standing| standing.tier.as_deref())
+    /// Where it stands, as long as it takes part: who has left has no tier.
+    pub fn stands(&self) -> Option<&Standing> {
+        self.standing.as_ref().filter(|_| !self.status.has_left())
     }
 
-    /// When time next changes its tier. Who has left has none.
+    /// The code of its tier.
+    pub fn tier(&self) -> Option<&str> {
+        self.stands()?.tier.as_deref()
+    }
+
+    /// When time next changes its tier.
     pub fn tier_due_at(&self) -> Option<Timestamp> {
-        self.standing.as_ref().filter(|_| !self.status.has_left()).and_then(Standing::due_at)
+        self.stands()?.due_at()
     }
 
     /// May there be orders whose refunds look to what is held?

@@ -64,6 +64,12 @@ impl OrderRecord {
         if whole == 0 { Some(amount) } else { money::share(amount, part, whole, self.currency) }
     }
 
+    /// The order as far as these refunds of it go: of what they did to points it says nothing.
+    pub fn with_refunds(self, refunds: Vec<(Timestamp, Decimal)>) -> Self {
+        let refunded = refunds.last().map_or(Decimal::ZERO, |(_, refunded)| *refunded);
+        Self { was_refunded: !refunds.is_empty(), refunded, refunds, ..self }
+    }
+
     /// Takes up a refund.
     pub fn refund(&mut self, refund: &Refunded) {
         self.was_refunded = true;
