@@ -26,7 +26,7 @@ pub struct Books {
 }
 
 // Those that follow from the journals, and the journals.
-const TABLES: [&str; 15] = [
+const TABLES: [&str; 16] = [
     "entry",
     "further_posting",
     "program_version",
@@ -39,6 +39,7 @@ const TABLES: [&str; 15] = [
     "donation",
     "cause",
     "cause_total",
+    "tier_total",
     "reward",
     "counter",
     "journal",

@@ -4,7 +4,8 @@ use super::{code, decide, enrol, in_one_batch, member, order, request};
 use crate::support::{App, sql, wait_for};
 
 // Tables that an order has no business with.
-const OF_OTHERS: [&str; 8] = ["record", "refund", "reward", "counter", "donation", "cause", "cause_total", "note"];
+const OF_OTHERS: [&str; 10] =
+    ["record", "refund", "reward", "counter", "donation", "cause", "cause_total", "tier_total", "tier_review", "note"];
 
 #[test]
 fn a_batch_of_orders_reads_no_table_that_only_other_commands_need() {

@@ -90,6 +90,20 @@ fn wallets_and_lots_that_their_entries_do_not_give_are_named() {
     for set in ["next_due_at = NULL", "next_due_at = next_due_at + interval '1 microsecond'"] {
         books.expect_projection(&wallet.replace("{set}", set), "the wallet of member {member} has another due time");
     }
+    let points_due = wallet.replace("{set}", "points_due_at = NULL");
+    books.expect_projection(&points_due, "the wallet of member {member} has another due time");
+    let standing = r#"{"base":{},"based_at":"2026-01-01T00:00:00.000000Z","rank":{},"version":1}"#;
+    let spending = r#"{"amount":"1","counts":"money","currency":"USD","from":"2026-01-01T00:00:00.000000Z",
+        "latest":"2026-01-01T00:00:00.000000Z","orders":1,"version":1}"#;
+    for change in [
+        wallet.replace("{set}", "tier = 'gold'"),
+        wallet.replace("{set}", &format!("spending = '{spending}'")),
+        format!("UPDATE member SET standing = '{standing}' WHERE id = '{{member}}'"),
+    ] {
+        books.expect_projection(&change, "member {member} has another tier, or other sums towards one");
+    }
+    let counted = "INSERT INTO tier_total (journal, tier, members) VALUES ({journal}, 'gold', 1)";
+    books.expect_projection(counted, "total of tier gold is stored, and no entry says so");
     let claimed = wallet.replace("{set}", "claimed = 1");
     books.expect_projection(&claimed, "the wallet of member {member} has other claims on it");
     let lot = "UPDATE lot SET {set} WHERE member = '{member}'";

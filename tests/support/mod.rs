@@ -261,7 +261,7 @@ impl App {
 
     /// How many rows each of the tables has that a request may write.
     pub fn rows(&self) -> Vec<(&'static str, i64)> {
-        const TABLES: [&str; 16] = [
+        const TABLES: [&str; 18] = [
             "entry",
             "posting",
             "member",
@@ -274,6 +274,8 @@ impl App {
             "donation",
             "cause",
             "cause_total",
+            "tier_total",
+            "tier_review",
             "reward",
             "note",
             "idempotency",

@@ -42,11 +42,11 @@ impl Fact {
             let spending = payload.get("spending").map(|spending| spending.to().ok_or(Misfit::Fact("spending")));
             return Ok(Fact::Order(Box::new(order), spending.transpose()?.map(Box::new)));
         }
-        if let Some(standing) = payload.get("standing") {
-            let standing = standing.to().ok_or(Misfit::Fact("standing"))?;
-            let spending =
-                payload.get("spending").and_then(|spending| spending.to()).ok_or(Misfit::Fact("spending"))?;
-            return Ok(Fact::Standing(Box::new((standing, spending))));
+        if kind.parse().is_ok_and(Kind::is_of_tier) {
+            let standing = payload.get("standing").and_then(|standing| standing.to());
+            let spending = payload.get("spending").and_then(|spending| spending.to());
+            let stands = (standing.ok_or(Misfit::Fact("standing"))?, spending.ok_or(Misfit::Fact("spending"))?);
+            return Ok(Fact::Standing(Box::new(stands)));
         }
         for name in Record::NAMES {
             if let Some(state) = payload.get(name) {
@@ -86,5 +86,20 @@ fn status_after(kind: Kind) -> Option<Status> {
         Kind::MemberClosed => Some(Status::Closed),
         Kind::MemberErased => Some(Status::Erased),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_about_a_tier_states_where_the_member_stands_and_what_its_orders_come_to() {
+        let spending = r#"{"amount":"1","counts":"money","currency":"CNY","from":"2026-01-01T00:00:00.000000Z","latest":"2026-01-01T00:00:00.000000Z","orders":1,"version":1}"#;
+        let standing = r#"{"base":{},"based_at":"2026-01-01T00:00:00.000000Z","rank":{},"version":1}"#;
+        let of = |payload: String| Fact::of("tier.assigned", 1, &Json::read(&payload).unwrap(), &[]);
+        assert!(matches!(of(format!(r#"{{"spending":{spending},"standing":{standing}}}"#)), Ok(Fact::Standing(_))));
+        assert_eq!(of(format!(r#"{{"spending":{spending}}}"#)), Err(Misfit::Fact("standing")));
+        assert_eq!(of(format!(r#"{{"standing":{standing}}}"#)), Err(Misfit::Fact("spending")));
     }
 }
