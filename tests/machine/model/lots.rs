@@ -25,9 +25,18 @@ impl Person {
     }
 
     pub(super) fn fits(&self) -> Verdict {
-        let all: i128 = self.lots.iter().map(|lot| i128::from(lot.pending) + i128::from(lot.active + lot.held)).sum();
-        let counts = [all, self.earned.into(), self.spent.into()];
+        self.fits_beside(0)
+    }
+
+    /// Does what is there fit beside points that are going to be taken?
+    pub(super) fn fits_beside(&self, leaving: i128) -> Verdict {
+        let counts = [self.all() + leaving, self.earned.into(), self.spent.into()];
         if counts.into_iter().all(|count| count <= i128::from(MOST)) { Ok(()) } else { Err("points_over_limit") }
+    }
+
+    /// All points that are in the wallet.
+    pub(super) fn all(&self) -> i128 {
+        self.lots.iter().map(|lot| i128::from(lot.pending) + i128::from(lot.active + lot.held)).sum()
     }
 
     /// Takes active points, the soonest-ending first.

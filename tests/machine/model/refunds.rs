@@ -52,9 +52,11 @@ impl Model {
         let coming = self.coming(&sale);
         let (of_use, lost): (Vec<_>, Vec<_>) =
             coming.iter().copied().partition(|(_, lot, _)| self.is_of_use(member, *lot));
+        let before = self.people[&member].all();
         let mut homes = self.reverse(&mut sale, &of_use);
+        let taken = before - self.people[&member].all();
         homes.extend(lost.into_iter().map(|(_, lot, points)| (Home::Paid(lot), points)));
-        self.bring_back(&mut sale, &coming, homes)?;
+        self.bring_back(&mut sale, &coming, (homes, taken))?;
         self.sales[n] = sale;
         if !self.people[&member].has_left() {
             self.restand(member);
@@ -180,11 +182,12 @@ impl Model {
         sale.given = kept;
     }
 
+    // What comes back is posted before the refund takes what it makes due, and has to fit beside that.
     fn bring_back(
         &mut self,
         sale: &mut Sale,
         coming: &[(usize, Uuid, i64)],
-        mut homes: VecDeque<(Home, i64)>,
+        (mut homes, taken): (VecDeque<(Home, i64)>, i128),
     ) -> Verdict {
         let mut shares: Vec<(usize, i64)> = Vec::new();
         for (n, _, points) in coming {
@@ -218,6 +221,7 @@ impl Model {
                 sale.given.extend(into.map(|into| (lot, into, points)));
             }
             self.person(sale.member).arrive(&arriving)?;
+            self.people[&sale.member].fits_beside(taken)?;
         }
         Ok(())
     }
