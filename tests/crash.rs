@@ -1,5 +1,6 @@
 //! The program is killed again and again while it imports; in the end the books are those of a run that was not.
 
+mod review;
 mod service;
 
 use std::env;
