@@ -36,10 +36,10 @@
 //! and lets commands over two journals gather, while orders that have nothing to do with them pass; with few callers nobody
 //! waits.
 //!
-//! Wallets, which apps ask for most, are read in the same way: while a statement runs, those that are asked for gather,
-//! and the next statement reads them all ([`read::wallet`]). It begins after the last of them was asked for, so that
-//! whoever has heard of a command sees what it did. For whom something is due, the wallet is settled in memory, by
-//! itself. Other reads are a query each, on a connection of a pool.
+//! Wallets and tiers, which apps ask for most, are read in the same way: while some are read, those that are asked for
+//! gather, and the next read is of them all ([`read::wallet`], [`read::standing`]). It begins after the last of them was
+//! asked for, so that whoever has heard of a command sees what it did. For whom something is due, the member is settled in
+//! memory, by itself. Other reads are a query each, on a connection of a pool.
 //!
 //! # A movement of points
 //!

@@ -10,6 +10,7 @@ use super::headers::IDEMPOTENCY_REPLAYED;
 use super::problem::Problem;
 use crate::domain::digest::sha256;
 use crate::domain::journal::entry::hex;
+use crate::domain::time::{self, Timestamp};
 use crate::ledger::{Answer, Outcome};
 
 /// 201 with the body of a success, or the problem of a refusal.
@@ -39,18 +40,42 @@ pub fn done(answer: Answer) -> Result<HttpResponse, Problem> {
 
 /// 200 with this body.
 pub fn json(body: &impl Serialize) -> Result<HttpResponse, Problem> {
-    let body =
-        serde_json::to_string(body).map_err(|_| Problem::new(HttpCode::Internal, "the answer cannot be written"))?;
-    Ok(HttpResponse::Ok().content_type("application/json").body(body))
+    Ok(found(text(body)?))
 }
 
-/// What the app polls: an `ETag` of `content`, and 304 if the caller has it already.
-pub fn polled(request: &HttpRequest, content: &impl Serialize, body: &impl Serialize) -> Result<HttpResponse, Problem> {
-    let content =
-        serde_json::to_vec(content).map_err(|_| Problem::new(HttpCode::Internal, "the answer cannot be written"))?;
-    let etag = format!("W/\"{}\"", hex(&sha256(&[&content])[..16]));
-    let known = matches_etag(request, &etag);
-    let mut response = if known { HttpResponse::NotModified().finish() } else { json(body)? };
+/// What the app polls: an `ETag` of the body, and 304 if the caller has it already.
+pub fn polled(request: &HttpRequest, body: &impl Serialize) -> Result<HttpResponse, Problem> {
+    let body = text(body)?;
+    tagged(request, &etag(&body), || body)
+}
+
+/// The same of an object that has members, with the instant behind them as of which it is so. The `ETag` is that of the object
+/// alone.
+pub fn polled_as_of(request: &HttpRequest, object: &impl Serialize, as_of: Timestamp) -> Result<HttpResponse, Problem> {
+    let mut body = text(object)?;
+    let etag = etag(&body);
+    body.pop();
+    body.push_str(",\"as_of\":\"");
+    time::write_canonical(&mut body, as_of);
+    body.push_str("\"}");
+    tagged(request, &etag, || body)
+}
+
+fn text(body: &impl Serialize) -> Result<String, Problem> {
+    serde_json::to_string(body).map_err(|_| Problem::new(HttpCode::Internal, "the answer cannot be written"))
+}
+
+fn etag(content: &str) -> String {
+    format!("W/\"{}\"", hex(&sha256(&[content.as_bytes()])[..16]))
+}
+
+fn found(body: String) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(body)
+}
+
+fn tagged(request: &HttpRequest, etag: &str, body: impl FnOnce() -> String) -> Result<HttpResponse, Problem> {
+    let known = matches_etag(request, etag);
+    let mut response = if known { HttpResponse::NotModified().finish() } else { found(body()) };
     let value =
         header::HeaderValue::try_from(etag).map_err(|_| Problem::new(HttpCode::Internal, "the tag is not a header"))?;
     response.headers_mut().insert(header::ETAG, value);

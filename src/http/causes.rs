@@ -98,7 +98,7 @@ async fn list_causes(
     let mut causes = service.reader.run(move |view| causes::page(view, page.before, page.wanted())).await?;
     let next_cursor = page.cut(&mut causes, |cause| cause.id);
     let list = Causes { causes, next_cursor };
-    polled(&request, &list, &list)
+    polled(&request, &list)
 }
 
 async fn get_cause(
@@ -112,7 +112,7 @@ async fn get_cause(
     let id = Uuid::try_parse(&cause_id).map_err(|_| not_found())?;
     let cause = service.reader.run(move |view| causes::by_id(view, id)).await?;
     let cause = cause.ok_or_else(not_found)?;
-    polled(&request, &cause, &cause)
+    polled(&request, &cause)
 }
 
 impl Read for CauseTerms {

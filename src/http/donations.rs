@@ -120,7 +120,7 @@ async fn list_donations(
     let mut donations = found.ok_or_else(|| Problem::refused(&missing, false))?;
     let next_cursor = page.cut(&mut donations, |donation| donation.id);
     let list = Donations { donations, next_cursor };
-    polled(&request, &list, &list)
+    polled(&request, &list)
 }
 
 fn neither() -> Fault {

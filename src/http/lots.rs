@@ -49,5 +49,5 @@ async fn list_lots(
     let mut lots = found.ok_or_else(Problem::member_not_found)?;
     let next_cursor = page.cut(&mut lots, |(place, _)| *place);
     let list = Lots { lots: lots.into_iter().map(|(_, lot)| lot).collect(), next_cursor };
-    polled(&request, &list, &list)
+    polled(&request, &list)
 }

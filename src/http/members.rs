@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use serde_json::json;
 
-use super::answer::{created_in, done, json, polled};
+use super::answer::{created_in, done, json, polled, polled_as_of};
 use super::call::{Answer, Call, Key, Need, Parameter, Shape, Takes, Verb};
 use super::caller::Authorised;
 use super::input::{Body, IdempotencyKey, Query, Read};
@@ -132,7 +132,7 @@ async fn get_member(
     let id = caller.member()?;
     let member = service.reader.run(move |view| members::by_id(view, id)).await?;
     let member = member.ok_or_else(Problem::member_not_found)?;
-    polled(&request, &member, &member)
+    polled(&request, &member)
 }
 
 async fn change_member(
@@ -154,7 +154,7 @@ async fn get_wallet(
     let id = caller.member()?;
     let wallet = service.reader.wallet(id).await?;
     let wallet = wallet.ok_or_else(Problem::member_not_found)?;
-    polled(&request, &wallet.contents, &wallet)
+    polled_as_of(&request, &wallet.contents, wallet.as_of)
 }
 
 /// The parameter that finds a member.

@@ -208,7 +208,7 @@ async fn list_redemptions(
     let mut redemptions = found.ok_or_else(Problem::member_not_found)?;
     let next_cursor = page.cut(&mut redemptions, |redemption| Uuid::from(redemption.id));
     let list = RedemptionList { redemptions, next_cursor };
-    polled(&request, &list, &list)
+    polled(&request, &list)
 }
 
 async fn get_redemption(
@@ -221,7 +221,7 @@ async fn get_redemption(
     let redemption = service.reader.run(move |view| redemptions::by_id(view, id)).await?;
     let may_see = |member: MemberId| caller.own().is_none_or(|own| own == member);
     let redemption = redemption.filter(|redemption| may_see(redemption.member_id)).ok_or_else(not_found)?;
-    polled(&request, &redemption, &redemption)
+    polled(&request, &redemption)
 }
 
 async fn capture_redemption(

@@ -121,7 +121,7 @@ async fn list_rewards(
     let mut rewards = service.reader.run(move |view| rewards::page(view, available, place)).await?;
     let next_cursor = page.cut(&mut rewards, |reward| reward.id);
     let list = RewardList { rewards, next_cursor };
-    polled(&request, &list, &list)
+    polled(&request, &list)
 }
 
 async fn get_reward(
@@ -133,7 +133,7 @@ async fn get_reward(
     let id = id(&reward_id)?;
     let reward = service.reader.run(move |view| rewards::by_id(view, id)).await?;
     let reward = reward.ok_or_else(|| Problem::refused(&Refusal::RewardNotFound, false))?;
-    polled(&request, &reward, &reward)
+    polled(&request, &reward)
 }
 
 async fn change_reward(

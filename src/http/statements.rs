@@ -52,7 +52,7 @@ async fn list_entries(
     let StatementPage { due, mut entries } = found.ok_or_else(Problem::member_not_found)?;
     let next_cursor = page.cut(&mut entries, |line| line.seq);
     let statement = Statement { due, entries, next_cursor };
-    polled(&request, &statement, &statement)
+    polled(&request, &statement)
 }
 
 /// The parameters of a page of a statement.

@@ -18,7 +18,8 @@ use crate::domain::refusal::Refusal;
 use crate::domain::refusal::RefusalCode::*;
 use crate::domain::time::Timestamp;
 use crate::ledger::AssignTier;
-use crate::read::tiers::{self, ChangeView, Held, LevelReply, TierReply, Unseen};
+use crate::read::standing::{TierReply, Unseen};
+use crate::read::tiers::{self, ChangeView, Held, LevelReply};
 
 /// The calls.
 pub const CALLS: &[Call] = &[
@@ -125,7 +126,7 @@ async fn list_tiers(
     let counted = caller.own().is_none();
     let tiers = service.reader.run(move |view| tiers::levels(view, counted)).await?.unwrap_or_default();
     let list = Tiers { tiers };
-    polled(&request, &list, &list)
+    polled(&request, &list)
 }
 
 async fn assign_tier(
@@ -145,8 +146,7 @@ async fn get_tier(
     query: Query<AsOf>,
 ) -> Result<HttpResponse, Problem> {
     let (Query(AsOf(as_of)), id) = (query, caller.member()?);
-    let seen = service.reader.run(move |view| tiers::tier(view, id, as_of)).await?;
-    let tier = seen.map_err(|unseen| match unseen {
+    let tier = service.reader.tier(id, as_of).await?.map_err(|unseen| match unseen {
         Unseen::NoMember => Problem::member_not_found(),
         Unseen::NoTiers => Problem::refused(&Refusal::NoTiers, false),
         Unseen::InFuture => {
@@ -154,7 +154,7 @@ async fn get_tier(
             Problem::parameters(vec![Fault { path, code, message: "must not lie in the future".to_owned() }])
         }
     })?;
-    polled(&request, &tier, &tier)
+    polled(&request, tier.as_ref())
 }
 
 async fn list_tier_changes(
@@ -169,7 +169,7 @@ async fn list_tier_changes(
     let mut changes = found.ok_or_else(Problem::member_not_found)?;
     let next_cursor = page.cut(&mut changes, |change| change.seq);
     let list = Changes { changes, next_cursor };
-    polled(&request, &list, &list)
+    polled(&request, &list)
 }
 
 async fn get_benefits(
@@ -180,7 +180,7 @@ async fn get_benefits(
     let id = caller.member()?;
     let held = service.reader.benefits(id).await?;
     let held = held.ok_or_else(Problem::member_not_found)?;
-    polled(&request, &held, &held)
+    polled(&request, &held)
 }
 
 impl Read for Assignment {

@@ -215,7 +215,7 @@ async fn list_transfers(
     let mut transfers = found.ok_or_else(Problem::member_not_found)?;
     let next_cursor = page.cut(&mut transfers, |details| details.transfer.id.uuid());
     let list = Transfers { transfers, next_cursor };
-    polled(&request, &list, &list)
+    polled(&request, &list)
 }
 
 async fn get_transfer(
@@ -225,7 +225,7 @@ async fn get_transfer(
     transfer_id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let transfer = visible(&service, &caller, &transfer_id).await?;
-    polled(&request, &transfer, &transfer)
+    polled(&request, &transfer)
 }
 
 async fn accept_transfer(

@@ -1,11 +1,7 @@
 //! The orders that count towards the tiers of members, where a decision looks at each of them. Most follow from sums.
 
-use std::collections::HashMap;
-
-use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Integer, Numeric, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
-use rust_decimal::Decimal;
+use diesel::sql_types::{Array, BigInt, Integer, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use uuid::Uuid;
 
 use super::needs::Needs;
@@ -13,7 +9,10 @@ use super::state::State;
 use super::{Around, Unloadable};
 use crate::domain::decide;
 use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::journal::canonical::Json;
+use crate::domain::journal::entry::Kind;
 use crate::domain::record::order::OrderRecord;
+use crate::domain::record::refund::Refunded;
 use crate::domain::time::Timestamp;
 use crate::postgres::statement::statement;
 
@@ -48,65 +47,47 @@ pub fn load(
     Ok(())
 }
 
-/// The orders of members of a journal that occurred since a time for each, with their refunds. Of what refunds did to points
-/// they say nothing.
+/// The orders of members of a journal that occurred since a time for each, with their refunds.
 pub fn orders(
     connection: &mut PgConnection,
     journal: JournalId,
     wanted: &[(MemberId, Timestamp)],
 ) -> Result<Vec<(MemberId, OrderRecord)>, Unloadable> {
+    const UNREADABLE: Unloadable = Unloadable::Row("entry");
     let (members, since) = wanted.iter().map(|(member, since)| (member.uuid(), *since)).unzip();
-    let rows: Vec<(Uuid, i32, String)> = LoadCounted { journal, members, since }.load(connection)?;
+    let mut rows: Vec<((Uuid, i64), String, i32, String)> = LoadCounted { journal, members, since }.load(connection)?;
+    // A refund comes behind its order, and sums go by the order of refunds.
+    rows.sort_by_key(|(place, ..)| *place);
     let mut orders: Vec<(MemberId, OrderRecord)> = Vec::with_capacity(rows.len());
-    for (member, version, payload) in rows {
-        let member = MemberId::try_from(member).map_err(|_| Unloadable::Row("entry"))?;
-        let order = OrderRecord::stored(&payload, version, (None, None, None, None));
-        orders.push((member, order.ok_or(Unloadable::Row("entry"))?));
+    for ((member, _), kind, version, payload) in rows {
+        let member = MemberId::try_from(member).map_err(|_| UNREADABLE)?;
+        if kind != Kind::OrderRefunded.name() {
+            let order = OrderRecord::stored(&payload, version, (None, None, None, None));
+            orders.push((member, order.ok_or(UNREADABLE)?));
+            continue;
+        }
+        let refund: Refunded =
+            Json::read(&payload).and_then(|payload| payload.get("refund")?.to()).ok_or(UNREADABLE)?;
+        let mut of_member = orders.iter_mut().rev().take_while(|(owner, _)| *owner == member);
+        // Another order may be older than what is asked for.
+        if let Some((_, order)) = of_member.find(|(_, order)| order.order_id == refund.order_id) {
+            order.refund(&refund);
+        }
     }
-    let ids = orders.iter().map(|(_, order)| order.order_id.clone()).collect();
-    let mut refunds = refunds(connection, journal, ids)?;
-    let with_refunds = |(member, order): (MemberId, OrderRecord)| {
-        let refunds = refunds.remove(&order.order_id).unwrap_or_default();
-        (member, order.with_refunds(refunds))
-    };
-    Ok(orders.into_iter().map(with_refunds).collect())
-}
-
-// The refunds of orders: when each was, and how much of the order was refunded by then.
-fn refunds(
-    connection: &mut PgConnection,
-    journal: JournalId,
-    orders: Vec<String>,
-) -> Result<HashMap<String, Vec<(Timestamp, Decimal)>>, Unloadable> {
-    let rows: Vec<(String, DateTime<Utc>, Decimal)> = LoadRefundTimes { journal, orders }.load(connection)?;
-    let mut refunds: HashMap<String, Vec<(Timestamp, Decimal)>> = HashMap::new();
-    for (order, at, amount) in rows {
-        let refunds = refunds.entry(order).or_default();
-        let before = refunds.last().map_or(Decimal::ZERO, |(_, refunded)| *refunded);
-        refunds.push((at, before + amount));
-    }
-    Ok(refunds)
+    Ok(orders)
 }
 
 statement! {
+    // Refunds are no older than their orders.
     LoadCounted {
         journal: JournalId => SmallInt,
         members: Vec<Uuid> => Array<SqlUuid>,
         since: Vec<Timestamp> => Array<Timestamptz>,
-    } -> (SqlUuid, Integer, Text),
-    "SELECT wanted.member, e.program_version, e.payload FROM UNNEST($2, $3) AS wanted (member, since)
+    } -> ((SqlUuid, BigInt), Text, Integer, Text),
+    "SELECT wanted.member, e.seq, e.kind, e.program_version, e.payload FROM UNNEST($2, $3) AS wanted (member, since)
      CROSS JOIN LATERAL (
          SELECT * FROM entry
-         WHERE journal = $1 AND member = wanted.member AND kind IN ('points.earned', 'order.recorded')
-             AND effective_at >= wanted.since OFFSET 0
+         WHERE journal = $1 AND member = wanted.member
+             AND kind IN ('points.earned', 'order.recorded', 'order.refunded') AND effective_at >= wanted.since OFFSET 0
      ) AS e"
-}
-
-statement! {
-    // In the order in which they were posted: sums go by that.
-    LoadRefundTimes { journal: JournalId => SmallInt, orders: Vec<String> => Array<Text> } -> (Text, Timestamptz, Numeric),
-    "SELECT r.order_id, e.effective_at, r.amount FROM UNNEST($2) AS wanted (order_id)
-     CROSS JOIN LATERAL (SELECT * FROM refund WHERE journal = $1 AND order_id = wanted.order_id OFFSET 0) AS r
-     CROSS JOIN LATERAL (SELECT * FROM entry WHERE journal = $1 AND seq = r.seq OFFSET 0) AS e
-     ORDER BY r.seq"
 }

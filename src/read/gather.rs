@@ -18,6 +18,15 @@ use crate::process::threads;
 /// How many ids one statement is asked for.
 const MOST: usize = 128;
 
+/// What a statement that answers many questions says of one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Seen<A> {
+    /// This is it.
+    Whole(A),
+    /// Something is due: it is to be read by itself, so that it holds up no other.
+    Due,
+}
+
 /// Answers questions for what stands under an id, many at a time. The readers end when it is dropped.
 pub struct Gather<K, A> {
     queue: Arc<Queue<Asked<K, A>>>,

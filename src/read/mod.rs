@@ -25,6 +25,7 @@ pub mod refunds;
 pub mod reviews;
 pub mod rewards;
 pub mod route;
+pub mod standing;
 pub mod tiers;
 pub mod transfers;
 pub mod verify;
@@ -39,10 +40,12 @@ use diesel::PgConnection;
 use tokio::sync::{Mutex, Semaphore};
 
 use self::gather::Gather;
+pub use self::gather::Seen;
 use self::kept::Kept;
 pub use self::lag::Lag;
 use self::route::Primary;
-use self::wallet::Seen;
+use self::standing::Shown;
+use self::wallet::WalletReply;
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::program::ProgramBook;
 use crate::load::{Programs, Unloadable};
@@ -53,9 +56,6 @@ use crate::postgres::errors::{self, Meaning};
 
 /// How many requests wait for a reader, for each reader there is.
 const WAITING_PER_READER: usize = 64;
-
-/// How many statements read wallets at once, each on a connection of its own. Fewer are fuller, and so cost each less.
-const WALLET_READERS: usize = 1;
 
 /// How long an answer about readiness is good for.
 const READINESS_AGE: Duration = Duration::from_secs(1);
@@ -93,24 +93,27 @@ pub struct Reader {
     url: Arc<str>,
     readiness: Arc<Mutex<Option<(bool, Instant)>>>,
     lag: Option<Arc<Lag>>,
-    wallets: Arc<Gather<MemberId, Seen>>,
+    wallets: Arc<Gather<MemberId, Seen<WalletReply>>>,
+    tiers: Arc<Gather<MemberId, Seen<Shown>>>,
 }
 
 impl Reader {
-    /// `size` readers of the database at `url`, and those of wallets. Nothing is connected yet.
+    /// `size` readers of the database at `url`, and one each that gathers reads of wallets and of tiers: several would
+    /// find fewer questions each, which costs more. Nothing is connected yet.
     ///
     /// Errors: the system starts no more threads.
     pub fn new(url: &str, clock: Clock, programs: Arc<Programs>, size: u32) -> io::Result<Self> {
         let permits = usize::try_from(size).unwrap_or(1);
         let most = permits * WAITING_PER_READER;
-        let of_wallets = (0..WALLET_READERS).map(|_| {
-            let mut kept = Kept::new(url, clock.clone(), Arc::clone(&programs));
-            move |ids: &BTreeSet<MemberId>| kept.run(|view| wallet::together(view, ids))
-        });
-        let wallets = Arc::new(Gather::start("wallets", most, of_wallets)?);
+        let kept = || Kept::new(url, clock.clone(), Arc::clone(&programs));
+        let (mut of_wallets, mut of_tiers) = (kept(), kept());
+        let read_wallets = move |ids: &BTreeSet<MemberId>| of_wallets.run(|view| wallet::together(view, ids));
+        let read_tiers = move |ids: &BTreeSet<MemberId>| of_tiers.run(|view| standing::together(view, ids));
+        let wallets = Arc::new(Gather::start("wallets", most, [read_wallets])?);
+        let tiers = Arc::new(Gather::start("tiers", most, [read_tiers])?);
         let (running, waiting) = (Arc::new(Semaphore::new(permits)), Arc::new(Semaphore::new(most)));
         let (pool, url, readiness) = (connect::readers(url, size), url.into(), Arc::default());
-        Ok(Self { pool, clock, programs, running, waiting, url, readiness, lag: None, wallets })
+        Ok(Self { pool, clock, programs, running, waiting, url, readiness, lag: None, wallets, tiers })
     }
 
     /// The same of a database that may be a standby; how far it is behind is known from now on.

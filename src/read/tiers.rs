@@ -1,4 +1,4 @@
-//! Where members stand among the tiers, now or at a time that has passed.
+//! The tiers of the programme, what they bring, and what became of a member's.
 
 use std::collections::BTreeMap;
 
@@ -8,49 +8,19 @@ use diesel::sql_types::{Array, BigInt, SmallInt, Text, Timestamptz, Uuid as SqlU
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::members::{self, Settled};
+use super::members;
 use super::wallet::WalletReply;
 use super::{ReadError, Reader, View};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::journal::canonical::Json;
-use crate::domain::journal::entry::{Draft, Kind};
-use crate::domain::money::{self, Currency};
+use crate::domain::journal::entry::Kind;
+use crate::domain::money::Currency;
+use crate::domain::movement::assignment;
 use crate::domain::program::level::{Benefit, Level};
-use crate::domain::record::order::OrderRecord;
-use crate::domain::tier::shown::{Asked, NamedTier, Progress};
-use crate::domain::tier::{self, Scene, Standing};
+use crate::domain::tier::Standing;
+use crate::domain::tier::shown::{Asked, NamedTier};
 use crate::domain::time::{self, Timestamp};
-use crate::load;
 use crate::postgres::statement::statement;
-
-/// A member's tier, and the way up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-#[schema(as = Tier)]
-pub struct TierReply {
-    /// What it is, and what it brings.
-    #[serde(flatten)]
-    pub held: Held,
-    /// Since when the member has it; null without one.
-    #[serde(with = "time::serde_canonical::option")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub since: Option<Timestamp>,
-    /// When it is decided anew, at the end of its term and grace; null without one.
-    #[serde(with = "time::serde_canonical::option")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub until: Option<Timestamp>,
-    /// What counts of the orders of the period, a decimal string in the programme's currency.
-    #[schema(example = "1280.00")]
-    pub annual_spend: String,
-    /// How many orders of the period count.
-    #[schema(minimum = 0)]
-    pub orders: i64,
-    /// The period whose orders count.
-    pub period: Period,
-    /// The way to the next tier; null from the highest.
-    pub progress: Option<Progress>,
-    /// The way to keep the tier for another term; null without one.
-    pub keep: Option<Keep>,
-}
 
 /// The tier that a member has, and what it brings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -62,32 +32,6 @@ pub struct Held {
     pub name: BTreeMap<String, String>,
     /// What it brings.
     pub benefits: Vec<Benefit>,
-}
-
-/// The period whose orders count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-#[schema(as = TierPeriod)]
-pub struct Period {
-    /// Its first instant.
-    #[serde(with = "time::serde_canonical")]
-    #[schema(value_type = String, format = DateTime)]
-    pub from: Timestamp,
-    /// The first instant after it.
-    #[serde(with = "time::serde_canonical")]
-    #[schema(value_type = String, format = DateTime)]
-    pub until: Timestamp,
-}
-
-/// What keeps the tier for another term.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-#[schema(as = TierKeep)]
-pub struct Keep {
-    /// What is missing, if nothing more is ordered or refunded.
-    pub missing: Asked,
-    /// Until when it counts.
-    #[serde(with = "time::serde_canonical")]
-    #[schema(value_type = String, format = DateTime)]
-    pub by: Timestamp,
 }
 
 /// A level of the programme.
@@ -130,50 +74,10 @@ pub struct ChangeView {
     #[serde(with = "time::serde_canonical::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub until: Option<Timestamp>,
-}
-
-/// Why a tier cannot be shown.
-pub enum Unseen {
-    /// There is no such member.
-    NoMember,
-    /// The programme has no tiers.
-    NoTiers,
-    /// The time has not come.
-    InFuture,
-}
-
-/// A member's tier, now or as of a time that has passed.
-pub fn tier(
-    view: &mut View<'_>,
-    id: MemberId,
-    as_of: Option<Timestamp>,
-) -> Result<Result<TierReply, Unseen>, ReadError> {
-    view.snapshot(|view| {
-        let Some(Settled { member, entries, as_of: now, .. }) = members::settle(view, id)? else {
-            return Ok(Err(Unseen::NoMember));
-        };
-        let at = as_of.unwrap_or(now);
-        if at > now {
-            return Ok(Err(Unseen::InFuture));
-        }
-        let standing = match as_of {
-            None => member.stands().cloned(),
-            Some(at) => match entries.iter().rev().find(|entry| entry.kind.is_of_tier() && entry.effective_at <= at) {
-                Some(entry) => Some(stated(entry)?),
-                None => written(view.connection, id, at)?,
-            },
-        };
-        // Of a member whom a new version has not come to yet, the tier and the way up are those of the old one.
-        let decided_by = standing.as_ref().and_then(|standing| view.programs.version(standing.version));
-        let version = decided_by.unwrap_or_else(|| view.programs.at(at));
-        let Some(scene) = Scene::of(version, member.joined_at) else { return Ok(Err(Unseen::NoTiers)) };
-        let standing = standing.unwrap_or_else(|| Standing::none(scene.version));
-        let since = tier::orders_from(&standing, &scene).min(scene.window(at).from);
-        let orders = load::counted_orders(view.connection, id.journal(), &[(id, since)])?;
-        let orders = orders.into_iter().map(|(_, order)| order).filter(|order| order.occurred_at <= at);
-        let orders: Vec<OrderRecord> = orders.map(|order| as_it_was(order, at)).collect();
-        Ok(Ok(reply(&standing, &orders, &scene, at, version.program.currency)))
-    })
+    /// Why it was given; absent unless it was `tier.assigned`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reason: Option<assignment::Reason>,
 }
 
 impl Reader {
@@ -214,62 +118,20 @@ pub fn history(
     let load = LoadPage { journal: id.journal(), member: id.uuid(), before: before.unwrap_or(i64::MAX), limit };
     let rows: Vec<(i64, String, DateTime<Utc>, String)> = load.load(view.connection)?;
     let change = |(seq, kind, effective_at, payload): (i64, String, DateTime<Utc>, String)| {
-        let standing = standing_in(&payload).ok_or(UNREADABLE)?;
-        Ok(ChangeView { seq, kind, effective_at, until: standing.lasts().map(|(_, until)| until), code: standing.tier })
+        let payload = Json::read(&payload).ok_or(UNREADABLE)?;
+        let reason = payload.get("reason").map(|reason| reason.to().ok_or(UNREADABLE)).transpose()?;
+        let standing: Standing = payload.get("standing").and_then(|standing| standing.to()).ok_or(UNREADABLE)?;
+        let until = standing.lasts().map(|(_, until)| until);
+        Ok(ChangeView { seq, kind, effective_at, code: standing.tier, until, reason })
     };
     rows.into_iter().map(change).collect::<Result<_, _>>().map(Some)
 }
 
 const UNREADABLE: ReadError = ReadError::Corrupt("a tier that cannot be read");
 
-// What an entry states that settling would write.
-fn stated(entry: &Draft) -> Result<Standing, ReadError> {
-    let payload = entry.payload.clone().into_text().map_err(|_| UNREADABLE)?;
-    standing_in(&payload).ok_or(UNREADABLE)
-}
-
-fn standing_in(payload: &str) -> Option<Standing> {
-    Json::read(payload)?.get("standing")?.to()
-}
-
-// What the last entry states that counted by `at`; nothing once the member had left.
-fn written(connection: &mut PgConnection, id: MemberId, at: Timestamp) -> Result<Option<Standing>, ReadError> {
-    let rows: Vec<(String, String)> = LoadStated { journal: id.journal(), member: id.uuid(), at }.load(connection)?;
-    let Some((_, payload)) = rows.first().filter(|(kind, _)| *kind != Kind::MemberClosed.name()) else {
-        return Ok(None);
-    };
-    standing_in(payload).ok_or(UNREADABLE).map(Some)
-}
-
-fn as_it_was(mut order: OrderRecord, at: Timestamp) -> OrderRecord {
-    let refunds = std::mem::take(&mut order.refunds).into_iter().filter(|(when, _)| *when <= at).collect();
-    order.with_refunds(refunds)
-}
-
-fn reply(
-    standing: &Standing,
-    orders: &[OrderRecord],
-    scene: &Scene<'_>,
-    at: Timestamp,
-    currency: Currency,
-) -> TierReply {
-    let seen = tier::look(standing, orders.iter(), scene, at);
-    let (since, until) = standing.lasts().unzip();
-    let money = |amount| money::format_amount(amount, currency);
-    TierReply {
-        held: Held::of(seen.level),
-        since,
-        until,
-        annual_spend: money(seen.annual_spend),
-        orders: seen.orders,
-        period: Period { from: seen.period.from, until: seen.period.until },
-        progress: seen.next.map(|next| Progress::of(&next, seen.level, currency)),
-        keep: seen.keep.map(|keep| Keep { missing: Asked::of_missing(keep.missing, currency), by: keep.by }),
-    }
-}
-
 impl Held {
-    fn of(level: Option<&Level>) -> Self {
+    /// A level's; nothing without one.
+    pub fn of(level: Option<&Level>) -> Self {
         let (code, name) = level.map(|level| (level.code.clone(), level.name.clone())).unzip();
         let benefits = level.map(|level| level.benefits.clone()).unwrap_or_default();
         Self { code, name: name.unwrap_or_default(), benefits }
@@ -293,15 +155,6 @@ statement! {
      WHERE journal = $1 AND member = $2 AND seq < $3
          AND starts_with(kind, 'tier.')
      ORDER BY journal DESC, member DESC, seq DESC LIMIT $4"
-}
-
-statement! {
-    LoadStated { journal: JournalId => SmallInt, member: Uuid => SqlUuid, at: Timestamp => Timestamptz }
-    -> (Text, Text),
-    "SELECT kind, payload FROM entry
-     WHERE journal = $1 AND member = $2 AND effective_at <= $3
-         AND (starts_with(kind, 'tier.') OR kind = 'member.closed')
-     ORDER BY journal DESC, member DESC, seq DESC LIMIT 1"
 }
 
 statement! {

@@ -9,6 +9,7 @@ use diesel::sql_types::{Array, BigInt, Nullable, SmallInt, Timestamptz, Uuid as 
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::gather::Seen;
 use super::members::{self, Settled};
 use super::{ReadError, Reader, View};
 use crate::domain::ids::{JournalId, MemberId};
@@ -70,15 +71,6 @@ pub struct Expiring {
     pub expires_at: Timestamp,
 }
 
-/// What a statement that reads many wallets says of one.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Seen {
-    /// This is it.
-    Whole(WalletReply),
-    /// Something is due: it is to be read by itself, so that it holds up no other.
-    Due,
-}
-
 impl Reader {
     /// A member's wallet; none if there is no such member.
     pub async fn wallet(&self, id: MemberId) -> Result<Option<WalletReply>, ReadError> {
@@ -91,7 +83,10 @@ impl Reader {
 }
 
 /// The wallets of those of `ids` who are members.
-pub fn together(view: &mut View<'_>, ids: &BTreeSet<MemberId>) -> Result<BTreeMap<MemberId, Seen>, ReadError> {
+pub fn together(
+    view: &mut View<'_>,
+    ids: &BTreeSet<MemberId>,
+) -> Result<BTreeMap<MemberId, Seen<WalletReply>>, ReadError> {
     let mut load = LoadWallets { most: EXPIRING as i64, ..LoadWallets::default() };
     for id in ids {
         load.journals.push(id.journal());
@@ -160,22 +155,27 @@ fn expiring(
 type Row = ((Uuid, DateTime<Utc>), WalletRow, (Option<Vec<DateTime<Utc>>>, Option<Vec<i64>>));
 
 statement! {
-    // One statement is one snapshot. The index has the order of the lots, so that no more are read than are listed.
+    // One statement is one snapshot. The heads of journals are read once, since many wallets are of one. The index has the
+    // order of the lots, so that no more are read than are listed, and of who has no active points none.
     LoadWallets {
         journals: Vec<JournalId> => Array<SmallInt>,
         members: Vec<Uuid> => Array<SqlUuid>,
         most: i64 => BigInt,
     } -> ((SqlUuid, Timestamptz), WalletColumns, (Nullable<Array<Timestamptz>>, Nullable<Array<BigInt>>)),
     concat!(
-        "SELECT w.member, ", programme_present!("j.recorded_at"), ", ", wallet_columns!(), ", e.instants, e.points
+        "WITH head AS MATERIALIZED (
+             SELECT id, ", programme_present!("recorded_at"), " AS present FROM journal WHERE id = ANY($1)
+         )
+         SELECT w.member, head.present, ", wallet_columns!(), ", e.instants, e.points
          FROM UNNEST($1, $2) AS wanted (journal, id)
          CROSS JOIN LATERAL (SELECT * FROM wallet WHERE journal = wanted.journal AND member = wanted.id OFFSET 0) AS w
-         CROSS JOIN LATERAL (SELECT recorded_at FROM journal WHERE id = wanted.journal OFFSET 0) AS j
+         JOIN head ON head.id = wanted.journal
          CROSS JOIN LATERAL (
              SELECT array_agg(expires_at) AS instants, array_agg(points) AS points
              FROM (
                  SELECT expires_at, sum(active)::bigint AS points FROM lot
                  WHERE journal = wanted.journal AND member = wanted.id AND active > 0 AND expires_at IS NOT NULL
+                     AND w.active > 0
                  GROUP BY expires_at ORDER BY expires_at LIMIT $3
              ) AS soonest
          ) AS e"

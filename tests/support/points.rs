@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use accrue::domain::ids::MemberId;
+use accrue::read::Seen;
 use accrue::read::View;
-use accrue::read::wallet::{self, Seen, WalletContents};
+use accrue::read::wallet::{self, WalletContents};
 use serde_json::{Value, json};
 
 use super::App;

@@ -35,14 +35,20 @@ fn a_tier_that_an_operator_gives_is_the_least_until_it_ends() {
     assert_eq!(code(&app, &ana), "gold", "the term of the orders is over");
     app.clock.set(instant("2029-01-01T00:00:00Z"));
     assert_eq!(code(&app, &ana), json!(null));
-    let kinds: Vec<String> = app.member(&ana).get("/v1/members/me/tiers").body["changes"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|change| format!("{} {}", change["kind"].as_str().unwrap(), change["code"].as_str().unwrap()))
-        .collect();
-    let expected = ["assigned platinum", "assigned platinum", "upgraded platinum", "renewed gold", "assigned gold"];
-    assert_eq!(kinds, expected.map(|change| format!("tier.{change}")));
+    let changes = app.member(&ana).get("/v1/members/me/tiers").body["changes"].clone();
+    let said = |change: &Value| {
+        let [kind, code, reason] = ["kind", "code", "reason"].map(|name| change[name].as_str().unwrap_or("-"));
+        format!("{kind} {code} {reason}")
+    };
+    let changes: Vec<String> = changes.as_array().unwrap().iter().map(said).collect();
+    let expected = [
+        "tier.assigned platinum status_match",
+        "tier.assigned platinum status_match",
+        "tier.upgraded platinum -",
+        "tier.renewed gold -",
+        "tier.assigned gold status_match",
+    ];
+    assert_eq!(changes, expected);
 }
 
 #[test]

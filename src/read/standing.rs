@@ -1,0 +1,269 @@
+//! Where a member stands among the tiers, and the way up: now, read for many members at a time, or at a time that has passed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::gather::Seen;
+use super::members::{self, Settled};
+use super::tiers::Held;
+use super::{ReadError, Reader, View};
+use crate::domain::ids::{JournalId, MemberId};
+use crate::domain::journal::canonical::Json;
+use crate::domain::journal::entry::{Draft, Kind};
+use crate::domain::member::Status;
+use crate::domain::money::{self, Currency};
+use crate::domain::program::{ProgramBook, ProgramVersion};
+use crate::domain::record::order::OrderRecord;
+use crate::domain::tier::shown::{Asked, Progress};
+use crate::domain::tier::{self, Scene, Standing};
+use crate::domain::time::{self, Timestamp};
+use crate::load;
+use crate::postgres::clock::programme_present;
+use crate::postgres::statement::statement;
+
+/// A member's tier, and the way up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = Tier)]
+pub struct TierReply {
+    /// What it is, and what it brings.
+    #[serde(flatten)]
+    pub held: Held,
+    /// Since when the member has it; null without one.
+    #[serde(with = "time::serde_canonical::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub since: Option<Timestamp>,
+    /// When it is decided anew, at the end of its term and grace; null without one.
+    #[serde(with = "time::serde_canonical::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub until: Option<Timestamp>,
+    /// What counts of the orders of the period, a decimal string in the programme's currency.
+    #[schema(example = "1280.00")]
+    pub annual_spend: String,
+    /// How many orders of the period count.
+    #[schema(minimum = 0)]
+    pub orders: i64,
+    /// The period whose orders count.
+    pub period: Period,
+    /// The way to the next tier; null from the highest.
+    pub progress: Option<Progress>,
+    /// The way to keep the tier for another term; null without one.
+    pub keep: Option<Keep>,
+}
+
+/// The period whose orders count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = TierPeriod)]
+pub struct Period {
+    /// Its first instant.
+    #[serde(with = "time::serde_canonical")]
+    #[schema(value_type = String, format = DateTime)]
+    pub from: Timestamp,
+    /// The first instant after it.
+    #[serde(with = "time::serde_canonical")]
+    #[schema(value_type = String, format = DateTime)]
+    pub until: Timestamp,
+}
+
+/// What keeps the tier for another term.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = TierKeep)]
+pub struct Keep {
+    /// What is missing, if nothing more is ordered or refunded.
+    pub missing: Asked,
+    /// Until when it counts.
+    #[serde(with = "time::serde_canonical")]
+    #[schema(value_type = String, format = DateTime)]
+    pub by: Timestamp,
+}
+
+/// Why a tier cannot be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unseen {
+    /// There is no such member.
+    NoMember,
+    /// The programme has no tiers.
+    NoTiers,
+    /// The time has not come.
+    InFuture,
+}
+
+/// A tier, or why it cannot be shown.
+pub type Shown = Result<Arc<TierReply>, Unseen>;
+
+impl Reader {
+    /// A member's tier, now or as of a time that has passed.
+    pub async fn tier(&self, id: MemberId, as_of: Option<Timestamp>) -> Result<Shown, ReadError> {
+        let seen = if as_of.is_none() { self.tiers.ask(id).await? } else { Some(Seen::Due) };
+        match seen {
+            Some(Seen::Whole(tier)) => Ok(tier),
+            Some(Seen::Due) => self.run(move |view| by_itself(view, id, as_of)).await,
+            None => Ok(Err(Unseen::NoMember)),
+        }
+    }
+}
+
+/// The present tiers of those of `ids` who are members.
+pub fn together(view: &mut View<'_>, ids: &BTreeSet<MemberId>) -> Result<BTreeMap<MemberId, Seen<Shown>>, ReadError> {
+    let (journals, members) = ids.iter().map(|id| (id.journal(), id.uuid())).unzip();
+    view.snapshot(|view| {
+        let rows: Vec<Row> = LoadStandings { journals, members }.load(view.connection)?;
+        let (mut found, mut sights) = (BTreeMap::new(), BTreeMap::new());
+        let mut wanted: BTreeMap<JournalId, Vec<(MemberId, Timestamp)>> = BTreeMap::new();
+        for ((member, now), (due_at, joined_at, status, standing)) in rows {
+            let (id, at) = (MemberId::try_from(member).map_err(|_| UNREADABLE)?, view.clock.read(now));
+            if due_at.is_some_and(|due_at| due_at <= at) {
+                found.insert(id, Seen::Due);
+                continue;
+            }
+            let status: Status = status.parse().map_err(|_| UNREADABLE)?;
+            let standing = standing.filter(|_| !status.has_left());
+            let standing = standing.map(|text| serde_json::from_str(&text)).transpose().map_err(|_| UNREADABLE)?;
+            match Sight::of(view.programs, standing, joined_at, at) {
+                Some(sight) => {
+                    wanted.entry(id.journal()).or_default().push((id, sight.orders_from()));
+                    sights.insert(id, (sight, Vec::new()));
+                }
+                None => {
+                    found.insert(id, Seen::Whole(Err(Unseen::NoTiers)));
+                }
+            }
+        }
+        for (journal, wanted) in wanted {
+            for (member, order) in load::counted_orders(view.connection, journal, &wanted)? {
+                if let Some((_, orders)) = sights.get_mut(&member) {
+                    orders.push(order);
+                }
+            }
+        }
+        let replies =
+            sights.into_iter().map(|(id, (sight, orders))| (id, Seen::Whole(Ok(Arc::new(sight.reply(orders))))));
+        found.extend(replies);
+        Ok(found)
+    })
+}
+
+/// A member's tier, settled in memory, now or as of a time that has passed.
+fn by_itself(view: &mut View<'_>, id: MemberId, as_of: Option<Timestamp>) -> Result<Shown, ReadError> {
+    view.snapshot(|view| {
+        let Some(Settled { member, entries, as_of: now, .. }) = members::settle(view, id)? else {
+            return Ok(Err(Unseen::NoMember));
+        };
+        let at = as_of.unwrap_or(now);
+        if at > now {
+            return Ok(Err(Unseen::InFuture));
+        }
+        let standing = match as_of {
+            None => member.stands().cloned(),
+            Some(at) => match entries.iter().rev().find(|entry| entry.kind.is_of_tier() && entry.effective_at <= at) {
+                Some(entry) => Some(stated(entry)?),
+                None => written(view.connection, id, at)?,
+            },
+        };
+        let Some(sight) = Sight::of(view.programs, standing, member.joined_at, at) else {
+            return Ok(Err(Unseen::NoTiers));
+        };
+        let orders = load::counted_orders(view.connection, id.journal(), &[(id, sight.orders_from())])?;
+        Ok(Ok(Arc::new(sight.reply(orders.into_iter().map(|(_, order)| order).collect()))))
+    })
+}
+
+// What an entry states that settling would write.
+fn stated(entry: &Draft) -> Result<Standing, ReadError> {
+    let payload = entry.payload.clone().into_text().map_err(|_| UNREADABLE)?;
+    standing_in(&payload).ok_or(UNREADABLE)
+}
+
+fn standing_in(payload: &str) -> Option<Standing> {
+    Json::read(payload)?.get("standing")?.to()
+}
+
+// What the last entry states that counted by `at`; nothing once the member had left.
+fn written(connection: &mut PgConnection, id: MemberId, at: Timestamp) -> Result<Option<Standing>, ReadError> {
+    let rows: Vec<(String, String)> = LoadStated { journal: id.journal(), member: id.uuid(), at }.load(connection)?;
+    let Some((_, payload)) = rows.first().filter(|(kind, _)| *kind != Kind::MemberClosed.name()) else {
+        return Ok(None);
+    };
+    standing_in(payload).ok_or(UNREADABLE).map(Some)
+}
+
+const UNREADABLE: ReadError = ReadError::Corrupt("a tier that cannot be read");
+
+/// A member at an instant, as far as its tier goes.
+struct Sight<'a> {
+    at: Timestamp,
+    standing: Standing,
+    scene: Scene<'a>,
+    currency: Currency,
+}
+
+impl<'a> Sight<'a> {
+    // None in a programme without tiers. Of a member whom a new version has not come to yet, the tier and the way up are those
+    // of the old one.
+    fn of(programs: &'a ProgramBook, standing: Option<Standing>, joined_at: Timestamp, at: Timestamp) -> Option<Self> {
+        let decided_by = standing.as_ref().and_then(|standing| programs.version(standing.version));
+        let version: &ProgramVersion = decided_by.unwrap_or_else(|| programs.at(at));
+        let scene = Scene::of(version, joined_at)?;
+        let standing = standing.unwrap_or_else(|| Standing::none(scene.version));
+        Some(Self { at, standing, scene, currency: version.program.currency })
+    }
+
+    // The orders of the period around the instant must be known. No later one begins before it.
+    fn orders_from(&self) -> Timestamp {
+        self.scene.window(self.at).from
+    }
+
+    fn reply(&self, orders: Vec<OrderRecord>) -> TierReply {
+        let by_then = orders.into_iter().filter(|order| order.occurred_at <= self.at);
+        let orders: Vec<OrderRecord> = by_then.map(|order| as_it_was(order, self.at)).collect();
+        let seen = tier::look(&self.standing, orders.iter(), &self.scene, self.at);
+        let (since, until) = self.standing.lasts().unzip();
+        let missing = |missing| Asked::of_missing(missing, self.currency);
+        TierReply {
+            held: Held::of(seen.level),
+            since,
+            until,
+            annual_spend: money::format_amount(seen.annual_spend, self.currency),
+            orders: seen.orders,
+            period: Period { from: seen.period.from, until: seen.period.until },
+            progress: seen.next.map(|next| Progress::of(&next, seen.level, self.currency)),
+            keep: seen.keep.map(|keep| Keep { missing: missing(keep.missing), by: keep.by }),
+        }
+    }
+}
+
+fn as_it_was(mut order: OrderRecord, at: Timestamp) -> OrderRecord {
+    if order.refunds.iter().all(|(when, _)| *when <= at) {
+        return order;
+    }
+    let refunds = std::mem::take(&mut order.refunds).into_iter().filter(|(when, _)| *when <= at).collect();
+    order.with_refunds(refunds)
+}
+
+type Row = ((Uuid, DateTime<Utc>), (Option<DateTime<Utc>>, DateTime<Utc>, String, Option<String>));
+
+statement! {
+    LoadStandings { journals: Vec<JournalId> => Array<SmallInt>, members: Vec<Uuid> => Array<SqlUuid> }
+    -> ((SqlUuid, Timestamptz), (Nullable<Timestamptz>, Timestamptz, Text, Nullable<Text>)),
+    concat!(
+        "SELECT m.id, ", programme_present!("j.recorded_at"), ", w.next_due_at, m.joined_at, m.status, m.standing
+         FROM UNNEST($1, $2) AS wanted (journal, id)
+         CROSS JOIN LATERAL (SELECT * FROM member WHERE id = wanted.id AND journal = wanted.journal OFFSET 0) AS m
+         CROSS JOIN LATERAL (SELECT * FROM wallet WHERE journal = wanted.journal AND member = wanted.id OFFSET 0) AS w
+         CROSS JOIN LATERAL (SELECT recorded_at FROM journal WHERE id = wanted.journal OFFSET 0) AS j"
+    )
+}
+
+statement! {
+    LoadStated { journal: JournalId => SmallInt, member: Uuid => SqlUuid, at: Timestamp => Timestamptz }
+    -> (Text, Text),
+    "SELECT kind, payload FROM entry
+     WHERE journal = $1 AND member = $2 AND effective_at <= $3
+         AND (starts_with(kind, 'tier.') OR kind = 'member.closed')
+     ORDER BY journal DESC, member DESC, seq DESC LIMIT 1"
+}
