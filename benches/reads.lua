@@ -1,4 +1,5 @@
--- Reads: wallets of random members, or `/livez` alone. Arguments as of stage.lua, with `wallet` or `livez` for the word.
+-- Reads: what random members have, or `/livez` alone. Arguments as of stage.lua, with `wallet`, `tier`, `benefits` or `livez`
+-- for the word.
 require "stage"
 name = "reads"
 
@@ -12,9 +13,13 @@ function init(arguments)
         parts = { '{"ok":true}', '{"ok":true}' }
     else
         for n, id in ipairs(members) do
-            texts[n] = wrk.format("GET", "/v1/members/" .. id .. "/wallet", headers)
+            texts[n] = wrk.format("GET", "/v1/members/" .. id .. "/" .. run, headers)
         end
-        parts = { '{"active":', '"as_of":"' }
+        parts = ({
+            wallet = { '{"active":', '"as_of":"' },
+            tier = { '{"code":', '"annual_spend":"' },
+            benefits = { '{"code":', '"benefits":[' },
+        })[run]
     end
 end
 

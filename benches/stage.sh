@@ -175,18 +175,18 @@ demo() {
         'BEGIN { printf "demo:     serves %.1f s after its start on an empty folder\n", ms / 1000 }'
 }
 
-# serve [ARGUMENTS…]: starts a service on an empty ledger, with the demo's programme.
-serve() { start 'listening on ' serve --sandbox --program "$here/../src/cli/program.toml" "$@"; }
+# serve [ARGUMENTS…]: starts a service on an empty ledger, with the programme in $program, or else the demo's.
+serve() { start 'listening on ' serve --sandbox --program "${program:-$here/../src/cli/program.toml}" "$@"; }
 
-# customers COUNT ORDERS: CSV of so many customers with so many orders each. All are of the last days, so that nothing
+# customers COUNT ORDERS [NAME]: CSV of so many customers with so many orders each. All are of the last days, so that nothing
 # falls due meanwhile, and one customer's are apart.
 customers() {
     echo order_id,customer_id,ordered_on,items,amount
-    awk -v count="$1" -v orders="$2" -v days="$(for n in {1..12}; do date -u -d "$n days ago" +%F; done | xargs)" 'BEGIN {
+    awk -v count="$1" -v orders="$2" -v name="${3:-customer}" -v days="$(for n in {1..12}; do date -u -d "$n days ago" +%F; done | xargs)" 'BEGIN {
         n = split(days, on, " ")
         for (o = 0; o < orders; o++)
             for (c = 0; c < count; c++)
-                printf "order-%d-%d,customer-%d,%s,1,%d.00\n", c, o, c, on[n - o % n], 10 + (c + 7 * o) % 200
+                printf "%s-%d-%d,%s-%d,%s,1,%d.00\n", name, c, o, name, c, on[n - o % n], 10 + (c + 7 * o) % 200
     }'
 }
 
@@ -207,6 +207,9 @@ shop() {
 
 # members FILE [COUNT]: writes the ids of all members, or of so many, in random order.
 members() { ledger_sql "SELECT id FROM member ORDER BY random() LIMIT ${2:-ALL}" >"$1"; }
+
+# named FILE NAME: writes the ids of the members whose customers' names begin with it.
+named() { ledger_sql "SELECT member FROM member_profile WHERE external_id LIKE '$2%' ORDER BY 1" >"$1"; }
 
 # CPU time of a process and of its children that have ended, in milliseconds.
 cpu() {
