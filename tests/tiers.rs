@@ -1,6 +1,7 @@
 //! Tiers over HTTP: reached, kept, lost, seen.
 
 mod given;
+mod real_orders;
 mod versions;
 
 use serde_json::{Value, json};
