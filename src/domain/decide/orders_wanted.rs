@@ -27,12 +27,11 @@ pub fn orders_wanted(
     programs: &ProgramBook,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let version = programs.at(now);
-    let scene = Scene::of(version, member.joined_at)?;
-    let none = Standing::none(scene.version);
+    let ruling = programs.at(now);
+    let none = Standing::none(ruling.version);
     let standing = member.standing.as_ref().unwrap_or(&none);
-    let is_due = member.tier_due_at().is_some_and(|due_at| due_at <= now);
-    let of_orders = coming.is_some_and(|coming| {
+    let due_at = member.tier_due_at().filter(|due_at| *due_at <= now);
+    let of_orders = coming.zip(Scene::of(ruling, member.joined_at)).is_some_and(|(coming, scene)| {
         // An order beside it may raise the member first.
         let refund = coming.refund && (standing.rank != standing.base || !coming.orders.is_empty());
         let by = |version: i32| programs.same_tiers(version, scene.version);
@@ -44,7 +43,10 @@ pub fn orders_wanted(
                 && (coming.orders.iter().any(|(at, _)| is_over(*at, &scene, now))
                     || spending.is_none_or(|spending| !foresees(standing, spending, &coming.orders, &scene)))
     });
-    (is_due || of_orders).then(|| tier::orders_from(standing, &scene))
+    // What was due before a version took effect is decided by the one before it.
+    let versions = programs.between(due_at.unwrap_or(now), now).iter().filter(|_| due_at.is_some() || of_orders);
+    let scenes = versions.filter_map(|version| Scene::of(version, member.joined_at));
+    scenes.map(|scene| tier::orders_from(standing, &scene)).min()
 }
 
 // Would the term of a tier be over that was reached at `at`? None is shorter than a day.

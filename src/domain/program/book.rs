@@ -60,6 +60,11 @@ impl ProgramBook {
         &ruled[ruled.len() - 1]
     }
 
+    /// The versions that ruled from one time to another, in their order: at least the one that ruled at the first.
+    pub fn between(&self, from: Timestamp, until: Timestamp) -> &[ProgramVersion] {
+        &self.ruled(until)[self.ruled(from).len() - 1..]
+    }
+
     // The versions that ruled by `time`, the last of them then: at least the first.
     fn ruled(&self, time: Timestamp) -> &[ProgramVersion] {
         &self.versions[..self.versions.partition_point(|version| version.effective_at <= time).max(1)]
