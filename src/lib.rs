@@ -92,10 +92,15 @@
 //! from the orders goes on beneath it. The code of the tier that a member has stands with the wallet, so that a wallet is one
 //! row, and how many members of a journal have a tier is counted where it changes.
 //!
-//! A version of the programme that has other tiers takes hold of a member with its next order, at the end of its term, or
-//! when its turn comes: a job looks at all members anew ([`jobs::review_once`]), a few in each transaction, with how far it
-//! is written in the same one. Nobody loses a tier by it before the term ends; a level that it has no more becomes the next
-//! lower one. Suspended members keep their tiers, and terms go on; who has left has none.
+//! A version of the programme that has other tiers takes hold of a member with its next order, with a refund that changes its
+//! tier, when an operator gives it one, when a term or what an operator gave ends, or when its turn comes: a job looks at all
+//! members anew ([`jobs::review_once`]), a few in each transaction, with how far it is written in the same one. It takes hold
+//! at that instant; with an order, when that occurred, but not before the version itself came into force. A turn that changes
+//! nothing leaves the member where it was. Nobody loses a tier by the version before the term ends, and from then on a refund
+//! of an earlier order takes none; a level that it has no more becomes the next lower one, and a grace that it has no more ends
+//! as it takes hold. Of whoever never had a tier all orders are looked at. In a programme that has no tiers any more each ends
+//! with its term, and what operators gave with its time. Suspended members keep their tiers, and terms go on; who has left has
+//! none.
 //!
 //! # What something new costs
 //!

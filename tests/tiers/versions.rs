@@ -5,7 +5,7 @@ use accrue::postgres::connect;
 use serde_json::{Value, json};
 
 use super::{app, changed, code, levels, refund, tier};
-use crate::support::{App, sql};
+use crate::support::{App, instant, sql};
 
 // A second version, by which gold is amber and easier to reach.
 fn amber(app: &App) {
@@ -133,4 +133,63 @@ fn a_new_version_of_the_programme_takes_nobodys_tier_before_its_term_ends() {
     assert_eq!(changed(&next), (&json!("gold"), &json!("amber")));
     let next = app.earn(&ben, "B-2", "2026-06-01T12:00:00Z", "1");
     assert_eq!(changed(&next), (&json!("silver"), &json!("amber")));
+}
+
+fn give(app: &App, member: &str, tier: &str, until: &str) -> Value {
+    let body = json!({ "tier": tier, "until": until, "reason": "goodwill" });
+    let given = app.operator().post_keyed(&format!("/v1/members/{member}/tier"), tier, &body);
+    assert_eq!(given.status, 201, "{given:?}");
+    given.body["change"].clone()
+}
+
+fn shown(app: &App, member: &str) -> Value {
+    let wallet = app.member(member).get("/v1/members/me/wallet");
+    assert_eq!(wallet.status, 200, "{wallet:?}");
+    wallet.body["tier"]["code"].clone()
+}
+
+#[test]
+fn a_tier_that_only_the_new_version_has_can_be_given_at_once() {
+    let app = app(json!({}));
+    let ana = app.enrol("ana");
+    app.earn(&ana, "A-1", "2026-03-10T11:00:00Z", "10");
+    amber(&app);
+    assert_eq!(give(&app, &ana, "amber", "2026-12-01T00:00:00Z"), json!({ "before": "silver", "after": "amber" }));
+    assert_eq!(code(&app, &ana), "amber");
+    app.database.audit();
+}
+
+#[test]
+fn tiers_end_one_by_one_in_a_programme_that_has_none_any_more() {
+    let app = app(json!({}));
+    let (ana, ben) = (app.enrol("ana"), app.enrol("ben"));
+    app.earn(&ana, "A-1", "2026-03-10T11:00:00Z", "10");
+    give(&app, &ana, "gold", "2027-01-01T00:00:00Z");
+    give(&app, &ben, "platinum", "2029-01-01T00:00:00Z");
+    app.publish("2026-06-01T12:00:00Z", |_| {});
+    for (at, tiers) in [
+        ("2026-12-31T00:00:00Z", [json!("gold"), json!("platinum")]),
+        ("2027-01-01T00:00:00Z", [json!("silver"), json!("platinum")]),
+        ("2028-01-01T05:00:00Z", [json!(null), json!("platinum")]),
+        ("2029-01-01T00:00:00Z", [json!(null), json!(null)]),
+    ] {
+        app.clock.set(instant(at));
+        assert_eq!([shown(&app, &ana), shown(&app, &ben)], tiers, "{at}");
+    }
+    app.database.audit();
+}
+
+#[test]
+fn a_term_that_ended_before_a_version_is_decided_by_the_one_before_it() {
+    let app = app(json!({ "period": "rolling_12_months", "term": "1M" }));
+    let (ana, ben) = (app.enrol("ana"), app.enrol("ben"));
+    app.earn(&ana, "A-1", "2026-03-10T11:00:00Z", "200");
+    app.earn(&ben, "B-1", "2026-03-10T11:00:00Z", "200");
+    app.publish("2026-06-01T12:00:00Z", |_| {});
+    // Each month was decided anew by then.
+    assert_eq!((shown(&app, &ana), shown(&app, &ben)), (json!("gold"), json!("gold")));
+    app.earn(&ben, "B-2", "2026-06-01T12:00:00Z", "1");
+    app.clock.set(instant("2026-06-10T11:00:00Z"));
+    assert_eq!((shown(&app, &ana), shown(&app, &ben)), (json!(null), json!(null)));
+    app.database.audit();
 }

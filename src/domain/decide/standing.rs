@@ -54,7 +54,12 @@ impl<'a> Working<'a> {
             .and_then(|spending| tier::foresee(&before, spending, order, &scene));
         let (stands, spending) = match foreseen {
             Some(foreseen) => foreseen,
-            None => self.exact(&before, &scene, Some(order))?,
+            None => {
+                // Tiers that came into force since take hold as if the order had arrived when it occurred.
+                let earliest = self.context.programs.tiers_since(self.context.now).effective_at.max(before.based_at);
+                let at = order.occurred_at.max(earliest).min(self.context.now);
+                self.exact(&before, &scene, Some(order), at)?
+            }
         };
         let is_new = if standing.is_none() { stands.rank.level.is_some() } else { stands != before };
         let follows = added.as_ref() == Some(&spending);
@@ -79,7 +84,7 @@ impl<'a> Working<'a> {
         let version = self.context.programs.at(self.context.now);
         let Some(scene) = self.scene(version) else { return Ok(()) };
         let Some(before) = self.member.stands().filter(|before| before.rank != before.base) else { return Ok(()) };
-        let stands = self.exact(before, &scene, None)?;
+        let stands = self.exact(before, &scene, None, self.context.now)?;
         self.take_stand((stands.0.rank != before.rank).then(|| Box::new(stands)))
     }
 
@@ -89,7 +94,7 @@ impl<'a> Working<'a> {
     pub fn assigned(&self, assigned: Assigned) -> Result<Option<(Standing, Spending)>, Misfit> {
         let Some(scene) = self.scene(self.context.programs.at(self.context.now)) else { return Ok(None) };
         let before = self.member.standing.clone().unwrap_or_else(|| Standing::none(scene.version));
-        self.exact(&Standing { assigned: Some(assigned), ..before }, &scene, None).map(Some)
+        self.exact(&Standing { assigned: Some(assigned), ..before }, &scene, None, self.context.now).map(Some)
     }
 
     /// Finds out anew where the member stands, by tiers that have come into force since. In a programme that has none any
@@ -104,7 +109,7 @@ impl<'a> Working<'a> {
             return Ok(());
         }
         let before = self.member.standing.clone().unwrap_or_else(|| Standing::none(scene.version));
-        let stands = self.exact(&before, &scene, None)?;
+        let stands = self.exact(&before, &scene, None, now)?;
         let of = |standing: &Standing| (standing.tier.clone(), standing.rank.clone(), standing.assigned.clone());
         if of(&stands.0) != of(&before) || stands.0.ends_at != before.ends_at {
             self.take_stand(Some(Box::new(stands)))?;
@@ -116,16 +121,24 @@ impl<'a> Working<'a> {
     pub(super) fn end_term(&mut self, due_at: Timestamp) -> Result<(), Misfit> {
         let Some(mut before) = self.member.standing.clone() else { return Ok(()) };
         before.assigned = before.assigned.filter(|assigned| assigned.until > due_at);
-        let version = self.context.programs.at(due_at);
+        // What a later version decided of the time before it is not undone by an earlier one.
+        let version = self.context.programs.at_or_since(due_at, before.version);
         let stands = match self.scene(version) {
-            // Without tiers nobody has one.
+            // What has not ended yet goes on by the rules that gave it. Without tiers nobody gets another.
             None => {
                 let spending = self.member.spending.clone().ok_or(Misfit::NotLoaded("what orders come to"))?;
-                (Standing { based_at: due_at, ..Standing::none(version.version) }, spending)
+                if before.ends_at.is_some_and(|ends_at| ends_at <= due_at) {
+                    let assigned = before.assigned;
+                    before = Standing { based_at: due_at, assigned, ..Standing::none(before.version) };
+                }
+                match self.context.programs.tiers(before.version).filter(|_| before.due_at().is_some()) {
+                    Some(rules) => (before.with_tier(rules), spending),
+                    None => (Standing { based_at: due_at, ..Standing::none(version.version) }, spending),
+                }
             }
             Some(scene) => {
                 if !self.is_by(&scene) {
-                    before = self.exact(&before, &scene, None)?.0;
+                    before = self.exact(&before, &scene, None, due_at)?.0;
                 }
                 match before.ends_at.is_some_and(|ends_at| ends_at <= due_at) {
                     true => {
@@ -144,18 +157,19 @@ impl<'a> Working<'a> {
         self.post_due(due_at, &[id], Event::new(kind, Fact::Standing(Box::new(stands))))
     }
 
-    // What the orders say that were loaded, and one more.
+    // What the orders say that were loaded, and one more. Tiers that have come into force since take hold `at` that instant.
     fn exact(
         &self,
         before: &Standing,
         scene: &Scene<'_>,
         order: Option<&OrderRecord>,
+        at: Timestamp,
     ) -> Result<(Standing, Spending), Misfit> {
         self.must_know(before, scene)?;
         let orders = self.member.orders.values().chain(order);
         let programs = self.context.programs;
         match programs.tiers(before.version).filter(|_| !programs.same_tiers(before.version, scene.version)) {
-            Some(old) => Ok(tier::change_rules(before, old, orders, scene, self.context.now)),
+            Some(old) => Ok(tier::change_rules(before, old, orders, scene, at)),
             None => Ok(tier::stand(before, orders, scene)),
         }
     }

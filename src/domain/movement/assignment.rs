@@ -89,6 +89,8 @@ pub fn assign(work: &mut Working<'_>, assignment: &Assignment) -> Result<Assignm
     let stands = work.assigned(assigned)?.ok_or(Refusal::NoTiers)?;
     let event = Event::new(Kind::TierAssigned, Fact::Standing(Box::new(stands)));
     work.post(event.with("reason", &assignment.reason))?;
+    // Of tiers that have come into force since, a term may have ended.
+    work.settle(now)?;
     let after = work.member.tier().map(ToOwned::to_owned);
     let (id, member_id) = (command, work.member.id);
     Ok(AssignmentReply { id, member_id, assignment: assignment.clone(), change: TierChange { before, after } })

@@ -60,6 +60,13 @@ impl ProgramBook {
         &ruled[ruled.len() - 1]
     }
 
+    /// The version that rules at `time`, or the one with this number if it took effect later.
+    pub fn at_or_since(&self, time: Timestamp, number: i32) -> &ProgramVersion {
+        let since = |version: &ProgramVersion| (version.effective_at, version.version);
+        let ruling = self.at(time);
+        self.version(number).filter(|version| since(version) > since(ruling)).unwrap_or(ruling)
+    }
+
     /// The versions that ruled from one time to another, in their order: at least the one that ruled at the first.
     pub fn between(&self, from: Timestamp, until: Timestamp) -> &[ProgramVersion] {
         &self.ruled(until)[self.ruled(from).len() - 1..]

@@ -28,13 +28,14 @@ pub fn stand<'o>(
         sums.go_to(at);
         rise(&mut rank, sums.reached(), at, scene);
         // What occurs after the end counts for what is decided then, and afterwards.
-        let ends_at = ends_at(&rank, scene);
+        let ends_at = ends_at(&rank, before.based_at, scene);
         match sums.next().filter(|next| ends_at.is_none_or(|ends_at| *next < ends_at)) {
             Some(next) => at = next,
             None => break,
         }
     }
-    let standing = Standing { version: scene.version, ends_at: ends_at(&rank, scene), rank, ..before.clone() };
+    let standing =
+        Standing { version: scene.version, ends_at: ends_at(&rank, before.based_at, scene), rank, ..before.clone() };
     (standing.with_tier(scene.rules), sums.spending())
 }
 
@@ -65,18 +66,22 @@ pub fn decide<'o>(
     stand(&Standing { base: rank, based_at: ends_at, ..before.clone() }, orders, scene)
 }
 
-/// Where a member stands by other rules than those of its standing, `old`. Nobody loses a tier before its term ends; a level
-/// that the rules have no more becomes the next lower one that they have.
+/// Where a member stands by other rules than those of its standing, `old`, that take hold `at` an instant. Nobody loses a tier
+/// before its term ends; a level that the rules have no more becomes the next lower one that they have.
 pub fn change_rules<'o>(
     before: &Standing,
     old: &TierRules,
     orders: impl Iterator<Item = &'o OrderRecord>,
     scene: &Scene<'_>,
-    now: Timestamp,
+    at: Timestamp,
 ) -> (Standing, Spending) {
+    let has = |code: &&String| scene.rules.place(code).is_some();
     let kept = |level: &String| {
+        if has(&level) {
+            return Some(level.clone());
+        }
         let lower = old.levels[..=old.place(level)?].iter().rev();
-        lower.map(|level| &level.code).find(|code| scene.rules.place(code).is_some()).cloned()
+        lower.map(|level| &level.code).find(has).cloned()
     };
     let base = match before.rank.level.as_ref().and_then(kept) {
         Some(level) => Rank { level: Some(level), ..before.rank.clone() },
@@ -84,7 +89,7 @@ pub fn change_rules<'o>(
     };
     let assigned = before.assigned.as_ref();
     let assigned = assigned.and_then(|given| kept(&given.level).map(|level| Assigned { level, ..given.clone() }));
-    stand(&Standing { base, based_at: now, assigned, ..before.clone() }, orders, scene)
+    stand(&Standing { base, based_at: at, assigned, ..before.clone() }, orders, scene)
 }
 
 /// What can be said without a look at other orders: where the member stands after `order`, and what all come to; none if
@@ -117,7 +122,7 @@ pub fn foresee(
     }
     let mut rank = standing.rank.clone();
     rise(&mut rank, reached, at, scene);
-    let standing = Standing { ends_at: ends_at(&rank, scene), rank, ..standing.clone() };
+    let standing = Standing { ends_at: ends_at(&rank, standing.based_at, scene), rank, ..standing.clone() };
     Some((standing.with_tier(scene.rules), spending))
 }
 
@@ -137,6 +142,7 @@ fn rise(rank: &mut Rank, reached: Option<usize>, at: Timestamp, scene: &Scene<'_
     }
 }
 
-fn ends_at(rank: &Rank, scene: &Scene<'_>) -> Option<Timestamp> {
-    rank.until.map(|until| scene.with_grace(until))
+// A term and grace that had ended when the rules took hold end then: rules decide nothing of the time before them.
+fn ends_at(rank: &Rank, based_at: Timestamp, scene: &Scene<'_>) -> Option<Timestamp> {
+    rank.until.map(|until| scene.with_grace(until).max(based_at))
 }

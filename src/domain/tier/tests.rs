@@ -185,6 +185,18 @@ fn a_level_that_is_no_more_becomes_the_next_lower_one_until_the_term_ends() {
     assert_eq!((level(&standing), standing.rank.until), ("silver", gold.rank.until));
 }
 
+#[test]
+fn a_grace_that_other_rules_take_away_ends_when_they_take_hold() {
+    let (old, new) = (rules(json!({ "grace": "1M" })), rules(json!({})));
+    let orders = [order("2026-05-01T00:00:00Z", "6000.00")];
+    let gold = by(&orders, &scene(&old), "2028-01-10T00:00:00Z");
+    let scene = Scene { version: 2, ..scene(&new) };
+    let now = at("2028-01-10T00:00:00Z");
+    let (standing, _) = change_rules(&gold, &old, orders.iter(), &scene, now);
+    assert_eq!((level(&standing), standing.rank.until, standing.ends_at), ("gold", gold.rank.until, Some(now)));
+    assert_eq!(level(&decide(&standing, orders.iter(), &scene).0), "none");
+}
+
 // Orders of a few years, some of them refunded, whose sums meet the thresholds now and then.
 fn some_orders() -> impl Strategy<Value = Vec<OrderRecord>> {
     let one = (0..1_500_i64, 0..8_000_i64, proptest::option::weighted(0.3, (0..300_i64, 0..=4_i64)));
