@@ -12,7 +12,7 @@ use self::naive::{BEGINNING, CHANGE, Expected, Pace, Planned, Wallet, World, cas
 use super::answer::Remembered;
 use super::batch::{Batch, Changes, Known, NewOrder, body};
 use crate::domain::audit::{Auditor, Journal};
-use crate::domain::decide::{Context, Working};
+use crate::domain::decide::{Context, Working, orders_wanted};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::journal::account::Account;
 use crate::domain::journal::entry::{Draft, Entry};
@@ -22,7 +22,7 @@ use crate::domain::movement::order::OrderReply;
 use crate::domain::movement::quote::{self, Quote};
 use crate::domain::program::{ProgramBook, ProgramVersion};
 use crate::domain::refusal::Rejected;
-use crate::domain::time::{self, Timestamp};
+use crate::domain::time::{self, EARLIEST, Timestamp};
 use crate::ledger::{ChangeMembership, Command, EnrolWith, First, Outcome};
 use crate::load::{Needs, State};
 
@@ -88,7 +88,7 @@ const ANSWERS: [&str; 53] = [
 ];
 
 /// How many operations there are, but for the publication of programmes.
-const OPERATIONS: usize = 22;
+const OPERATIONS: usize = 23;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(4_000), ..ProptestConfig::default() })]
@@ -108,7 +108,7 @@ proptest! {
 fn worlds_come_to_every_answer_that_there_is() {
     let mut runner = TestRunner::deterministic();
     let mut answers = BTreeSet::new();
-    for _ in 0..2_000 {
+    for _ in 0..3_000 {
         let world = worlds(Pace::Steady, 60).new_tree(&mut runner).unwrap().current();
         answers.extend(plan(&world).iter().map(|planned| (planned.request.asked().operation(), planned.expected.code)));
     }
@@ -161,7 +161,7 @@ impl Memory {
 
     fn decide(&mut self, planned: &Planned) -> Expected {
         let quoted = self.quoted(planned);
-        let (state, changes) = (std::mem::take(&mut self.state), std::mem::take(&mut self.changes));
+        let (mut state, changes) = (std::mem::take(&mut self.state), std::mem::take(&mut self.changes));
         let mut known = std::mem::take(&mut self.known);
         if let Command::CompleteOrder(order) | Command::EnrolWith(EnrolWith(_, First::Order(order))) =
             &planned.request.command
@@ -174,12 +174,18 @@ impl Memory {
         let orders = changes.orders.len();
         let mut needs = Needs::default();
         planned.request.asked().needs(&mut needs);
+        // Whoever loads them knows of no more orders than are wanted.
+        for member in state.members.values_mut() {
+            let coming = needs.coming.get(&member.id);
+            member.orders_since = orders_wanted(member, coming, &self.programs, planned.now);
+        }
         let (looked_for, missing) = (needs.members, BTreeSet::new());
         let (now, programs) = (planned.now, &self.programs);
         let mut batch = Batch { state, known, changes, looked_for, missing, next_seqs, now, programs };
         let answer = batch.decide(&planned.request).expect("there is no fault");
         assert!(batch.missing.is_empty(), "a command does not say that it needs {:?}", batch.missing);
         (self.state, self.known, self.changes) = (batch.state, batch.known, batch.changes);
+        self.state.members.values_mut().for_each(|member| member.orders_since = Some(EARLIEST));
         for (journal, drafts) in &self.changes.entries {
             let new = drafts.iter().skip(written.get(journal).copied().unwrap_or_default());
             self.entries.extend(new.map(|draft| (*journal, planned.now, draft.clone())));
@@ -247,7 +253,8 @@ impl Memory {
         let context = Context { now, programs: &self.programs, command: Uuid::nil(), actor: "system" };
         let settled = self.state.members.iter().map(|(id, member)| {
             let mut work = Working::on(member, context);
-            work.settle(now).expect("lots and wallet agree");
+            work.member.orders_since = orders_wanted(member, None, &self.programs, now);
+            work.settle(now).expect("lots and wallet agree, and what is wanted is enough");
             (*id, wallet(&work.member))
         });
         settled.collect()

@@ -13,6 +13,7 @@ mod refunds;
 mod spending;
 mod tiers;
 mod time;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use accrue::domain::program::Program;
 use accrue::domain::time::Timestamp;
 use accrue::ledger::{
     AnswerTransfer, AssignTier, ChangeMembership, ChangeProfile, ChangeRedemption, ChangeReward, Command, Enrol,
-    EnrolWith, First, RedemptionChange, Request, Settle,
+    EnrolWith, First, RedemptionChange, Request, Review, Settle,
 };
 use uuid::Uuid;
 
@@ -272,9 +273,8 @@ impl Model {
             Command::DefineCause(terms) => {
                 self.causes.insert(request.id, (terms.clone(), 0));
             }
-            Command::Review(_) | Command::Publish(_) => {
-                unreachable!("worlds are given their programmes when they begin")
-            }
+            Command::Review(Review { members, .. }) => members.iter().for_each(|member| self.review(*member)),
+            Command::Publish(_) => unreachable!("worlds are given their programmes when they begin"),
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! From a world to requests, each with what it must be answered and what must be there after it.
 
+mod reviews;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -16,6 +18,7 @@ use accrue::domain::movement::reward::{RewardKind, RewardLimit, RewardPatch, Rew
 use accrue::domain::movement::transfer::{Reply, TransferRequest};
 use accrue::domain::quantity::Quantity;
 use accrue::domain::record::items::{Item, RefundItem};
+use accrue::domain::tier::Reviewed;
 use accrue::domain::time::Timestamp;
 use accrue::ledger::{
     AnswerTransfer, AssignTier, ChangeMembership, ChangeProfile, ChangeRedemption, ChangeReward, Command, Enrol,
@@ -53,7 +56,13 @@ pub fn plan(world: &World) -> Vec<Planned> {
     let (beginning, change) = (instant(BEGINNING), instant(CHANGE));
     let programs = vec![(beginning, first.program()), (change, second.program())];
     let model = Model::new(beginning, programs);
-    let mut planner = Planner { model, journals: &world.journals, enrolled: BTreeMap::new(), plan: Vec::new() };
+    let mut planner = Planner {
+        model,
+        journals: &world.journals,
+        enrolled: BTreeMap::new(),
+        reviewed: BTreeMap::new(),
+        plan: Vec::new(),
+    };
     planner.prepare();
     world.steps.iter().for_each(|step| planner.step(step));
     planner.plan
@@ -64,6 +73,8 @@ struct Planner<'a> {
     journals: &'a [i16],
     /// How often each customer was enrolled.
     enrolled: BTreeMap<usize, u8>,
+    /// How far the review of each journal is by each version.
+    reviewed: BTreeMap<(i16, i32), Reviewed>,
     plan: Vec<Planned>,
 }
 
@@ -86,8 +97,8 @@ impl Planner<'_> {
             (terms(3, Some(RewardLimit { quantity: 3, period: None }), day(10), day(200)), Some(4)),
         ];
         for (n, (mut terms, stock)) in rewards.into_iter().enumerate() {
-            let has_tiers = self.model.program().tiers.is_some();
-            terms.min_tier = Some("silver".to_owned()).filter(|_| n == 2 && has_tiers);
+            let has_it = self.model.program().tiers.as_ref().is_some_and(|tiers| tiers.place("silver").is_some());
+            terms.min_tier = Some("silver".to_owned()).filter(|_| n == 2 && has_it);
             self.ask(None, Command::DefineReward(RewardRequest { terms, stock }));
         }
         for open_until in [None, day(30)] {
@@ -119,6 +130,10 @@ impl Planner<'_> {
                     let command = place.map_or(command, |place| self.enrolment(place));
                     self.ask_as(actor, key, command);
                 }
+            }
+            Act::Review { journal, most } => {
+                let review = self.review(self.journals[usize::from(*journal) % self.journals.len()], (*most).into());
+                self.ask_as("system".to_owned(), None, review);
             }
             act => {
                 let command = self.command(act);
@@ -266,7 +281,7 @@ impl Planner<'_> {
                 let patch = RewardPatch { stock, points: points.map(i64::from), ..RewardPatch::default() };
                 ChangeReward(id(reward.into()), patch).into()
             }
-            Act::Again { .. } => unreachable!("it is no command of its own"),
+            Act::Review { .. } | Act::Again { .. } => unreachable!("they are no requests of clients"),
         }
     }
 

@@ -31,11 +31,49 @@ pub struct Rules {
     member_hold: Option<&'static str>,
     /// Directly too? And the most points, of one and of a day.
     transfers: Option<(bool, Option<(i64, i64)>)>,
+    /// In which years begin.
+    zone: &'static str,
     tiers: Option<Tiers>,
 }
 
-/// Tiers: the period, the term, the grace, where those go who fall, when refunds count, and what of an order does.
-type Tiers = (&'static str, &'static str, Option<&'static str>, &'static str, &'static str, &'static str);
+/// Tiers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tiers {
+    /// The period, the term and the grace.
+    kept: (&'static str, &'static str, Option<&'static str>),
+    /// Where those go who fall, when refunds count, and what of an order does.
+    counted: (&'static str, &'static str, &'static str),
+    /// From the lowest to the highest.
+    levels: &'static [Level],
+}
+
+/// A level: its code, what its members' points are multiplied by, how many orders it asks for, and how much spend.
+pub type Level = (&'static str, &'static str, Option<i64>, Option<&'static str>);
+
+/// What most worlds have.
+const USUAL: &[Level] =
+    &[("silver", "1", Some(2), None), ("gold", "1.5", None, Some("60.00")), ("platinum", "0.33", None, Some("400.00"))];
+
+/// The same without one level or with one more, with other thresholds, in another order, and others.
+const OTHERS: [&[Level]; 8] = [
+    &[("silver", "1", Some(2), None), ("gold", "1.5", None, Some("60.00"))],
+    &[("gold", "1.5", None, Some("60.00")), ("platinum", "0.33", None, Some("400.00"))],
+    &[("silver", "1", Some(2), None), ("platinum", "0.33", None, Some("400.00"))],
+    &[
+        ("bronze", "2", Some(1), None),
+        ("silver", "1", Some(2), None),
+        ("gold", "1.5", None, Some("60.00")),
+        ("platinum", "0.33", None, Some("400.00")),
+    ],
+    &[("silver", "1", Some(3), None), ("gold", "1.5", None, Some("30.00")), ("platinum", "0.33", None, Some("150.00"))],
+    &[
+        ("silver", "1", Some(1), None),
+        ("gold", "1.5", None, Some("250.00")),
+        ("platinum", "0.33", None, Some("2000.00")),
+    ],
+    &[("gold", "1.25", Some(2), None), ("silver", "3", None, Some("100.00"))],
+    &[("bronze", "1", Some(1), None), ("diamond", "1.5", Some(2), Some("120.00"))],
+];
 
 impl Rules {
     /// The programme that has these rules.
@@ -45,7 +83,7 @@ impl Rules {
 
     fn document(&self) -> Value {
         let mut document = json!({
-            "name": "Machine", "currency": "USD", "time_zone": "America/New_York",
+            "name": "Machine", "currency": "USD", "time_zone": self.zone,
             "earning": {
                 "points_per_unit": self.rate, "rounding": self.rounding, "pending": self.pending,
                 "expiry": self.expiry, "maximum_order_amount": "5000.00",
@@ -69,13 +107,8 @@ impl Rules {
                 document["transfers"]["maximum_points_per_day"] = per_day.into();
             }
         }
-        if let Some((period, term, grace, downgrade, refunds, counts)) = self.tiers {
-            let level = |code: &str, factor: &str| json!({ "code": code, "name": { "en": code }, "factor": factor });
-            let mut levels =
-                [("silver", "1"), ("gold", "1.5"), ("platinum", "0.33")].map(|(code, factor)| level(code, factor));
-            levels[0]["orders"] = 2.into();
-            levels[1]["annual_spend"] = "60.00".into();
-            levels[2]["annual_spend"] = "400.00".into();
+        if let Some(Tiers { kept: (period, term, grace), counted: (downgrade, refunds, counts), levels }) = self.tiers {
+            let levels: Vec<Value> = levels.iter().map(level).collect();
             document["tiers"] = json!({
                 "period": period, "term": term, "downgrade": downgrade, "refunds": refunds, "counts": counts,
                 "levels": levels,
@@ -87,10 +120,51 @@ impl Rules {
         document
     }
 
-    /// The same with the tiers of another.
+    /// The same with the tiers of another, and the zone in which they are.
     pub fn with_tiers_of(self, other: &Self) -> Self {
-        Self { tiers: other.tiers, ..self }
+        Self { tiers: other.tiers, zone: other.zone, ..self }
     }
+
+    /// The same with other tiers.
+    pub fn with_tiers(self, changed: Changed) -> Self {
+        match (changed, self.tiers) {
+            (Changed::Levels(levels), Some(tiers)) => Self { tiers: Some(Tiers { levels, ..tiers }), ..self },
+            (Changed::Kept(kept), Some(tiers)) => Self { tiers: Some(Tiers { kept, ..tiers }), ..self },
+            (Changed::Zone(zone), _) => Self { zone, ..self },
+            (Changed::All(tiers), _) => Self { tiers, ..self },
+            (Changed::Levels(_) | Changed::Kept(_), None) => self,
+        }
+    }
+}
+
+/// What a version changes of the tiers.
+#[derive(Debug, Clone, Copy)]
+pub enum Changed {
+    Levels(&'static [Level]),
+    Kept((&'static str, &'static str, Option<&'static str>)),
+    Zone(&'static str),
+    All(Option<Tiers>),
+}
+
+/// Whatever a version may change of the tiers.
+pub fn changes() -> impl Strategy<Value = Changed> {
+    prop_oneof![
+        4 => levels().prop_map(Changed::Levels),
+        2 => kept().prop_map(Changed::Kept),
+        1 => select(vec!["UTC", "Asia/Shanghai"]).prop_map(Changed::Zone),
+        4 => tiers().prop_map(Changed::All),
+    ]
+}
+
+fn level(&(code, factor, orders, spend): &Level) -> Value {
+    let mut level = json!({ "code": code, "name": { "en": code }, "factor": factor });
+    if let Some(orders) = orders {
+        level["orders"] = orders.into();
+    }
+    if let Some(spend) = spend {
+        level["annual_spend"] = spend.into();
+    }
+    level
 }
 
 /// Any rules.
@@ -109,20 +183,7 @@ pub fn rules() -> impl Strategy<Value = Rules> {
         select(vec![None, Some("1D")]),
         select(vec![Some((true, None)), Some((true, Some((60, 50)))), Some((false, Some((40, 70)))), None]),
     );
-    let kept = (
-        select(vec![
-            ("calendar_year", "next_period"),
-            ("calendar_year", "3M_M"),
-            ("membership_year", "next_period"),
-            ("rolling_12_months", "12M"),
-            ("rolling_12_months", "2M_M"),
-        ]),
-        select(vec![None, Some("1M"), Some("40D_D")]),
-    );
-    let changed =
-        (select(vec!["one_down", "by_spend"]), select(vec!["at_once", "at_term"]), select(vec!["money", "goods"]));
-    let tiers = proptest::option::weighted(0.7, (kept, changed));
-    (earning, spending, tiers).prop_map(
+    (earning, spending, tiers()).prop_map(
         |((rate, rounding, pending, expiry), (policy, grace, value, share, member_hold, transfers), tiers)| Rules {
             rate,
             rounding,
@@ -134,11 +195,34 @@ pub fn rules() -> impl Strategy<Value = Rules> {
             share,
             member_hold,
             transfers,
-            tiers: tiers.map(|(((period, term), grace), (downgrade, refunds, counts))| {
-                (period, term, grace, downgrade, refunds, counts)
-            }),
+            zone: "America/New_York",
+            tiers,
         },
     )
+}
+
+fn tiers() -> impl Strategy<Value = Option<Tiers>> {
+    let counted =
+        (select(vec!["one_down", "by_spend"]), select(vec!["at_once", "at_term"]), select(vec!["money", "goods"]));
+    let levels = prop_oneof![3 => Just(USUAL), 1 => levels()];
+    let tiers = (kept(), counted, levels).prop_map(|(kept, counted, levels)| Tiers { kept, counted, levels });
+    proptest::option::weighted(0.7, tiers)
+}
+
+fn kept() -> impl Strategy<Value = (&'static str, &'static str, Option<&'static str>)> {
+    let term = select(vec![
+        ("calendar_year", "next_period"),
+        ("calendar_year", "3M_M"),
+        ("membership_year", "next_period"),
+        ("rolling_12_months", "12M"),
+        ("rolling_12_months", "2M_M"),
+    ]);
+    let grace = select(vec![None, Some("1M"), Some("40D_D")]);
+    (term, grace).prop_map(|((period, term), grace)| (period, term, grace))
+}
+
+fn levels() -> impl Strategy<Value = &'static [Level]> {
+    select(OTHERS.to_vec())
 }
 
 /// A timestamp from its text.

@@ -7,7 +7,7 @@ use proptest::option::{of, weighted};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::rules::{Rules, rules};
+use super::rules::{Rules, changes, rules};
 
 /// A world: its programmes, the journals of its members, and what happens.
 #[derive(Debug, Clone)]
@@ -138,6 +138,11 @@ pub enum Act {
         tier: u8,
         ends: u8,
     },
+    /// So many members of a journal are looked at anew, from where it was left.
+    Review {
+        journal: u8,
+        most: u8,
+    },
     Membership {
         member: u8,
         change: u8,
@@ -176,8 +181,9 @@ pub fn worlds(pace: Pace, most: usize) -> impl Strategy<Value = World> {
         Pace::Bursts => select(vec![vec![1, 1, 1, 1, 2], vec![1, 1, 1]]),
     };
     let (first, second) = (rules(), rules());
-    let rules = (first, weighted(0.3, second)).prop_map(|(first, second)| {
+    let rules = (first, weighted(0.3, second), weighted(0.5, changes())).prop_map(|(first, second, changed)| {
         let second = second.unwrap_or_else(|| first.clone()).with_tiers_of(&first);
+        let second = changed.into_iter().fold(second, Rules::with_tiers);
         [first, second]
     });
     (rules, journals, vec(step(pace), 1..=most)).prop_map(|(rules, journals, steps)| World { rules, journals, steps })
@@ -269,6 +275,7 @@ fn act(repeats: u32) -> impl Strategy<Value = Act> {
         },
     );
     let assign = (member.clone(), 0..4_u8, 0..6_u8).prop_map(|(member, tier, ends)| Act::Assign { member, tier, ends });
+    let review = (0..5_u8, 1..4_u8).prop_map(|(journal, most)| Act::Review { journal, most });
     let membership = (member.clone(), select(vec![0, 0, 1, 1, 1, 1, 2, 3]))
         .prop_map(|(member, change)| Act::Membership { member, change });
     let profile = (member.clone(), 0..2_u8).prop_map(|(member, tag)| Act::Profile { member, tag });
@@ -285,7 +292,8 @@ fn act(repeats: u32) -> impl Strategy<Value = Act> {
         12 => give,
         8 => answer,
         6 => adjust,
-        2 => assign,
+        3 => assign,
+        3 => review,
         3 => membership,
         1 => profile,
         2 => enrol,

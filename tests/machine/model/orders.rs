@@ -130,7 +130,7 @@ impl Model {
             set_off: Vec::new(),
             items: order.items.clone().map(|items| (items, Quantity::default())),
         });
-        self.restand(member);
+        self.stand_by_order(member, order.occurred_at);
         self.settle(member);
         Ok(())
     }

@@ -59,7 +59,7 @@ impl Model {
         self.bring_back(&mut sale, &coming, (homes, taken))?;
         self.sales[n] = sale;
         if !self.people[&member].has_left() {
-            self.restand(member);
+            self.stand_by_refund(member);
         }
         Ok(())
     }

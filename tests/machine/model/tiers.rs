@@ -11,20 +11,26 @@ use chrono_tz::Tz;
 use super::spending::whole;
 use super::{Model, Sale, Verdict};
 
-/// A member's tier, and what time last made of it.
+/// A member's tier, and what time or a version last made of it. Levels are places among those of the version.
 #[derive(Clone)]
 pub struct Tier {
+    /// The place of the version by whose tiers it is.
+    pub by: usize,
     pub level: Option<usize>,
     pub until: Option<Timestamp>,
     /// What an operator gave, and until when.
     pub given: Option<(usize, Timestamp)>,
-    base: (Option<usize>, Option<Timestamp>),
-    based_at: Timestamp,
+    /// Did the member ever have one?
+    pub had: bool,
+    /// What orders since then build upon.
+    pub base: (Option<usize>, Option<Timestamp>),
+    pub based_at: Timestamp,
 }
 
 impl Default for Tier {
     fn default() -> Self {
-        Self { level: None, until: None, given: None, base: (None, None), based_at: EARLIEST }
+        let (by, had) = (0, false);
+        Self { by, level: None, until: None, given: None, had, base: (None, None), based_at: EARLIEST }
     }
 }
 
@@ -36,14 +42,14 @@ impl Model {
         let person = &self.people[&member];
         let tier = Some(&person.tier).filter(|_| !person.has_left())?;
         let level = tier.level.max(tier.given.map(|(level, _)| level))?;
-        Some(self.program().tiers.as_ref()?.levels[level].code.clone())
+        Some(self.tiers_by(tier.by)?.levels[level].code.clone())
     }
 
-    /// Does a member have this tier or a higher one?
+    /// Does a member have this tier or a higher one, by the rules that gave it its own?
     pub(super) fn has_tier(&self, member: MemberId, least: &str) -> bool {
-        let program = self.program();
-        let Some(rules) = &program.tiers else { return false };
-        self.tier_of(member).and_then(|code| rules.place(&code)) >= rules.place(least)
+        let Some(rules) = self.tiers_by(self.people[&member].tier.by) else { return false };
+        let own = self.tier_of(member).and_then(|code| rules.place(&code));
+        own.zip(rules.place(least)).is_some_and(|(own, least)| own >= least)
     }
 
     /// When time next changes a member's tier.
@@ -53,20 +59,24 @@ impl Model {
         self.term_ends_at(member).into_iter().chain(given).min()
     }
 
-    // When the term and grace of what follows from the orders end.
-    fn term_ends_at(&self, member: MemberId) -> Option<Timestamp> {
+    /// When the term and grace of what follows from the orders end: of one that had ended when a version took hold, then.
+    pub(super) fn term_ends_at(&self, member: MemberId) -> Option<Timestamp> {
         let person = &self.people[&member];
-        let program = self.program();
-        let until = person.tier.until.filter(|_| !person.has_left())?;
-        Some(program.tiers.as_ref()?.grace.map_or(until, |grace| grace.after(until, program.time_zone)))
+        let tier = &person.tier;
+        let until = tier.until.filter(|_| !person.has_left())?;
+        Some(self.with_grace(tier.by, until).max(tier.based_at))
+    }
+
+    fn with_grace(&self, by: usize, until: Timestamp) -> Timestamp {
+        let grace = self.tiers_by(by).and_then(|rules| rules.grace);
+        grace.map_or(until, |grace| grace.after(until, self.programs[by].1.time_zone))
     }
 
     /// Finds out where a member stands by its orders.
     pub(super) fn restand(&mut self, member: MemberId) {
-        let program = self.program();
-        let Some(rules) = &program.tiers else { return };
-        let zone = program.time_zone;
         let tier = self.people[&member].tier.clone();
+        let (program, zone) = (self.programs[tier.by].1.clone(), self.programs[tier.by].1.time_zone);
+        let Some(rules) = &program.tiers else { return };
         let mut instants: Vec<Timestamp> = self.sales_of(member).map(|sale| sale.occurred_at).collect();
         instants.extend(self.sales_of(member).flat_map(|sale| sale.refunds.iter().map(|(at, _)| *at)));
         instants.push(tier.based_at);
@@ -74,8 +84,8 @@ impl Model {
         instants.sort();
         let (mut level, mut until) = tier.base;
         for at in instants {
-            let ends_at = until.map(|until| rules.grace.map_or(until, |grace| grace.after(until, zone)));
-            if ends_at.is_some_and(|ends_at| ends_at <= at) {
+            let is_over = until.is_some_and(|until| self.with_grace(tier.by, until) <= at);
+            if is_over && at > tier.based_at {
                 break;
             }
             let reached = self.reached(member, rules, zone, at);
@@ -88,7 +98,7 @@ impl Model {
             }
         }
         let tier = &mut self.person(member).tier;
-        (tier.level, tier.until) = (level, until);
+        (tier.level, tier.until, tier.had) = (level, until, tier.had || level.is_some());
     }
 
     /// An operator gives a member a tier.
@@ -103,7 +113,11 @@ impl Model {
         }
         let program = self.program();
         let level = program.tiers.as_ref().ok_or("no_tiers")?.place(&asked.tier).ok_or("unknown_tier")?;
-        self.person(member).tier.given = Some((level, asked.until));
+        self.take_hold(member, self.now);
+        self.restand(member);
+        let tier = &mut self.person(member).tier;
+        (tier.given, tier.had) = (Some((level, asked.until)), true);
+        self.settle(member);
         Ok(())
     }
 
@@ -111,13 +125,21 @@ impl Model {
     pub(super) fn end_term(&mut self, member: MemberId, ends_at: Timestamp) {
         let given = &mut self.person(member).tier.given;
         *given = given.filter(|(_, until)| *until > ends_at);
+        if self.take_hold(member, ends_at) {
+            self.restand(member);
+        }
         if self.term_ends_at(member).is_none_or(|at| at > ends_at) {
             return;
         }
-        let program = self.program_at(ends_at);
+        let Tier { by, level: held, until: Some(until), .. } = self.people[&member].tier.clone() else { return };
+        let (program, zone) = (self.programs[by].1.clone(), self.programs[by].1.time_zone);
         let Some(rules) = &program.tiers else { return };
-        let zone = program.time_zone;
-        let Tier { level: held, until: Some(until), .. } = self.people[&member].tier.clone() else { return };
+        if self.tiers_at(ends_at) > by {
+            // By then the programme has none.
+            let tier = &mut self.person(member).tier;
+            (tier.level, tier.until, tier.base, tier.based_at) = (None, None, (None, None), ends_at);
+            return;
+        }
         let reached =
             [until, ends_at].map(|end| self.reached(member, rules, zone, end - TICK)).into_iter().max().flatten();
         let level = match rules.downgrade {
