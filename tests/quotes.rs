@@ -3,12 +3,13 @@
 mod limits;
 mod refusals;
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use accrue::domain::time::Timestamp;
-use accrue::read::{View, quotes};
+use accrue::read::{Remembered, View, quotes};
 use diesel::Connection;
 use diesel::connection::InstrumentationEvent;
 use serde_json::{Value, json};
@@ -196,7 +197,10 @@ fn a_members_quote_asks_the_database_no_more_than_a_look_at_the_wallet() {
         read(&mut View { connection: &mut connection, clock: &app.clock, programs: &programs });
         asked.load(Ordering::Relaxed)
     };
-    let wallet = || statements(&|view| assert!(wallets(view, &BTreeSet::from([id])).contains_key(&id)));
+    let remembered = RefCell::new(Remembered::default());
+    let read = |view: &mut View<'_>| wallets(view, &BTreeSet::from([id]), &mut remembered.borrow_mut());
+    let wallet = || statements(&|view| assert!(read(view).contains_key(&id)));
+    assert_eq!(wallet(), 2, "the first of its journal, with the head");
     let quote = || statements(&|view| assert!(quotes::member(view, id, &[]).unwrap().is_some()));
     assert_eq!((wallet(), quote()), (1, 1));
     // Something is due.

@@ -8,7 +8,7 @@ use accrue::domain::ids::MemberId;
 use accrue::ledger::{Ledger, LedgerConfig};
 use accrue::postgres::clock::Clock;
 use accrue::postgres::connect;
-use accrue::read::{View, verify};
+use accrue::read::{Remembered, View, verify};
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
 
@@ -129,7 +129,7 @@ fn wallets(
         let mut connection = database.service();
         connection.batch_execute("SET enable_seqscan = off").unwrap();
         let mut view = View { connection: &mut connection, clock, programs: &programs };
-        let read = support::wallets(&mut view, &ids.iter().map(|(_, id, _)| *id).collect());
+        let read = support::wallets(&mut view, &ids.iter().map(|(_, id, _)| *id).collect(), &mut Remembered::default());
         let wallet = |(customer, id, earned): &(String, MemberId, i64)| {
             let wallet = read[id].balances;
             assert_eq!((wallet.held, wallet.debt), (0, 0));

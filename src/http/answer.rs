@@ -8,10 +8,10 @@ use serde_json::Value;
 use super::code::HttpCode;
 use super::headers::IDEMPOTENCY_REPLAYED;
 use super::problem::Problem;
-use crate::domain::digest::sha256;
 use crate::domain::journal::entry::hex;
 use crate::domain::time::{self, Timestamp};
 use crate::ledger::{Answer, Outcome};
+use crate::read::Said;
 
 /// 201 with the body of a success, or the problem of a refusal.
 pub fn created(answer: Answer, location: Option<String>) -> Result<HttpResponse, Problem> {
@@ -40,41 +40,44 @@ pub fn done(answer: Answer) -> Result<HttpResponse, Problem> {
 
 /// 200 with this body.
 pub fn json(body: &impl Serialize) -> Result<HttpResponse, Problem> {
-    Ok(found(text(body)?))
+    Ok(found(serde_json::to_string(body).map_err(unwritable)?))
 }
 
 /// What the app polls: an `ETag` of the body, and 304 if the caller has it already.
 pub fn polled(request: &HttpRequest, body: &impl Serialize) -> Result<HttpResponse, Problem> {
-    let body = text(body)?;
-    tagged(request, &etag(&body), || body)
+    let said = Said::of(body).map_err(unwritable)?;
+    tagged(request, &said.digest, || said.text)
 }
 
-/// The same of an object that has members, with the instant behind them as of which it is so. The `ETag` is that of the object
-/// alone.
-pub fn polled_as_of(request: &HttpRequest, object: &impl Serialize, as_of: Timestamp) -> Result<HttpResponse, Problem> {
-    let mut body = text(object)?;
-    let etag = etag(&body);
-    body.pop();
-    body.push_str(",\"as_of\":\"");
-    time::write_canonical(&mut body, as_of);
-    body.push_str("\"}");
-    tagged(request, &etag, || body)
+/// The same of an object that has members and is said already, with the instant behind them as of which it is so. The `ETag`
+/// is that of the object alone.
+pub fn polled_as_of(
+    request: &HttpRequest,
+    said: serde_json::Result<&Said>,
+    as_of: Timestamp,
+) -> Result<HttpResponse, Problem> {
+    let Said { text, digest } = said.map_err(unwritable)?;
+    tagged(request, digest, || {
+        let mut body = String::with_capacity(text.len() + 48);
+        body.push_str(text.strip_suffix('}').unwrap_or(text));
+        body.push_str(",\"as_of\":\"");
+        time::write_canonical(&mut body, as_of);
+        body.push_str("\"}");
+        body
+    })
 }
 
-fn text(body: &impl Serialize) -> Result<String, Problem> {
-    serde_json::to_string(body).map_err(|_| Problem::new(HttpCode::Internal, "the answer cannot be written"))
-}
-
-fn etag(content: &str) -> String {
-    format!("W/\"{}\"", hex(&sha256(&[content.as_bytes()])[..16]))
+fn unwritable(_: serde_json::Error) -> Problem {
+    Problem::new(HttpCode::Internal, "the answer cannot be written")
 }
 
 fn found(body: String) -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(body)
 }
 
-fn tagged(request: &HttpRequest, etag: &str, body: impl FnOnce() -> String) -> Result<HttpResponse, Problem> {
-    let known = matches_etag(request, etag);
+fn tagged(request: &HttpRequest, digest: &[u8], body: impl FnOnce() -> String) -> Result<HttpResponse, Problem> {
+    let etag = format!("W/\"{}\"", hex(digest));
+    let known = matches_etag(request, &etag);
     let mut response = if known { HttpResponse::NotModified().finish() } else { found(body()) };
     let value =
         header::HeaderValue::try_from(etag).map_err(|_| Problem::new(HttpCode::Internal, "the tag is not a header"))?;

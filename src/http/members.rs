@@ -154,7 +154,7 @@ async fn get_wallet(
     let id = caller.member()?;
     let wallet = service.reader.wallet(id).await?;
     let wallet = wallet.ok_or_else(Problem::member_not_found)?;
-    polled_as_of(&request, &wallet.contents, wallet.as_of)
+    polled_as_of(&request, wallet.said(), wallet.as_of)
 }
 
 /// The parameter that finds a member.

@@ -25,14 +25,14 @@ impl Kept {
     }
 
     /// Runs a query; once more, on a new connection, if that may help: reading twice does no harm.
-    pub fn run<T>(&mut self, query: impl Fn(&mut View<'_>) -> Result<T, ReadError>) -> Result<T, ReadError> {
-        match self.once(&query) {
-            Err(error) if error.may_pass_now() => self.once(&query),
+    pub fn run<T>(&mut self, mut query: impl FnMut(&mut View<'_>) -> Result<T, ReadError>) -> Result<T, ReadError> {
+        match self.once(&mut query) {
+            Err(error) if error.may_pass_now() => self.once(&mut query),
             answer => answer,
         }
     }
 
-    fn once<T>(&mut self, query: impl Fn(&mut View<'_>) -> Result<T, ReadError>) -> Result<T, ReadError> {
+    fn once<T>(&mut self, query: &mut impl FnMut(&mut View<'_>) -> Result<T, ReadError>) -> Result<T, ReadError> {
         // What fails or panics leaves the connection in the midst of something.
         let mut connection = match self.connection.take() {
             Some(connection) => connection,

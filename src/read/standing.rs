@@ -1,6 +1,7 @@
 //! Where a member stands among the tiers, and the way up: now, read for many members at a time, or at a time that has passed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -11,6 +12,7 @@ use uuid::Uuid;
 
 use super::gather::Seen;
 use super::members::{self, Settled};
+use super::remembered::Remembered;
 use super::tiers::Held;
 use super::{ReadError, Reader, View};
 use crate::domain::ids::{JournalId, MemberId};
@@ -22,10 +24,14 @@ use crate::domain::program::{ProgramBook, ProgramVersion};
 use crate::domain::record::order::OrderRecord;
 use crate::domain::tier::shown::{Asked, Progress};
 use crate::domain::tier::{self, Scene, Standing};
-use crate::domain::time::{self, Timestamp};
+use crate::domain::time::{self, LATEST, Timestamp};
 use crate::load;
 use crate::postgres::clock::programme_present;
 use crate::postgres::statement::statement;
+
+/// What a tier takes of what is remembered, and each of the member's orders, in bytes, about.
+const BYTES: usize = 600;
+const BYTES_OF_ORDER: usize = 400;
 
 /// A member's tier, and the way up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -108,44 +114,89 @@ impl Reader {
     }
 }
 
+/// What a member's tier is seen by, for as long as nothing is written about it.
+#[derive(Debug)]
+pub struct Known {
+    standing: Option<Standing>,
+    joined_at: Timestamp,
+    /// When time alone changes something.
+    due_at: Option<Timestamp>,
+    /// Its orders since then; in a programme without tiers none are known.
+    since: Timestamp,
+    orders: Vec<OrderRecord>,
+}
+
+impl Known {
+    // The tier at an instant; none if orders count by now that are not known, for another version is in force.
+    fn at(&self, programs: &ProgramBook, at: Timestamp) -> Option<Seen<Shown>> {
+        if self.due_at.is_some_and(|due_at| due_at <= at) {
+            return Some(Seen::Due);
+        }
+        let Some(sight) = Sight::of(programs, self.standing.as_ref(), self.joined_at, at) else {
+            return Some(Seen::Whole(Err(Unseen::NoTiers)));
+        };
+        let shown = || Seen::Whole(Ok(Arc::new(sight.reply(&self.orders))));
+        (self.since <= sight.orders_from()).then(shown)
+    }
+}
+
 /// The present tiers of those of `ids` who are members.
-pub fn together(view: &mut View<'_>, ids: &BTreeSet<MemberId>) -> Result<BTreeMap<MemberId, Seen<Shown>>, ReadError> {
-    let (journals, members) = ids.iter().map(|id| (id.journal(), id.uuid())).unzip();
-    view.snapshot(|view| {
-        let rows: Vec<Row> = LoadStandings { journals, members }.load(view.connection)?;
-        let (mut found, mut sights) = (BTreeMap::new(), BTreeMap::new());
-        let mut wanted: BTreeMap<JournalId, Vec<(MemberId, Timestamp)>> = BTreeMap::new();
-        for ((member, now), (due_at, joined_at, status, standing)) in rows {
-            let (id, at) = (MemberId::try_from(member).map_err(|_| UNREADABLE)?, view.clock.read(now));
-            if due_at.is_some_and(|due_at| due_at <= at) {
-                found.insert(id, Seen::Due);
-                continue;
-            }
-            let status: Status = status.parse().map_err(|_| UNREADABLE)?;
-            let standing = standing.filter(|_| !status.has_left());
-            let standing = standing.map(|text| serde_json::from_str(&text)).transpose().map_err(|_| UNREADABLE)?;
-            match Sight::of(view.programs, standing, joined_at, at) {
-                Some(sight) => {
-                    wanted.entry(id.journal()).or_default().push((id, sight.orders_from()));
-                    sights.insert(id, (sight, Vec::new()));
+pub fn together(
+    view: &mut View<'_>,
+    ids: &BTreeSet<MemberId>,
+    remembered: &mut Remembered<Known>,
+) -> Result<BTreeMap<MemberId, Seen<Shown>>, ReadError> {
+    remembered.or_forget(|remembered| {
+        let presents = remembered.catch_up(view, ids)?;
+        let (mut found, mut load) = (BTreeMap::new(), LoadStandings::default());
+        for id in ids {
+            let at = presents.get(&id.journal());
+            match at.and_then(|at| remembered.get(id)?.at(view.programs, *at)) {
+                Some(seen) => {
+                    found.insert(*id, seen);
                 }
                 None => {
-                    found.insert(id, Seen::Whole(Err(Unseen::NoTiers)));
+                    load.journals.push(id.journal());
+                    load.members.push(id.uuid());
                 }
             }
         }
-        for (journal, wanted) in wanted {
-            for (member, order) in load::counted_orders(view.connection, journal, &wanted)? {
-                if let Some((_, orders)) = sights.get_mut(&member) {
-                    orders.push(order);
-                }
-            }
+        if load.members.is_empty() {
+            return Ok(found);
         }
-        let replies =
-            sights.into_iter().map(|(id, (sight, orders))| (id, Seen::Whole(Ok(Arc::new(sight.reply(orders))))));
-        found.extend(replies);
+        for (id, known, at) in view.snapshot(|view| read(view, load))? {
+            found.extend(known.at(view.programs, at).map(|seen| (id, seen)));
+            let bytes = BYTES + BYTES_OF_ORDER * known.orders.len();
+            remembered.keep(id, known, bytes);
+        }
         Ok(found)
     })
+}
+
+// What the tiers of members are seen by, and the present.
+fn read(view: &mut View<'_>, load: LoadStandings) -> Result<Vec<(MemberId, Known, Timestamp)>, ReadError> {
+    let rows: Vec<Row> = load.load(view.connection)?;
+    let (mut read, mut wanted) = (Vec::with_capacity(rows.len()), BTreeMap::<JournalId, Vec<_>>::new());
+    for ((member, now), (due_at, joined_at, status, standing)) in rows {
+        let (id, at) = (MemberId::try_from(member).map_err(|_| UNREADABLE)?, view.clock.read(now));
+        let status: Status = status.parse().map_err(|_| UNREADABLE)?;
+        let standing = standing.filter(|_| !status.has_left());
+        let standing: Option<Standing> =
+            standing.map(|text| serde_json::from_str(&text)).transpose().map_err(|_| UNREADABLE)?;
+        let sight = Sight::of(view.programs, standing.as_ref(), joined_at, at);
+        let since = sight.map_or(LATEST, |sight| sight.orders_from());
+        if since < LATEST {
+            wanted.entry(id.journal()).or_default().push((id, since));
+        }
+        read.push((id, Known { standing, joined_at, due_at, since, orders: Vec::new() }, at));
+    }
+    let places: HashMap<MemberId, usize> = read.iter().enumerate().map(|(place, (id, ..))| (*id, place)).collect();
+    for (journal, wanted) in wanted {
+        for (member, order) in load::counted_orders(view.connection, journal, &wanted)? {
+            read[places[&member]].1.orders.push(order);
+        }
+    }
+    Ok(read)
 }
 
 /// A member's tier, settled in memory, now or as of a time that has passed.
@@ -165,11 +216,12 @@ fn by_itself(view: &mut View<'_>, id: MemberId, as_of: Option<Timestamp>) -> Res
                 None => written(view.connection, id, at)?,
             },
         };
-        let Some(sight) = Sight::of(view.programs, standing, member.joined_at, at) else {
+        let Some(sight) = Sight::of(view.programs, standing.as_ref(), member.joined_at, at) else {
             return Ok(Err(Unseen::NoTiers));
         };
         let orders = load::counted_orders(view.connection, id.journal(), &[(id, sight.orders_from())])?;
-        Ok(Ok(Arc::new(sight.reply(orders.into_iter().map(|(_, order)| order).collect()))))
+        let orders: Vec<OrderRecord> = orders.into_iter().map(|(_, order)| order).collect();
+        Ok(Ok(Arc::new(sight.reply(&orders))))
     })
 }
 
@@ -197,7 +249,7 @@ const UNREADABLE: ReadError = ReadError::Corrupt("a tier that cannot be read");
 /// A member at an instant, as far as its tier goes.
 struct Sight<'a> {
     at: Timestamp,
-    standing: Standing,
+    standing: Cow<'a, Standing>,
     scene: Scene<'a>,
     currency: Currency,
 }
@@ -205,11 +257,16 @@ struct Sight<'a> {
 impl<'a> Sight<'a> {
     // None in a programme without tiers. Of a member whom a new version has not come to yet, the tier and the way up are those
     // of the old one.
-    fn of(programs: &'a ProgramBook, standing: Option<Standing>, joined_at: Timestamp, at: Timestamp) -> Option<Self> {
-        let decided_by = standing.as_ref().and_then(|standing| programs.version(standing.version));
+    fn of(
+        programs: &'a ProgramBook,
+        standing: Option<&'a Standing>,
+        joined_at: Timestamp,
+        at: Timestamp,
+    ) -> Option<Self> {
+        let decided_by = standing.and_then(|standing| programs.version(standing.version));
         let version: &ProgramVersion = decided_by.unwrap_or_else(|| programs.at(at));
         let scene = Scene::of(version, joined_at)?;
-        let standing = standing.unwrap_or_else(|| Standing::none(scene.version));
+        let standing = standing.map_or_else(|| Cow::Owned(Standing::none(scene.version)), Cow::Borrowed);
         Some(Self { at, standing, scene, currency: version.program.currency })
     }
 
@@ -218,10 +275,10 @@ impl<'a> Sight<'a> {
         self.scene.window(self.at).from
     }
 
-    fn reply(&self, orders: Vec<OrderRecord>) -> TierReply {
-        let by_then = orders.into_iter().filter(|order| order.occurred_at <= self.at);
-        let orders: Vec<OrderRecord> = by_then.map(|order| as_it_was(order, self.at)).collect();
-        let seen = tier::look(&self.standing, orders.iter(), &self.scene, self.at);
+    fn reply(&self, orders: &[OrderRecord]) -> TierReply {
+        let by_then = orders.iter().filter(|order| order.occurred_at <= self.at);
+        let orders: Vec<Cow<'_, OrderRecord>> = by_then.map(|order| as_it_was(order, self.at)).collect();
+        let seen = tier::look(&self.standing, orders.iter().map(Cow::as_ref), &self.scene, self.at);
         let (since, until) = self.standing.lasts().unzip();
         let missing = |missing| Asked::of_missing(missing, self.currency);
         TierReply {
@@ -237,12 +294,12 @@ impl<'a> Sight<'a> {
     }
 }
 
-fn as_it_was(mut order: OrderRecord, at: Timestamp) -> OrderRecord {
+fn as_it_was(order: &OrderRecord, at: Timestamp) -> Cow<'_, OrderRecord> {
     if order.refunds.iter().all(|(when, _)| *when <= at) {
-        return order;
+        return Cow::Borrowed(order);
     }
-    let refunds = std::mem::take(&mut order.refunds).into_iter().filter(|(when, _)| *when <= at).collect();
-    order.with_refunds(refunds)
+    let refunds = order.refunds.iter().filter(|(when, _)| *when <= at).copied().collect();
+    Cow::Owned(order.clone().with_refunds(refunds))
 }
 
 type Row = ((Uuid, DateTime<Utc>), (Option<DateTime<Utc>>, DateTime<Utc>, String, Option<String>));

@@ -83,7 +83,7 @@ pub struct ChangeView {
 impl Reader {
     /// What a member's tier brings, which its wallet says; none if there is no such member.
     pub async fn benefits(&self, id: MemberId) -> Result<Option<Held>, ReadError> {
-        let Some(WalletReply { contents, as_of }) = self.wallet(id).await? else { return Ok(None) };
+        let Some(WalletReply { contents, as_of, .. }) = self.wallet(id).await? else { return Ok(None) };
         let programs = self.programs.book();
         Ok(Some(Held::of(contents.tier.and_then(|tier| programs.level(&tier.code, as_of)))))
     }

@@ -1,7 +1,8 @@
-//! Wallets, right at this instant whether or not a sweeper has run (invariant 9). They gather: while one statement reads,
-//! those that are asked for wait for the next.
+//! Wallets, right at this instant whether or not a sweeper has run (invariant 9). They gather: while some are read, those that
+//! are asked for wait for the next read; and those that nothing was written about are remembered.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -11,6 +12,8 @@ use uuid::Uuid;
 
 use super::gather::Seen;
 use super::members::{self, Settled};
+use super::remembered::Remembered;
+use super::said::Said;
 use super::{ReadError, Reader, View};
 use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::member::{Balances, Lifetime, Member};
@@ -25,6 +28,9 @@ use crate::postgres::statement::statement;
 /// How many of the instants at which points expire a wallet lists.
 const EXPIRING: usize = 10;
 
+/// What a wallet takes of what is remembered, in bytes, about.
+const BYTES: usize = 1_200;
+
 /// A wallet at an instant.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 #[schema(as = Wallet)]
@@ -36,6 +42,22 @@ pub struct WalletReply {
     #[serde(with = "time::serde_canonical")]
     #[schema(value_type = String, format = DateTime)]
     pub as_of: Timestamp,
+    // How the contents are said, once somebody has; the same for all who read the same.
+    #[serde(skip)]
+    said: Arc<OnceLock<Said>>,
+}
+
+impl WalletReply {
+    /// How the contents are said.
+    ///
+    /// Errors: they have no JSON form.
+    pub fn said(&self) -> serde_json::Result<&Said> {
+        if let Some(said) = self.said.get() {
+            return Ok(said);
+        }
+        let said = Said::of(&self.contents)?;
+        Ok(self.said.get_or_init(|| said))
+    }
 }
 
 /// What a wallet holds, and what it held.
@@ -82,30 +104,70 @@ impl Reader {
     }
 }
 
+/// A wallet for as long as nothing is written about its member.
+#[derive(Debug)]
+pub struct Shown {
+    contents: WalletContents,
+    said: Arc<OnceLock<Said>>,
+    /// When time alone changes it.
+    due_at: Option<Timestamp>,
+    /// The version of the programme that names the tier.
+    version: i32,
+}
+
+impl Shown {
+    // The wallet at an instant; none if it has to be read again, for another version is in force by now.
+    fn at(&self, programs: &ProgramBook, as_of: Timestamp) -> Option<Seen<WalletReply>> {
+        if self.due_at.is_some_and(|due_at| due_at <= as_of) {
+            return Some(Seen::Due);
+        }
+        let is_so = self.version == programs.at(as_of).version;
+        is_so.then(|| {
+            let (contents, said) = (self.contents.clone(), Arc::clone(&self.said));
+            Seen::Whole(WalletReply { contents, as_of, said })
+        })
+    }
+}
+
 /// The wallets of those of `ids` who are members.
 pub fn together(
     view: &mut View<'_>,
     ids: &BTreeSet<MemberId>,
+    remembered: &mut Remembered<Shown>,
 ) -> Result<BTreeMap<MemberId, Seen<WalletReply>>, ReadError> {
-    let mut load = LoadWallets { most: EXPIRING as i64, ..LoadWallets::default() };
-    for id in ids {
-        load.journals.push(id.journal());
-        load.members.push(id.uuid());
-    }
-    let rows: Vec<Row> = load.load(view.connection)?;
-    let wallets = rows.into_iter().map(|((member, now), wallet, (instants, points))| {
-        let id = MemberId::try_from(member).map_err(|_| ReadError::Corrupt("a wallet without a member's id"))?;
-        let (wallet, as_of) = (Wallet::from(wallet), view.clock.read(now));
-        if wallet.next_due_at.is_some_and(|due_at| due_at <= as_of) {
-            return Ok((id, Seen::Due));
+    remembered.or_forget(|remembered| {
+        let presents = remembered.catch_up(view, ids)?;
+        let (mut found, mut load) = (BTreeMap::new(), LoadWallets { most: EXPIRING as i64, ..LoadWallets::default() });
+        for id in ids {
+            let as_of = presents.get(&id.journal());
+            match as_of.and_then(|as_of| remembered.get(id)?.at(view.programs, *as_of)) {
+                Some(seen) => {
+                    found.insert(*id, seen);
+                }
+                None => {
+                    load.journals.push(id.journal());
+                    load.members.push(id.uuid());
+                }
+            }
         }
-        // While nothing is due, nothing has expired that is listed here.
-        let listed = instants.into_iter().flatten().zip(points.into_iter().flatten());
-        let expiring = listed.map(|(expires_at, points)| Expiring { points, expires_at }).collect();
-        let contents = WalletContents::of(wallet, expiring, view.programs, as_of);
-        Ok((id, Seen::Whole(WalletReply { contents, as_of })))
-    });
-    wallets.collect()
+        if load.members.is_empty() {
+            return Ok(found);
+        }
+        let rows: Vec<Row> = load.load(view.connection)?;
+        for ((member, now), wallet, (instants, points)) in rows {
+            let id = MemberId::try_from(member).map_err(|_| ReadError::Corrupt("a wallet without a member's id"))?;
+            let (wallet, as_of) = (Wallet::from(wallet), view.clock.read(now));
+            // While nothing is due, nothing has expired that is listed here.
+            let listed = instants.into_iter().flatten().zip(points.into_iter().flatten());
+            let expiring = listed.map(|(expires_at, points)| Expiring { points, expires_at }).collect();
+            let (due_at, version) = (wallet.next_due_at, view.programs.at(as_of).version);
+            let contents = WalletContents::of(wallet, expiring, view.programs, as_of);
+            let shown = Shown { contents, said: Arc::default(), due_at, version };
+            found.extend(shown.at(view.programs, as_of).map(|seen| (id, seen)));
+            remembered.keep(id, shown, BYTES);
+        }
+        Ok(found)
+    })
 }
 
 /// A member's wallet, settled in memory; none if there is no such member.
@@ -117,7 +179,7 @@ pub fn settled(view: &mut View<'_>, id: MemberId) -> Result<Option<WalletReply>,
         let Member { balances, lifetime, claimed, .. } = member;
         let wallet = Wallet { balances, lifetime, claimed, next_due_at: None, tier };
         let contents = WalletContents::of(wallet, expiring, view.programs, as_of);
-        Ok(Some(WalletReply { contents, as_of }))
+        Ok(Some(WalletReply { contents, as_of, said: Arc::default() }))
     })
 }
 
@@ -155,8 +217,8 @@ fn expiring(
 type Row = ((Uuid, DateTime<Utc>), WalletRow, (Option<Vec<DateTime<Utc>>>, Option<Vec<i64>>));
 
 statement! {
-    // One statement is one snapshot. The heads of journals are read once, since many wallets are of one. The index has the
-    // order of the lots, so that no more are read than are listed, and of who has no active points none.
+    // The heads of journals are read once, since many wallets are of one. The index has the order of the lots, so that no
+    // more are read than are listed, and of who has no active points none.
     LoadWallets {
         journals: Vec<JournalId> => Array<SmallInt>,
         members: Vec<Uuid> => Array<SqlUuid>,

@@ -11,8 +11,9 @@ use accrue::domain::refusal::Rejected;
 use accrue::domain::time::Timestamp;
 use accrue::ledger::{Command, Outcome, Publish, Request};
 use accrue::postgres::clock::Clock;
-use accrue::read::wallet::WalletContents;
-use accrue::read::{self, View};
+use accrue::read::standing::{self, Known};
+use accrue::read::wallet::{Shown, WalletContents};
+use accrue::read::{self, Remembered, Seen, View};
 use diesel::PgConnection;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -27,7 +28,7 @@ use crate::support::{App, Database, instant, sql, wallets};
 fn what_the_tables_hold_is_what_the_rules_say() {
     try_worlds(14, worlds(Pace::Steady, 60), |world| {
         let app = open(&world, 256, Duration::ZERO);
-        let mut owner = app.owner();
+        let (mut owner, mut remembered) = (app.owner(), Default::default());
         for (n, planned) in plan(&world).into_iter().enumerate() {
             let asked = format!("request {n}, {} at {}", planned.request.asked().operation(), planned.now);
             app.clock.set(planned.now);
@@ -43,7 +44,7 @@ fn what_the_tables_hold_is_what_the_rules_say() {
             let totals =
                 "SELECT c.id, coalesce((SELECT sum(points) FROM cause_total WHERE cause = c.id), 0) FROM cause c";
             prop_assert_eq!(numbers(&mut owner, totals), planned.given, "{}", asked);
-            prop_assert_eq!(read(&app, &mut owner, &planned.settled), planned.settled, "{}", asked);
+            prop_assert_eq!(read((&app, &mut owner), &mut remembered, &planned.settled), planned.settled, "{}", asked);
         }
         Ok(())
     });
@@ -175,11 +176,20 @@ fn quoted(app: &App, owner: &mut PgConnection, planned: &Planned) -> Option<Resu
     Some(quote::quote(&member, order, context))
 }
 
-// What the wallets of these members are said to hold now.
-fn read(app: &App, owner: &mut PgConnection, of: &BTreeMap<MemberId, Wallet>) -> BTreeMap<MemberId, Wallet> {
+// What the wallets of these members are said to hold now, and which tiers they are said to have.
+fn read(
+    (app, owner): (&App, &mut PgConnection),
+    (remembered, known): &mut (Remembered<Shown>, Remembered<Known>),
+    of: &BTreeMap<MemberId, Wallet>,
+) -> BTreeMap<MemberId, Wallet> {
     let programs = app.ledger.programs().book();
     let mut view = View { connection: owner, clock: &app.clock, programs: &programs };
-    let read = wallets(&mut view, &of.keys().copied().collect());
+    let read = wallets(&mut view, &of.keys().copied().collect(), remembered);
+    for (id, seen) in standing::together(&mut view, &of.keys().copied().collect(), known).unwrap() {
+        if let Seen::Whole(Ok(tier)) = seen {
+            assert_eq!(tier.held.code, of[&id].tier);
+        }
+    }
     let wallet = |(id, read): (MemberId, WalletContents)| {
         let wallet = Wallet {
             status: of[&id].status,

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use accrue::domain::ids::MemberId;
-use accrue::read::Seen;
-use accrue::read::View;
-use accrue::read::wallet::{self, WalletContents};
+use accrue::read::wallet::{self, Shown, WalletContents};
+use accrue::read::{Remembered, Seen, View};
 use serde_json::{Value, json};
 
 use super::App;
@@ -38,9 +37,13 @@ pub fn kinds(app: &App, member: &str) -> Vec<(String, i64)> {
     lines.as_array().unwrap().iter().map(line).collect()
 }
 
-/// What these members' wallets hold, read as the service reads those that are asked for at once.
-pub fn wallets(view: &mut View<'_>, ids: &BTreeSet<MemberId>) -> BTreeMap<MemberId, WalletContents> {
-    let together = wallet::together(view, ids).expect("wallets can be read");
+/// What these members' wallets hold, read as the service reads those that are asked for at once, with what it remembers.
+pub fn wallets(
+    view: &mut View<'_>,
+    ids: &BTreeSet<MemberId>,
+    remembered: &mut Remembered<Shown>,
+) -> BTreeMap<MemberId, WalletContents> {
+    let together = wallet::together(view, ids, remembered).expect("wallets can be read");
     let wallet = |(id, seen)| {
         let wallet = match seen {
             Seen::Whole(wallet) => Some(wallet),

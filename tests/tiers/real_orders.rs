@@ -12,7 +12,7 @@ use accrue::domain::ids::MemberId;
 use accrue::domain::time::local_midnight;
 use accrue::ledger::{Ledger, Settle};
 use accrue::postgres::connect;
-use accrue::read::{View, due};
+use accrue::read::{Remembered, View, due};
 use chrono::{Days, NaiveDate};
 use chrono_tz::America::New_York;
 use diesel::PgConnection;
@@ -266,7 +266,8 @@ fn tiers(app: &App, ids: &[(String, MemberId)]) -> Vec<Tier> {
     let read = |ids: &[(String, MemberId)]| -> Vec<Tier> {
         let mut connection = app.database.service();
         let mut view = View { connection: &mut connection, clock: &app.clock, programs: &programs };
-        let read = support::wallets(&mut view, &ids.iter().map(|(_, id)| *id).collect::<BTreeSet<_>>());
+        let ids_of: BTreeSet<MemberId> = ids.iter().map(|(_, id)| *id).collect();
+        let read = support::wallets(&mut view, &ids_of, &mut Remembered::default());
         let code = |id| read[id].tier.as_ref().map(|tier| tier.code.as_str());
         ids.iter().map(|(customer, id)| (customer.clone(), level(code(id)))).collect()
     };
