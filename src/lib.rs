@@ -38,8 +38,10 @@
 //!
 //! Wallets and tiers, which apps ask for most, are read in the same way: while some are read, those that are asked for
 //! gather, and the next read is of them all ([`read::wallet`], [`read::standing`]). It begins after the last of them was
-//! asked for, so that whoever has heard of a command sees what it did. For whom something is due, the member is settled in
-//! memory, by itself. Other reads are a query each, on a connection of a pool.
+//! asked for, so that whoever has heard of a command sees what it did. A reader remembers what it has read, as lanes do: a
+//! read begins with the heads and with whom the entries since are about, and only they, and those who are not remembered, are
+//! read anew. For whom something is due, the member is settled in memory, by itself. Other reads are a query each, on a
+//! connection of a pool.
 //!
 //! # A movement of points
 //!
@@ -77,7 +79,8 @@
 //! A programme may have *levels* ([`domain::program::tiers`]), which members reach by what they spend, or how often they
 //! order, in a period. What an order counts is what was paid in money, less refunds, when it occurred. The order that reaches
 //! a level raises its member in the same transaction (`tier.upgraded`); a tier is kept until its term and grace end, and then
-//! decided anew by settling, at that instant (`tier.renewed`, `tier.downgraded`).
+//! decided anew by settling, at that instant (`tier.renewed`, `tier.downgraded`). A rolling period ends with that instant: the
+//! order that began a term of twelve months is a year old by then, and keeps the tier for no other term.
 //!
 //! Between two decisions by time a tier is a function of the orders and refunds that had occurred, not of the order in which
 //! they arrived ([`domain::tier`]). What arrives when a term's end has acted counts in the sums of its period from then on,

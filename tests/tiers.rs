@@ -258,6 +258,44 @@ fn a_quote_says_which_tier_an_order_leads_to_and_what_is_missing_after_it() {
 }
 
 #[test]
+fn the_app_has_a_tier_for_as_long_as_nothing_of_it_changes_but_where_a_rolling_period_is() {
+    let app = app(json!({ "period": "rolling_12_months", "term": "24M" }));
+    let ana = app.enrol("ana");
+    app.earn(&ana, "A-1", "2026-03-10T11:00:00Z", "250");
+    let phone = app.member(&ana);
+    let ask = |tag: &str| phone.send("GET", "/v1/members/me/tier", &[("if-none-match", tag)], None);
+    let first = ask("none");
+    assert_eq!((&first.body["annual_spend"], &first.body["code"]), (&json!("250.00"), &json!("gold")));
+    let tag = &first.headers["etag"];
+    for at in ["2026-03-10T12:00:01Z", "2026-09-10T12:00:00Z", "2027-03-10T11:59:59.999999Z"] {
+        app.clock.set(instant(at));
+        assert_eq!(ask(tag).status, 304, "{at}");
+    }
+    // A year later, by the clock on the wall, the order is out of the period.
+    app.clock.set(instant("2027-03-10T12:00:00Z"));
+    let later = ask(tag);
+    assert_eq!((later.status, &later.body["annual_spend"], &later.body["code"]), (200, &json!("0.00"), &json!("gold")));
+    app.earn(&ana, "A-2", "2027-03-10T12:00:00Z", "1");
+    let after = ask(&later.headers["etag"]);
+    assert_eq!((after.status, &after.body["annual_spend"]), (200, &json!("1.00")));
+}
+
+#[test]
+fn one_order_keeps_a_tier_for_one_term() {
+    for (period, ends) in [("rolling_12_months", "2027-03-10T12:00:00Z"), ("membership_year", "2028-03-10T05:00:00Z")] {
+        let term = if period == "rolling_12_months" { "12M" } else { "next_period" };
+        let app = app(json!({ "period": period, "term": term }));
+        let ana = app.enrol("ana");
+        app.earn(&ana, "A-1", "2026-03-10T11:00:00Z", "10");
+        assert_eq!(tier(&app, &ana)["keep"]["missing"]["orders"], 1, "{period}");
+        app.clock.set(instant(ends) - chrono::TimeDelta::microseconds(1));
+        assert_eq!(code(&app, &ana), "silver", "{period}");
+        app.clock.set(instant(ends));
+        assert_eq!(code(&app, &ana), json!(null), "{period}");
+    }
+}
+
+#[test]
 fn members_are_counted_by_tier_for_clients_alone() {
     let app = app(json!({}));
     let counts = || {

@@ -1,8 +1,10 @@
 //! What a member sees: the wallet, its lots, and its statement.
 
+use std::io::Cursor;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::thread;
 
+use accrue::cli::import;
 use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
 
@@ -144,6 +146,36 @@ fn readers_of_wallets_that_lose_their_connections_get_others_and_nobody_notices(
             assert_eq!(answer.status, 200, "{answer:?}");
         }
     }
+}
+
+#[test]
+fn a_wallet_that_is_remembered_is_right_after_any_number_of_entries_and_after_a_head_was_put_back() {
+    let app = App::at(NOON);
+    let ana = app.enrol("ana");
+    let active = || app.points(&ana)[0];
+    let order = |customer: &str, n: usize| format!("{customer}-{n},{customer},2026-02-01,1,1.00\n");
+    let mut file = "order_id,customer_id,ordered_on,items,amount\n".to_owned();
+    assert_eq!(active(), 0);
+    // More entries than are looked at, and fewer.
+    for (n, others) in [(1, 3_000), (2, 3)] {
+        file.extend((0..others).map(|other| order(&format!("other-{n}-{}", other % 50), other)));
+        file.push_str(&order("ana", n));
+        let report = import::orders(&app.ledger, &app.database.service_url(), Cursor::new(&file), 0).unwrap();
+        assert_eq!(report.rejected, 0, "{report:?}");
+        assert_eq!(active(), n as i64);
+    }
+    let mut owner = app.owner();
+    owner.batch_execute(&format!("UPDATE wallet SET active = 7 WHERE member = '{ana}'")).unwrap();
+    assert_eq!(active(), 2, "a row that somebody changes by hand moves no head");
+    let put_back = "UPDATE journal SET next_seq = next_seq - 1,
+                        head_hash = (SELECT hash FROM entry WHERE journal = journal.id AND seq = next_seq - 2)
+                    WHERE id > 0";
+    owner.batch_execute(put_back).unwrap();
+    assert_eq!(active(), 7);
+    let right_again = "UPDATE journal SET next_seq = next_seq + 1,
+                           head_hash = (SELECT hash FROM entry WHERE journal = journal.id AND seq = next_seq)
+                       WHERE id > 0";
+    owner.batch_execute(&format!("UPDATE wallet SET active = 2 WHERE member = '{ana}'; {right_again}")).unwrap();
 }
 
 #[test]

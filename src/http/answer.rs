@@ -49,6 +49,12 @@ pub fn polled(request: &HttpRequest, body: &impl Serialize) -> Result<HttpRespon
     tagged(request, &said.digest, || said.text)
 }
 
+/// The same of an object whose last member, called `last`, changes with every instant and is no part of the tag.
+pub fn polled_without(request: &HttpRequest, body: &impl Serialize, last: &str) -> Result<HttpResponse, Problem> {
+    let said = Said::without(body, last).map_err(unwritable)?;
+    tagged(request, &said.digest, || said.text)
+}
+
 /// The same of an object that has members and is said already, with the instant behind them as of which it is so. The `ETag`
 /// is that of the object alone.
 pub fn polled_as_of(

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::json;
 
-use super::answer::{created, polled};
+use super::answer::{created, polled, polled_without};
 use super::call::{Answer, Call, Key, Need, Parameter, Shape, Takes, Verb};
 use super::caller::Authorised;
 use super::input::{Body, IdempotencyKey, Query, Read};
@@ -154,7 +154,10 @@ async fn get_tier(
             Problem::parameters(vec![Fault { path, code, message: "must not lie in the future".to_owned() }])
         }
     })?;
-    polled(&request, tier.as_ref())
+    match tier.is_rolling {
+        true => polled_without(&request, tier.as_ref(), "period"),
+        false => polled(&request, tier.as_ref()),
+    }
 }
 
 async fn list_tier_changes(

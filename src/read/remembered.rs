@@ -30,7 +30,8 @@ const MOST_ENTRIES: i64 = 1_000;
 #[derive(Debug)]
 pub struct Remembered<T> {
     heads: BTreeMap<JournalId, Head>,
-    members: HashMap<MemberId, T>,
+    /// Each with how many bytes it takes, about.
+    members: HashMap<MemberId, (T, usize)>,
     bytes: usize,
 }
 
@@ -80,11 +81,12 @@ impl<T> Remembered<T> {
                 let goes_on = next_seq >= seen.next_seq && before.is_none_or(|before| before == seen.hash);
                 if !goes_on || next_seq - seen.next_seq > MOST_ENTRIES {
                     self.members.retain(|id, _| id.journal() != journal);
+                    self.bytes = self.members.values().map(|(_, bytes)| bytes).sum();
                 }
             }
             for id in written.into_iter().flatten() {
                 let id = MemberId::try_from(id).map_err(|_| ReadError::Corrupt("an entry without a member's id"))?;
-                self.members.remove(&id);
+                self.bytes -= self.members.remove(&id).map_or(0, |(_, bytes)| bytes);
             }
             self.heads.insert(journal, Head { next_seq, hash });
             presents.insert(journal, view.clock.read(now));
@@ -94,17 +96,18 @@ impl<T> Remembered<T> {
 
     /// What is remembered of a member.
     pub fn get(&self, id: &MemberId) -> Option<&T> {
-        self.members.get(id)
+        self.members.get(id).map(|(value, _)| value)
     }
 
     /// Remembers what was read of a member after the heads: what was written in between is read again.
     pub fn keep(&mut self, id: MemberId, value: T, bytes: usize) {
-        self.bytes += bytes;
-        if self.bytes > MOST_BYTES {
+        self.bytes -= self.members.remove(&id).map_or(0, |(_, bytes)| bytes);
+        if self.bytes + bytes > MOST_BYTES {
             self.members.clear();
-            self.bytes = bytes;
+            self.bytes = 0;
         }
-        self.members.insert(id, value);
+        self.bytes += bytes;
+        self.members.insert(id, (value, bytes));
     }
 }
 
@@ -127,4 +130,34 @@ statement! {
          FROM UNNEST($1, $2) AS wanted (journal, seq)
          CROSS JOIN LATERAL (SELECT * FROM journal WHERE id = wanted.journal OFFSET 0) AS j"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(n: u128) -> MemberId {
+        MemberId::new(1, Uuid::from_u128(0x019c_0000_0000_7000_8000_0000_0000_0000 + n))
+    }
+
+    #[test]
+    fn no_more_is_remembered_than_there_is_room_for() {
+        let mut remembered = Remembered::default();
+        for _ in 0..3 {
+            remembered.keep(member(1), "again", MOST_BYTES / 2);
+        }
+        remembered.keep(member(2), "beside", MOST_BYTES / 2);
+        assert_eq!((remembered.get(&member(1)), remembered.get(&member(2))), (Some(&"again"), Some(&"beside")));
+        remembered.keep(member(3), "one more", 1);
+        assert_eq!((remembered.get(&member(1)), remembered.get(&member(3))), (None, Some(&"one more")));
+    }
+
+    #[test]
+    fn after_a_failure_nothing_is_remembered() {
+        let mut remembered = Remembered::default();
+        remembered.keep(member(1), (), 1);
+        assert!(remembered.or_forget(|_| Ok(())).is_ok() && remembered.get(&member(1)).is_some());
+        assert!(remembered.or_forget(|_| Err::<(), _>(ReadError::Unavailable)).is_err());
+        assert!(remembered.get(&member(1)).is_none());
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ use crate::domain::money::{self, Currency};
 use crate::domain::program::{ProgramBook, ProgramVersion};
 use crate::domain::record::order::OrderRecord;
 use crate::domain::tier::shown::{Asked, Progress};
-use crate::domain::tier::{self, Scene, Standing};
+use crate::domain::tier::{self, Counted, Scene, Standing};
 use crate::domain::time::{self, LATEST, Timestamp};
 use crate::load;
 use crate::postgres::clock::programme_present;
@@ -31,7 +31,7 @@ use crate::postgres::statement::statement;
 
 /// What a tier takes of what is remembered, and each of the member's orders, in bytes, about.
 const BYTES: usize = 600;
-const BYTES_OF_ORDER: usize = 400;
+const BYTES_OF_ORDER: usize = 64;
 
 /// A member's tier, and the way up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -54,12 +54,15 @@ pub struct TierReply {
     /// How many orders of the period count.
     #[schema(minimum = 0)]
     pub orders: i64,
-    /// The period whose orders count.
-    pub period: Period,
     /// The way to the next tier; null from the highest.
     pub progress: Option<Progress>,
     /// The way to keep the tier for another term; null without one.
     pub keep: Option<Keep>,
+    /// The period whose orders count.
+    pub period: Period,
+    /// Is it another one at every instant?
+    #[serde(skip)]
+    pub is_rolling: bool,
 }
 
 /// The period whose orders count.
@@ -121,9 +124,10 @@ pub struct Known {
     joined_at: Timestamp,
     /// When time alone changes something.
     due_at: Option<Timestamp>,
-    /// Its orders since then; in a programme without tiers none are known.
+    /// What counts of its orders since then, by the rules of a version; in a programme without tiers nothing does.
     since: Timestamp,
-    orders: Vec<OrderRecord>,
+    counted: Counted,
+    version: i32,
 }
 
 impl Known {
@@ -135,8 +139,8 @@ impl Known {
         let Some(sight) = Sight::of(programs, self.standing.as_ref(), self.joined_at, at) else {
             return Some(Seen::Whole(Err(Unseen::NoTiers)));
         };
-        let shown = || Seen::Whole(Ok(Arc::new(sight.reply(&self.orders))));
-        (self.since <= sight.orders_from()).then(shown)
+        let shown = || Seen::Whole(Ok(Arc::new(sight.reply(&self.counted))));
+        (self.since <= sight.orders_from() && self.version == sight.scene.version).then(shown)
     }
 }
 
@@ -164,39 +168,57 @@ pub fn together(
         if load.members.is_empty() {
             return Ok(found);
         }
-        for (id, known, at) in view.snapshot(|view| read(view, load))? {
+        for Found { id, known, at, may_be_kept } in view.snapshot(|view| read(view, load))? {
             found.extend(known.at(view.programs, at).map(|seen| (id, seen)));
-            let bytes = BYTES + BYTES_OF_ORDER * known.orders.len();
-            remembered.keep(id, known, bytes);
+            if may_be_kept {
+                let bytes = BYTES + BYTES_OF_ORDER * known.counted.changes();
+                remembered.keep(id, known, bytes);
+            }
         }
         Ok(found)
     })
 }
 
-// What the tiers of members are seen by, and the present.
-fn read(view: &mut View<'_>, load: LoadStandings) -> Result<Vec<(MemberId, Known, Timestamp)>, ReadError> {
+/// What is known of a member at an instant.
+struct Found {
+    id: MemberId,
+    known: Known,
+    at: Timestamp,
+    /// Is it good for later? An order of a checkout whose clock is fast comes to count without being written again.
+    may_be_kept: bool,
+}
+
+// What the tiers of members are seen by.
+fn read(view: &mut View<'_>, load: LoadStandings) -> Result<Vec<Found>, ReadError> {
     let rows: Vec<Row> = load.load(view.connection)?;
-    let (mut read, mut wanted) = (Vec::with_capacity(rows.len()), BTreeMap::<JournalId, Vec<_>>::new());
+    let (mut members, mut wanted) = (Vec::with_capacity(rows.len()), BTreeMap::<JournalId, Vec<_>>::new());
     for ((member, now), (due_at, joined_at, status, standing)) in rows {
         let (id, at) = (MemberId::try_from(member).map_err(|_| UNREADABLE)?, view.clock.read(now));
         let status: Status = status.parse().map_err(|_| UNREADABLE)?;
         let standing = standing.filter(|_| !status.has_left());
         let standing: Option<Standing> =
             standing.map(|text| serde_json::from_str(&text)).transpose().map_err(|_| UNREADABLE)?;
-        let sight = Sight::of(view.programs, standing.as_ref(), joined_at, at);
-        let since = sight.map_or(LATEST, |sight| sight.orders_from());
-        if since < LATEST {
-            wanted.entry(id.journal()).or_default().push((id, since));
+        if let Some(sight) = Sight::of(view.programs, standing.as_ref(), joined_at, at) {
+            wanted.entry(id.journal()).or_default().push((id, sight.orders_from()));
         }
-        read.push((id, Known { standing, joined_at, due_at, since, orders: Vec::new() }, at));
+        members.push((id, standing, joined_at, due_at, at));
     }
-    let places: HashMap<MemberId, usize> = read.iter().enumerate().map(|(place, (id, ..))| (*id, place)).collect();
+    let mut orders: HashMap<MemberId, Vec<OrderRecord>> = HashMap::new();
     for (journal, wanted) in wanted {
         for (member, order) in load::counted_orders(view.connection, journal, &wanted)? {
-            read[places[&member]].1.orders.push(order);
+            orders.entry(member).or_default().push(order);
         }
     }
-    Ok(read)
+    let known = members.into_iter().map(|(id, standing, joined_at, due_at, at)| {
+        let orders = orders.remove(&id).unwrap_or_default();
+        let sight = Sight::of(view.programs, standing.as_ref(), joined_at, at);
+        let since = sight.as_ref().map_or(LATEST, Sight::orders_from);
+        let version = sight.as_ref().map_or(0, |sight| sight.scene.version);
+        let counted = sight.map(|sight| sight.counted(&orders)).unwrap_or_default();
+        let may_be_kept = orders.iter().all(|order| order.occurred_at <= at && is_as_it_was(order, at));
+        Found { id, known: Known { standing, joined_at, due_at, since, counted, version }, at, may_be_kept }
+    });
+    Ok(known.collect())
 }
 
 /// A member's tier, settled in memory, now or as of a time that has passed.
@@ -211,17 +233,21 @@ fn by_itself(view: &mut View<'_>, id: MemberId, as_of: Option<Timestamp>) -> Res
         }
         let standing = match as_of {
             None => member.stands().cloned(),
-            Some(at) => match entries.iter().rev().find(|entry| entry.kind.is_of_tier() && entry.effective_at <= at) {
-                Some(entry) => Some(stated(entry)?),
-                None => written(view.connection, id, at)?,
-            },
+            Some(at) => {
+                let (standing, is_last) = written(view.connection, id, at)?;
+                let due = entries.iter().filter(|entry| is_last && entry.kind.is_of_tier());
+                match due.take_while(|entry| entry.effective_at <= at).last() {
+                    Some(entry) => Some(stated(entry)?),
+                    None => standing,
+                }
+            }
         };
         let Some(sight) = Sight::of(view.programs, standing.as_ref(), member.joined_at, at) else {
             return Ok(Err(Unseen::NoTiers));
         };
         let orders = load::counted_orders(view.connection, id.journal(), &[(id, sight.orders_from())])?;
         let orders: Vec<OrderRecord> = orders.into_iter().map(|(_, order)| order).collect();
-        Ok(Ok(Arc::new(sight.reply(&orders))))
+        Ok(Ok(Arc::new(sight.reply(&sight.counted(&orders)))))
     })
 }
 
@@ -235,13 +261,17 @@ fn standing_in(payload: &str) -> Option<Standing> {
     Json::read(payload)?.get("standing")?.to()
 }
 
-// What the last entry states that counted by `at`; nothing once the member had left.
-fn written(connection: &mut PgConnection, id: MemberId, at: Timestamp) -> Result<Option<Standing>, ReadError> {
-    let rows: Vec<(String, String)> = LoadStated { journal: id.journal(), member: id.uuid(), at }.load(connection)?;
-    let Some((_, payload)) = rows.first().filter(|(kind, _)| *kind != Kind::MemberClosed.name()) else {
-        return Ok(None);
-    };
-    standing_in(payload).ok_or(UNREADABLE).map(Some)
+// Where a member stood at a time; and whether nothing is written that counts from later on. What was written behind that was
+// not known yet, though it may count from before: after a refund a term can turn out to have ended.
+fn written(connection: &mut PgConnection, id: MemberId, at: Timestamp) -> Result<(Option<Standing>, bool), ReadError> {
+    let (journal, member) = (id.journal(), id.uuid());
+    let later: Option<i64> = LoadLater { journal, member, at }.get_result(connection).optional()?;
+    let before = later.unwrap_or(i64::MAX);
+    let stated: Option<(String, String)> = LoadStated { journal, member, before }.get_result(connection).optional()?;
+    // Who has left stands nowhere.
+    let stated = stated.filter(|(kind, _)| *kind != Kind::MemberClosed.name());
+    let standing = stated.map(|(_, payload)| standing_in(&payload).ok_or(UNREADABLE)).transpose()?;
+    Ok((standing, later.is_none()))
 }
 
 const UNREADABLE: ReadError = ReadError::Corrupt("a tier that cannot be read");
@@ -275,10 +305,15 @@ impl<'a> Sight<'a> {
         self.scene.window(self.at).from
     }
 
-    fn reply(&self, orders: &[OrderRecord]) -> TierReply {
+    // What counts of orders as they were then.
+    fn counted(&self, orders: &[OrderRecord]) -> Counted {
         let by_then = orders.iter().filter(|order| order.occurred_at <= self.at);
         let orders: Vec<Cow<'_, OrderRecord>> = by_then.map(|order| as_it_was(order, self.at)).collect();
-        let seen = tier::look(&self.standing, orders.iter().map(Cow::as_ref), &self.scene, self.at);
+        Counted::of(orders.iter().map(Cow::as_ref), self.orders_from(), &self.scene)
+    }
+
+    fn reply(&self, counted: &Counted) -> TierReply {
+        let seen = tier::look(&self.standing, counted, &self.scene, self.at);
         let (since, until) = self.standing.lasts().unzip();
         let missing = |missing| Asked::of_missing(missing, self.currency);
         TierReply {
@@ -288,14 +323,19 @@ impl<'a> Sight<'a> {
             annual_spend: money::format_amount(seen.annual_spend, self.currency),
             orders: seen.orders,
             period: Period { from: seen.period.from, until: seen.period.until },
+            is_rolling: !self.scene.has_fixed_ends(),
             progress: seen.next.map(|next| Progress::of(&next, seen.level, self.currency)),
             keep: seen.keep.map(|keep| Keep { missing: missing(keep.missing), by: keep.by }),
         }
     }
 }
 
+fn is_as_it_was(order: &OrderRecord, at: Timestamp) -> bool {
+    order.refunds.iter().all(|(when, _)| *when <= at)
+}
+
 fn as_it_was(order: &OrderRecord, at: Timestamp) -> Cow<'_, OrderRecord> {
-    if order.refunds.iter().all(|(when, _)| *when <= at) {
+    if is_as_it_was(order, at) {
         return Cow::Borrowed(order);
     }
     let refunds = order.refunds.iter().filter(|(when, _)| *when <= at).copied().collect();
@@ -317,10 +357,17 @@ statement! {
 }
 
 statement! {
-    LoadStated { journal: JournalId => SmallInt, member: Uuid => SqlUuid, at: Timestamp => Timestamptz }
-    -> (Text, Text),
+    LoadLater { journal: JournalId => SmallInt, member: Uuid => SqlUuid, at: Timestamp => Timestamptz } -> BigInt,
+    "SELECT seq FROM entry
+     WHERE journal = $1 AND member = $2 AND effective_at > $3
+         AND (starts_with(kind, 'tier.') OR kind = 'member.closed')
+     ORDER BY journal, member, seq LIMIT 1"
+}
+
+statement! {
+    LoadStated { journal: JournalId => SmallInt, member: Uuid => SqlUuid, before: i64 => BigInt } -> (Text, Text),
     "SELECT kind, payload FROM entry
-     WHERE journal = $1 AND member = $2 AND effective_at <= $3
+     WHERE journal = $1 AND member = $2 AND seq < $3
          AND (starts_with(kind, 'tier.') OR kind = 'member.closed')
      ORDER BY journal DESC, member DESC, seq DESC LIMIT 1"
 }

@@ -7,8 +7,8 @@ use crate::domain::member::fact::Fact;
 use crate::domain::program::ProgramVersion;
 use crate::domain::program::level::Level;
 use crate::domain::record::order::OrderRecord;
-use crate::domain::tier::{self, Assigned, Scene, Seen, Spending, Standing};
-use crate::domain::time::Timestamp;
+use crate::domain::tier::{self, Assigned, Counted, Scene, Seen, Spending, Standing};
+use crate::domain::time::{EARLIEST, Timestamp};
 
 /// What an order does to its member's tier.
 #[derive(Default)]
@@ -33,7 +33,8 @@ impl<'a> Working<'a> {
         let decided_by = standing.and_then(|standing| self.context.programs.version(standing.version));
         let scene = self.scene(decided_by.unwrap_or(in_force))?;
         let none = Standing::none(scene.version);
-        Some(tier::look(standing.unwrap_or(&none), self.member.orders.values(), &scene, at))
+        let counted = Counted::of(self.member.orders.values(), EARLIEST, &scene);
+        Some(tier::look(standing.unwrap_or(&none), &counted, &scene, at))
     }
 
     /// What an order that is not posted yet will do.

@@ -8,7 +8,7 @@
 use rust_decimal::Decimal;
 
 use super::standing::{Assigned, Rank, Spending, Standing};
-use super::sums::Sums;
+use super::sums::{Counted, Sums};
 use super::window::{Scene, TICK};
 use crate::domain::program::tiers::{Downgrade, TierRules};
 use crate::domain::record::order::OrderRecord;
@@ -21,7 +21,8 @@ pub fn stand<'o>(
     orders: impl Iterator<Item = &'o OrderRecord>,
     scene: &Scene<'_>,
 ) -> (Standing, Spending) {
-    let mut sums = Sums::of(orders, orders_from(before, scene), scene);
+    let counted = Counted::of(orders, orders_from(before, scene), scene);
+    let mut sums = Sums::over(&counted, scene);
     let mut rank = before.base.clone();
     let mut at = before.based_at;
     loop {
@@ -46,10 +47,11 @@ pub fn decide<'o>(
     scene: &Scene<'_>,
 ) -> (Standing, Spending) {
     let (Some(until), Some(ends_at)) = (before.rank.until, before.ends_at) else { return stand(before, orders, scene) };
-    let mut sums = Sums::of(orders.clone(), orders_from(before, scene), scene);
+    let counted = Counted::of(orders.clone(), orders_from(before, scene), scene);
+    let mut sums = Sums::over(&counted, scene);
     // Kept is what is reached as the term ends or as its grace does.
     let reached = [until, ends_at].map(|end| {
-        sums.go_to(end - TICK);
+        sums.go_to(scene.judged_at(end));
         sums.reached()
     });
     let (reached, held) = (reached[0].max(reached[1]), place(&before.rank, scene.rules));
@@ -128,7 +130,10 @@ pub fn foresee(
 
 /// From when on a member's orders must be known to find out where it stands.
 pub fn orders_from(standing: &Standing, scene: &Scene<'_>) -> Timestamp {
-    scene.window(standing.based_at).from.min(scene.window(standing.rank.until.unwrap_or(standing.based_at) - TICK).from)
+    scene
+        .window(standing.based_at)
+        .from
+        .min(scene.window(scene.judged_at(standing.rank.until.unwrap_or(standing.based_at))).from)
 }
 
 fn place(rank: &Rank, rules: &TierRules) -> Option<usize> {

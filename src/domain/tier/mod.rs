@@ -16,4 +16,5 @@ pub use course::{change_rules, decide, foresee, orders_from, stand};
 pub use progress::{Keep, Missing, Next, Seen, look};
 pub use review::Reviewed;
 pub use standing::{Assigned, Rank, Spending, Standing};
+pub use sums::Counted;
 pub use window::{Scene, Window};

@@ -3,11 +3,10 @@
 use rust_decimal::Decimal;
 
 use super::standing::Standing;
-use super::sums::Sums;
-use super::window::{Scene, TICK, Window};
+use super::sums::{Counted, Sums};
+use super::window::{Scene, Window};
 use crate::domain::program::level::Level;
-use crate::domain::record::order::OrderRecord;
-use crate::domain::time::{EARLIEST, Timestamp};
+use crate::domain::time::Timestamp;
 
 /// What a level still asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,15 +54,9 @@ pub struct Seen<'a> {
     pub keep: Option<Keep>,
 }
 
-/// What is seen of a standing at `now`. `orders` are at least all of the period around `now` and of the one in which its term
-/// ends.
-pub fn look<'a, 'o>(
-    standing: &Standing,
-    orders: impl Iterator<Item = &'o OrderRecord>,
-    scene: &Scene<'a>,
-    now: Timestamp,
-) -> Seen<'a> {
-    let mut sums = Sums::of(orders, EARLIEST, scene);
+/// What is seen of a standing at `now`. `counted` are at least all orders of the period around `now`.
+pub fn look<'a>(standing: &Standing, counted: &Counted, scene: &Scene<'a>, now: Timestamp) -> Seen<'a> {
+    let mut sums = Sums::over(counted, scene);
     sums.go_to(now);
     let (annual_spend, orders) = (sums.amount, sums.orders);
     let period = scene.window(now);
@@ -76,7 +69,7 @@ pub fn look<'a, 'o>(
     });
     let held = standing.rank.level.as_ref().and_then(|code| scene.rules.level(code));
     let keep = held.zip(standing.rank.until).zip(standing.ends_at).map(|((level, until), ends_at)| {
-        let last = if until > now { until } else { ends_at } - TICK;
+        let last = scene.judged_at(if until > now { until } else { ends_at });
         sums.go_to(last.max(now));
         Keep { missing: missing(level, sums.amount, sums.orders), by: ends_at }
     });

@@ -11,7 +11,7 @@ use crate::domain::record::order::OrderRecord;
 use crate::domain::time::{EARLIEST, Timestamp};
 
 /// Something that changes the sums: an order, or a refund of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Change {
     /// When it counts.
     at: Timestamp,
@@ -21,49 +21,69 @@ struct Change {
     orders: i64,
 }
 
-/// The sums of the period around an instant, which only moves on.
-pub struct Sums<'a> {
-    scene: &'a Scene<'a>,
+/// What counts of orders by the rules of a scene: all that changes the sums.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Counted {
     since: Timestamp,
+    // In the order of time.
     changes: Vec<Change>,
-    next: usize,
-    counted: BTreeMap<(Timestamp, usize), (Decimal, i64)>,
-    /// What counts of the orders.
-    pub amount: Decimal,
-    /// How many orders.
-    pub orders: i64,
     latest: Timestamp,
 }
 
-impl<'a> Sums<'a> {
-    /// The sums over those of `orders` that occurred since `since`, before the first of them. What comes of them must not
-    /// depend on how many more are known.
-    pub fn of<'o>(orders: impl Iterator<Item = &'o OrderRecord>, since: Timestamp, scene: &'a Scene<'a>) -> Self {
+impl Counted {
+    /// What counts of those of `orders` that occurred since `since`. What comes of them must not depend on how many more
+    /// are known.
+    pub fn of<'o>(orders: impl Iterator<Item = &'o OrderRecord>, since: Timestamp, scene: &Scene<'_>) -> Self {
         let (mut changes, mut latest) = (Vec::new(), EARLIEST);
         for order in orders.filter(|order| order.occurred_at >= since) {
             latest = order.refunds.iter().map(|(at, _)| *at).fold(latest.max(order.occurred_at), Timestamp::max);
             changes.extend(self::changes(order, scene));
         }
         changes.sort_by_key(|change| (change.at, change.occurred_at));
-        Self { scene, since, changes, next: 0, counted: BTreeMap::new(), amount: Decimal::ZERO, orders: 0, latest }
+        Self { since, changes, latest }
+    }
+
+    /// How many changes of the sums there are.
+    pub fn changes(&self) -> usize {
+        self.changes.len()
+    }
+}
+
+/// The sums of the period around an instant, which only moves on.
+pub struct Sums<'a> {
+    scene: &'a Scene<'a>,
+    counted: &'a Counted,
+    next: usize,
+    // Those of the period, by when the order occurred.
+    within: BTreeMap<(Timestamp, usize), (Decimal, i64)>,
+    /// What counts of the orders.
+    pub amount: Decimal,
+    /// How many orders.
+    pub orders: i64,
+}
+
+impl<'a> Sums<'a> {
+    /// The sums before anything that counts.
+    pub fn over(counted: &'a Counted, scene: &'a Scene<'a>) -> Self {
+        Self { scene, counted, next: 0, within: BTreeMap::new(), amount: Decimal::ZERO, orders: 0 }
     }
 
     /// The next instant at which something changes.
     pub fn next(&self) -> Option<Timestamp> {
-        self.changes.get(self.next).map(|change| change.at)
+        self.counted.changes.get(self.next).map(|change| change.at)
     }
 
     /// Moves on to `at`, what happens at that instant included. Never back.
     pub fn go_to(&mut self, at: Timestamp) {
         let from = self.scene.window(at).from;
-        while let Some(change) = self.changes.get(self.next).filter(|change| change.at <= at) {
+        while let Some(change) = self.counted.changes.get(self.next).filter(|change| change.at <= at) {
             if change.occurred_at >= from {
-                self.counted.insert((change.occurred_at, self.next), (change.amount, change.orders));
+                self.within.insert((change.occurred_at, self.next), (change.amount, change.orders));
                 (self.amount, self.orders) = (self.amount + change.amount, self.orders + change.orders);
             }
             self.next += 1;
         }
-        while let Some(first) = self.counted.first_entry().filter(|first| first.key().0 < from) {
+        while let Some(first) = self.within.first_entry().filter(|first| first.key().0 < from) {
             let (amount, orders) = first.remove();
             (self.amount, self.orders) = (self.amount - amount, self.orders - orders);
         }
@@ -76,12 +96,13 @@ impl<'a> Sums<'a> {
 
     /// What all orders come to in the end, from the period of the last one on.
     pub fn spending(&self) -> Spending {
-        let last_order = self.changes.iter().map(|change| change.occurred_at).max().unwrap_or(self.since);
+        let Counted { since, ref changes, latest } = *self.counted;
+        let last_order = changes.iter().map(|change| change.occurred_at).max().unwrap_or(since);
         // Of what occurred before, nothing is in the sums.
-        let (from, latest) = (self.scene.window(last_order).from.max(self.since), self.latest);
-        let counted = self.changes.iter().filter(|change| change.occurred_at >= from);
+        let from = self.scene.window(last_order).from.max(since);
+        let within = changes.iter().filter(|change| change.occurred_at >= from);
         let sum = |sum: (Decimal, i64), change: &Change| (sum.0 + change.amount, sum.1 + change.orders);
-        let (amount, orders) = counted.fold((Decimal::ZERO, 0), sum);
+        let (amount, orders) = within.fold((Decimal::ZERO, 0), sum);
         let Scene { version, currency, rules, .. } = *self.scene;
         Spending { version, counts: rules.counts, currency, from, latest, amount, orders }
     }

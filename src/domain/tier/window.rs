@@ -92,6 +92,13 @@ impl Scene<'_> {
         }
     }
 
+    /// The instant whose period says whether a tier is kept whose term, or grace, ends at `end`. A period with fixed ends is
+    /// looked at before the next one begins. A rolling one is looked at as the term ends: by then the order that began a term
+    /// of the same length is out of it, and does not keep the tier for another.
+    pub fn judged_at(&self, end: Timestamp) -> Timestamp {
+        if self.has_fixed_ends() { end - TICK } else { end }
+    }
+
     /// When a tier whose term ends at `end` is decided anew.
     pub fn with_grace(&self, end: Timestamp) -> Timestamp {
         self.rules.grace.map_or(end, |grace| grace.after(end, self.zone))

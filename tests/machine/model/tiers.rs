@@ -140,8 +140,10 @@ impl Model {
             (tier.level, tier.until, tier.base, tier.based_at) = (None, None, (None, None), ends_at);
             return;
         }
+        // In a period that ends at a time of its own, before it ends; in a rolling one as the term does.
+        let before = if rules.period == QualifyingPeriod::Rolling { TimeDelta::zero() } else { TICK };
         let reached =
-            [until, ends_at].map(|end| self.reached(member, rules, zone, end - TICK)).into_iter().max().flatten();
+            [until, ends_at].map(|end| self.reached(member, rules, zone, end - before)).into_iter().max().flatten();
         let level = match rules.downgrade {
             Downgrade::OneDown if reached < held => reached.max(held.and_then(|held| held.checked_sub(1))),
             _ => reached,

@@ -1,7 +1,8 @@
 -- The twelve months before each day, tiers that last for twelve months, and refunds that count at the term's end.
 --
 -- A course begins on no level. From each of its steps it goes to the first day before the term's end on which an order
--- reaches a higher level, or, where there is none, to the level that is reached on the last day of the term.
+-- reaches a higher level, or, where there is none, to the level that is reached as the term ends, when the order that began it is
+-- a year old and counts no more.
 CREATE TEMP TABLE reached AS
 SELECT ordered.customer, ordered.day, pg_temp.level(sum(spend), sum(orders)) AS level
 FROM (SELECT DISTINCT customer, day FROM purchase) AS ordered
@@ -25,8 +26,8 @@ WITH RECURSIVE course AS (
         (SELECT course.until, kept.level,
              CASE WHEN kept.level > 0 THEN (course.until + interval '1 year')::date ELSE 'infinity' END
          FROM (SELECT pg_temp.level(sum(spend), sum(orders)) AS level FROM change
-               WHERE change.customer = course.customer AND change.day < course.until
-                   AND change.ordered_on > (course.until - 1) - interval '1 year') AS kept
+               WHERE change.customer = course.customer AND change.day <= course.until
+                   AND change.ordered_on > course.until - interval '1 year') AS kept
          WHERE course.until < 'infinity')
         ORDER BY since LIMIT 1
     ) AS next
