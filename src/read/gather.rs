@@ -1,6 +1,6 @@
 //! Reads that gather, as commands do before a lane: while the readers are busy, what is asked waits, and one statement
-//! answers all that wait. Under load it costs each of them a small part of a statement; with few callers an idle reader
-//! takes at once what there is, and nobody waits for others.
+//! answers all that wait. Under load it costs each of them a small part of a statement, and a busy reader gives those it has just
+//! answered a moment to ask again; with few callers an idle reader takes at once what there is, and nobody waits for others.
 //!
 //! Nobody is told what a statement saw that began before the question: whoever has heard that a command is done sees
 //! what it did.
@@ -8,7 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -17,6 +18,12 @@ use crate::process::threads;
 
 /// How many ids one statement is asked for.
 const MOST: usize = 128;
+
+/// After so many answers those who have them are given time to ask again, so that the next statement answers more.
+const MANY: usize = 4;
+
+/// How much time. A system's timer adds some 50 µs.
+const PATIENCE: Duration = Duration::from_micros(150);
 
 /// What a statement that answers many questions says of one.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +64,11 @@ where
             let queue = Arc::clone(&gather.queue);
             let serve = move || {
                 while let Some(asked) = queue.take(MOST) {
+                    let answered = asked.len();
                     answer(asked, &mut read);
+                    if answered >= MANY {
+                        thread::sleep(PATIENCE);
+                    }
                 }
             };
             gather.readers.push(threads::start(format!("{name}-{n}"), serve)?);
