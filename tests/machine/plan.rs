@@ -1,5 +1,6 @@
 //! From a world to requests, each with what it must be answered and what must be there after it.
 
+mod names;
 mod reviews;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use chrono::TimeDelta;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
+use self::names::{client, customer, id, member_id, money, order_id};
 use super::model::{Expected, MOST, Model, Spending, Wallet};
 use super::rules::{BEGINNING, CHANGE, instant};
 use super::steps::{Act, Joins, Step, Sum, Wait, World, ages, dates, holds};
@@ -377,30 +379,4 @@ fn sum(sum: Sum, there: i64) -> i64 {
         Sum::Absurd => MOST,
     };
     sum.clamp(1, MOST)
-}
-
-fn money(cents: i64) -> Decimal {
-    Decimal::new(cents, 2)
-}
-
-fn client() -> String {
-    "client:machine".to_owned()
-}
-
-fn order_id(number: u8) -> String {
-    format!("order-{number}")
-}
-
-fn customer(place: usize) -> String {
-    format!("customer-{place}")
-}
-
-/// The id of the command at this place of a plan, and so of what it makes.
-fn id(place: usize) -> Uuid {
-    Uuid::from_u128(0x019c_0000_0000_7000_8000_0000_0000_0000 + place as u128)
-}
-
-fn member_id(journals: &[i16], place: usize, again: u8) -> MemberId {
-    let seed = 0x019c_0000_0000_7000_9000_0000_0000_0000 + ((place as u128) << 8) + u128::from(again);
-    MemberId::new(journals[place], Uuid::from_u128(seed))
 }
