@@ -35,6 +35,15 @@ pub struct Remembered<T> {
     bytes: usize,
 }
 
+/// Members who are to be read, with the journal of each.
+#[derive(Debug, Default)]
+pub struct Left {
+    /// The journals.
+    pub journals: Vec<JournalId>,
+    /// The members.
+    pub members: Vec<Uuid>,
+}
+
 #[derive(Debug)]
 struct Head {
     next_seq: i64,
@@ -48,6 +57,30 @@ impl<T> Default for Remembered<T> {
 }
 
 impl<T> Remembered<T> {
+    /// What `at` makes of those of `ids` who are remembered, as of the present of their journals; and who is left to be read.
+    pub fn recall<A>(
+        &mut self,
+        view: &mut View<'_>,
+        ids: &BTreeSet<MemberId>,
+        at: impl Fn(&T, Timestamp) -> Option<A>,
+    ) -> Result<(BTreeMap<MemberId, A>, Left), ReadError> {
+        let presents = self.catch_up(view, ids)?;
+        let (mut found, mut left) = (BTreeMap::new(), Left::default());
+        for id in ids {
+            let present = presents.get(&id.journal());
+            match present.and_then(|present| at(self.get(id)?, *present)) {
+                Some(answer) => {
+                    found.insert(*id, answer);
+                }
+                None => {
+                    left.journals.push(id.journal());
+                    left.members.push(id.uuid());
+                }
+            }
+        }
+        Ok((found, left))
+    }
+
     /// Reads with what is remembered, and forgets it if that fails: the connection may have been lost, and the database may be
     /// another one afterwards.
     pub fn or_forget<R>(&mut self, read: impl FnOnce(&mut Self) -> Result<R, ReadError>) -> Result<R, ReadError> {
@@ -58,9 +91,9 @@ impl<T> Remembered<T> {
         answer
     }
 
-    /// Forgets whoever was written about since the last time, and gives the present of each journal of `ids`, as of which what
-    /// is remembered is so. Where nothing is remembered of them it asks nothing, and gives none.
-    pub fn catch_up(
+    // Forgets whoever was written about since the last time, and gives the present of each journal of `ids`, as of which what
+    // is remembered is so. Where nothing is remembered of them it asks nothing, and gives none.
+    fn catch_up(
         &mut self,
         view: &mut View<'_>,
         ids: &BTreeSet<MemberId>,
@@ -94,8 +127,7 @@ impl<T> Remembered<T> {
         Ok(presents)
     }
 
-    /// What is remembered of a member.
-    pub fn get(&self, id: &MemberId) -> Option<&T> {
+    fn get(&self, id: &MemberId) -> Option<&T> {
         self.members.get(id).map(|(value, _)| value)
     }
 

@@ -19,7 +19,7 @@ use crate::domain::ids::{JournalId, MemberId};
 use crate::domain::journal::canonical::Json;
 use crate::domain::journal::entry::{Draft, Kind};
 use crate::domain::member::Status;
-use crate::domain::money::{self, Currency};
+use crate::domain::money;
 use crate::domain::program::{ProgramBook, ProgramVersion};
 use crate::domain::record::order::OrderRecord;
 use crate::domain::tier::shown::{Asked, Progress};
@@ -151,23 +151,12 @@ pub fn together(
     remembered: &mut Remembered<Known>,
 ) -> Result<BTreeMap<MemberId, Seen<Shown>>, ReadError> {
     remembered.or_forget(|remembered| {
-        let presents = remembered.catch_up(view, ids)?;
-        let (mut found, mut load) = (BTreeMap::new(), LoadStandings::default());
-        for id in ids {
-            let at = presents.get(&id.journal());
-            match at.and_then(|at| remembered.get(id)?.at(view.programs, *at)) {
-                Some(seen) => {
-                    found.insert(*id, seen);
-                }
-                None => {
-                    load.journals.push(id.journal());
-                    load.members.push(id.uuid());
-                }
-            }
-        }
-        if load.members.is_empty() {
+        let programs = view.programs;
+        let (mut found, left) = remembered.recall(view, ids, |known, at| known.at(programs, at))?;
+        if left.members.is_empty() {
             return Ok(found);
         }
+        let load = LoadStandings { journals: left.journals, members: left.members };
         for Found { id, known, at, may_be_kept } in view.snapshot(|view| read(view, load))? {
             found.extend(known.at(view.programs, at).map(|seen| (id, seen)));
             if may_be_kept {
@@ -281,7 +270,6 @@ struct Sight<'a> {
     at: Timestamp,
     standing: Cow<'a, Standing>,
     scene: Scene<'a>,
-    currency: Currency,
 }
 
 impl<'a> Sight<'a> {
@@ -297,7 +285,7 @@ impl<'a> Sight<'a> {
         let version: &ProgramVersion = decided_by.unwrap_or_else(|| programs.at(at));
         let scene = Scene::of(version, joined_at)?;
         let standing = standing.map_or_else(|| Cow::Owned(Standing::none(scene.version)), Cow::Borrowed);
-        Some(Self { at, standing, scene, currency: version.program.currency })
+        Some(Self { at, standing, scene })
     }
 
     // The orders of the period around the instant must be known. No later one begins before it.
@@ -315,16 +303,17 @@ impl<'a> Sight<'a> {
     fn reply(&self, counted: &Counted) -> TierReply {
         let seen = tier::look(&self.standing, counted, &self.scene, self.at);
         let (since, until) = self.standing.lasts().unzip();
-        let missing = |missing| Asked::of_missing(missing, self.currency);
+        let currency = self.scene.currency;
+        let missing = |missing| Asked::of_missing(missing, currency);
         TierReply {
             held: Held::of(seen.level),
             since,
             until,
-            annual_spend: money::format_amount(seen.annual_spend, self.currency),
+            annual_spend: money::format_amount(seen.annual_spend, currency),
             orders: seen.orders,
             period: Period { from: seen.period.from, until: seen.period.until },
             is_rolling: !self.scene.has_fixed_ends(),
-            progress: seen.next.map(|next| Progress::of(&next, seen.level, self.currency)),
+            progress: seen.next.map(|next| Progress::of(&next, seen.level, currency)),
             keep: seen.keep.map(|keep| Keep { missing: missing(keep.missing), by: keep.by }),
         }
     }

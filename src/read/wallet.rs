@@ -106,7 +106,7 @@ impl Reader {
 
 /// A wallet for as long as nothing is written about its member.
 #[derive(Debug)]
-pub struct Shown {
+pub struct Known {
     contents: WalletContents,
     said: Arc<OnceLock<Said>>,
     /// When time alone changes it.
@@ -115,7 +115,7 @@ pub struct Shown {
     version: i32,
 }
 
-impl Shown {
+impl Known {
     // The wallet at an instant; none if it has to be read again, for another version is in force by now.
     fn at(&self, programs: &ProgramBook, as_of: Timestamp) -> Option<Seen<WalletReply>> {
         if self.due_at.is_some_and(|due_at| due_at <= as_of) {
@@ -133,26 +133,15 @@ impl Shown {
 pub fn together(
     view: &mut View<'_>,
     ids: &BTreeSet<MemberId>,
-    remembered: &mut Remembered<Shown>,
+    remembered: &mut Remembered<Known>,
 ) -> Result<BTreeMap<MemberId, Seen<WalletReply>>, ReadError> {
     remembered.or_forget(|remembered| {
-        let presents = remembered.catch_up(view, ids)?;
-        let (mut found, mut load) = (BTreeMap::new(), LoadWallets { most: EXPIRING as i64, ..LoadWallets::default() });
-        for id in ids {
-            let as_of = presents.get(&id.journal());
-            match as_of.and_then(|as_of| remembered.get(id)?.at(view.programs, *as_of)) {
-                Some(seen) => {
-                    found.insert(*id, seen);
-                }
-                None => {
-                    load.journals.push(id.journal());
-                    load.members.push(id.uuid());
-                }
-            }
-        }
-        if load.members.is_empty() {
+        let programs = view.programs;
+        let (mut found, left) = remembered.recall(view, ids, |known, at| known.at(programs, at))?;
+        if left.members.is_empty() {
             return Ok(found);
         }
+        let load = LoadWallets { journals: left.journals, members: left.members, most: EXPIRING as i64 };
         let rows: Vec<Row> = load.load(view.connection)?;
         for ((member, now), wallet, (instants, points)) in rows {
             let id = MemberId::try_from(member).map_err(|_| ReadError::Corrupt("a wallet without a member's id"))?;
@@ -162,9 +151,9 @@ pub fn together(
             let expiring = listed.map(|(expires_at, points)| Expiring { points, expires_at }).collect();
             let (due_at, version) = (wallet.next_due_at, view.programs.at(as_of).version);
             let contents = WalletContents::of(wallet, expiring, view.programs, as_of);
-            let shown = Shown { contents, said: Arc::default(), due_at, version };
-            found.extend(shown.at(view.programs, as_of).map(|seen| (id, seen)));
-            remembered.keep(id, shown, BYTES);
+            let known = Known { contents, said: Arc::default(), due_at, version };
+            found.extend(known.at(view.programs, as_of).map(|seen| (id, seen)));
+            remembered.keep(id, known, BYTES);
         }
         Ok(found)
     })

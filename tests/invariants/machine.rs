@@ -11,9 +11,8 @@ use accrue::domain::refusal::Rejected;
 use accrue::domain::time::Timestamp;
 use accrue::ledger::{Command, Outcome, Publish, Request};
 use accrue::postgres::clock::Clock;
-use accrue::read::standing::{self, Known};
-use accrue::read::wallet::{Shown, WalletContents};
-use accrue::read::{self, Remembered, Seen, View};
+use accrue::read::wallet::WalletContents;
+use accrue::read::{self, Remembered, Seen, View, standing, wallet};
 use diesel::PgConnection;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -179,7 +178,7 @@ fn quoted(app: &App, owner: &mut PgConnection, planned: &Planned) -> Option<Resu
 // What the wallets of these members are said to hold now, and which tiers they are said to have.
 fn read(
     (app, owner): (&App, &mut PgConnection),
-    (remembered, known): &mut (Remembered<Shown>, Remembered<Known>),
+    (remembered, known): &mut (Remembered<wallet::Known>, Remembered<standing::Known>),
     of: &BTreeMap<MemberId, Wallet>,
 ) -> BTreeMap<MemberId, Wallet> {
     let programs = app.ledger.programs().book();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use accrue::domain::ids::MemberId;
-use accrue::read::wallet::{self, Shown, WalletContents};
+use accrue::read::wallet::{self, Known, WalletContents};
 use accrue::read::{Remembered, Seen, View};
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ pub fn kinds(app: &App, member: &str) -> Vec<(String, i64)> {
 pub fn wallets(
     view: &mut View<'_>,
     ids: &BTreeSet<MemberId>,
-    remembered: &mut Remembered<Shown>,
+    remembered: &mut Remembered<Known>,
 ) -> BTreeMap<MemberId, WalletContents> {
     let together = wallet::together(view, ids, remembered).expect("wallets can be read");
     let wallet = |(id, seen)| {
