@@ -130,10 +130,8 @@ pub fn foresee(
 
 /// From when on a member's orders must be known to find out where it stands.
 pub fn orders_from(standing: &Standing, scene: &Scene<'_>) -> Timestamp {
-    scene
-        .window(standing.based_at)
-        .from
-        .min(scene.window(scene.judged_at(standing.rank.until.unwrap_or(standing.based_at))).from)
+    let judged_at = scene.judged_at(standing.rank.until.unwrap_or(standing.based_at));
+    scene.window(standing.based_at).from.min(scene.window(judged_at).from)
 }
 
 fn place(rank: &Rank, rules: &TierRules) -> Option<usize> {

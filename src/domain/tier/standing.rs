@@ -46,8 +46,9 @@ pub struct Spending {
     pub version: i32,
     /// What of an order counts by that version.
     pub counts: Counts,
-    /// The currency in which it counts.
-    pub currency: Currency,
+    /// The currency in which it counts; absent in entries written before it was said, which count orders in any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<Currency>,
     /// The first instant whose orders are in it.
     #[serde(with = "time::serde_canonical")]
     pub from: Timestamp,
@@ -149,9 +150,13 @@ impl Standing {
 
 /// What of an order counts once so much of it is refunded: the share that was not, rounded down to what the currency can
 /// pay, so that it follows from how much was refunded and not from how that was split (invariant 11). Nothing of one in
-/// another currency than the programme counts in by now.
-pub fn counted_after(order: &OrderRecord, refunded: Decimal, (counts, currency): (Counts, Currency)) -> Decimal {
-    if order.currency != currency {
+/// another currency than the programme counts in by now, if that is said.
+pub fn counted_after(
+    order: &OrderRecord,
+    refunded: Decimal,
+    (counts, currency): (Counts, Option<Currency>),
+) -> Decimal {
+    if currency.is_some_and(|currency| order.currency != currency) {
         return Decimal::ZERO;
     }
     let whole = if counts == Counts::Money { order.amount - order.paid } else { order.amount };

@@ -104,14 +104,14 @@ impl<'a> Sums<'a> {
         let sum = |sum: (Decimal, i64), change: &Change| (sum.0 + change.amount, sum.1 + change.orders);
         let (amount, orders) = within.fold((Decimal::ZERO, 0), sum);
         let Scene { version, currency, rules, .. } = *self.scene;
-        Spending { version, counts: rules.counts, currency, from, latest, amount, orders }
+        Spending { version, counts: rules.counts, currency: Some(currency), from, latest, amount, orders }
     }
 }
 
 // What an order and its refunds change. A refund counts in the period of its order: by the rules from when it was, or as if
 // the order had been that much less.
 fn changes(order: &OrderRecord, scene: &Scene<'_>) -> Vec<Change> {
-    let (occurred_at, counts) = (order.occurred_at, (scene.rules.counts, scene.currency));
+    let (occurred_at, counts) = (order.occurred_at, (scene.rules.counts, Some(scene.currency)));
     let mut counted = (counted_after(order, Decimal::ZERO, counts), 1);
     let mut changes = vec![Change { at: occurred_at, occurred_at, amount: counted.0, orders: counted.1 }];
     for (at, refunded) in &order.refunds {

@@ -299,3 +299,16 @@ fn a_refund_takes_nothing_from_sums_that_its_order_is_not_in() {
         assert_eq!(sums(&spending), (after.to_owned(), count), "{now}");
     }
 }
+
+#[test]
+fn sums_from_before_they_said_their_currency_are_read_and_said_as_they_were() {
+    let text = r#"{"version":1,"counts":"money","from":"2026-01-01T00:00:00.000000Z","latest":"2026-01-02T00:00:00.000000Z","amount":"100.00","orders":1}"#;
+    let mut spending: Spending = serde_json::from_str(text).unwrap();
+    assert_eq!(serde_json::to_string(&spending).unwrap(), text);
+    let dollars = OrderRecord { currency: "USD".parse().unwrap(), ..order("2026-01-03T00:00:00Z", "20.00") };
+    spending.count(&dollars);
+    assert_eq!((spending.amount.to_string(), spending.orders), ("120.00".to_owned(), 2));
+    spending.currency = Some("CNY".parse().unwrap());
+    spending.count(&dollars);
+    assert_eq!((spending.amount.to_string(), spending.orders), ("120.00".to_owned(), 3));
+}
